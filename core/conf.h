@@ -1,0 +1,62 @@
+/* conf.h - the main.cf language: read it, expand it, say what is wrong with it - all of it at once
+ *
+ * One name = value per logical line; '#' comments and blank lines anywhere, also inside a value; white space continues the
+ * line before. Last definition wins; an override (-o name=value) beats the file. Values expand $name, ${name}, $(name),
+ * ${name?value}, ${name:value}, ${name?{a}:{b}}, ${{x} == {y} ? {a} : {b}} with == != < <= > >=, and $$; recursive, with a
+ * bound on depth; an undefined name is empty (P section 0.1 of the parameter reference; cases 1-10).
+ *
+ * memory   one growing arena from malloc, for start and reload only
+ * errors   collected, not thrown: each with file, line, parameter and the accepted form; conf_error_count tells
+ * bounds   CONF_FILE_MAX octets a file, CONF_NAMES_MAX names, CONF_VALUE_MAX octets an expanded value, CONF_DEPTH_MAX nesting
+ */
+#pragma once
+
+#include "core/slice.h"
+#include "core/str.h"
+
+#define CONF_FILE_MAX	MIB(4)
+#define CONF_NAMES_MAX	4096u
+#define CONF_VALUE_MAX	KIB(64)
+#define CONF_DEPTH_MAX	32u
+#define CONF_ERRORS_MAX	100u		/* kept; more are counted */
+
+struct conf;
+
+/* Gives the default of a parameter the file does not set, or NULL: defaults take part in $name expansion. */
+typedef const char *conf_default_fn(struct slice name, void *context);
+
+struct conf *conf_new(conf_default_fn *defaults, void *context);
+void conf_free(struct conf **conf);
+
+/* Reads text as if it were the file called name. Parse errors are collected. */
+void conf_read_text(struct conf *c, const char *name, struct slice text);
+
+/* Reads the file. 0, or a negative errno when it cannot be read at all (collected as an error, too). */
+int conf_read_file(struct conf *c, const char *path);
+
+/* "-o name=value" or "-o { name = value }". */
+void conf_override(struct conf *c, const char *text);
+
+/* The expanded value, or NULL when neither the file, nor an override, nor the defaults have the name. Good until conf_free. */
+const char *conf_get(struct conf *c, const char *name);
+bool conf_is_set(const struct conf *c, const char *name);	/* by file or override, not by default */
+/* "main.cf:12" or "-o option" or "default". */
+const char *conf_where(const struct conf *c, const char *name);
+
+/* Typed: the whole value must fit the form, or an error is collected and 0/false returned in *ret. Returns 0 or -EINVAL. */
+int conf_get_bool(struct conf *c, const char *name, bool *ret);				/* yes or no, any case */
+int conf_get_u64(struct conf *c, const char *name, uint64_t min, uint64_t max, uint64_t *ret);
+/* Integer and optional unit s m h d w; unit is what a bare number means. Result in nanoseconds; bounds in seconds. */
+int conf_get_time(struct conf *c, const char *name, char unit, uint64_t min_s, uint64_t max_s, uint64_t *ret_ns);
+
+/* Marks names as known; conf_unused then lists the rest, each once: "main.cf:7: unused parameter: smtp_foo". */
+void conf_mark_used(struct conf *c, const char *name);
+void conf_unused(struct conf *c, void (*fn)(const char *line, void *context), void *context);
+
+/* For checks the typed getters cannot make: "main.cf:12: smtp_bind_address = x: <what>; expected <form>". */
+void conf_error(struct conf *c, const char *name, const char *what, const char *form);
+unsigned conf_error_count(const struct conf *c);
+void conf_errors(struct conf *c, void (*fn)(const char *line, void *context), void *context);
+
+/* Splits a list value at commas and white space; returns the next item, or an empty slice at the end. Advances *rest. */
+struct slice conf_list_next(struct slice *rest);

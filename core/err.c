@@ -1,0 +1,27 @@
+#include "core/err.h"
+
+#include <string.h>
+
+const char *err_text(int err)
+{
+	switch (err) {
+	case ERR_EOF:
+		return "connection closed by the other side";
+	case ERR_PROTO:
+		return "protocol error";
+	case ERR_TIMEOUT:
+		return "timed out";
+	case ERR_CORRUPT:
+		return "stored data is damaged";
+	case ERR_VERSION:
+		return "stored by another version of this program";
+	case ERR_SYNTAX:
+		return "syntax error";
+	default:
+		break;
+	}
+	/* strerrordesc_np returns a constant without locale or buffer, safe in every thread. */
+	const char *text = strerrordesc_np(-err);
+
+	return text != NULL ? text : "unknown error";
+}

@@ -1,0 +1,67 @@
+/* pool.h - fixed-size objects, all of them reserved before the first turn
+ *
+ * The address space is reserved at start, touched on first use: a pool sized for the worst day costs nothing on a quiet one.
+ * A free object is poisoned under ASan.
+ *
+ * bounds   count given at start; an empty pool means wait (-ENOBUFS to whoever asked), not failure
+ * thread   one home core each; take and put only there
+ */
+#pragma once
+
+#include "core/list.h"
+
+struct pool {
+	const char *name;	/* for messages and metrics; a literal */
+	size_t size;		/* of one object, rounded up to 16 */
+	size_t count;
+	size_t used;
+	size_t used_max;	/* high-water mark */
+	/* private */
+	char *memory;
+	size_t fresh;		/* objects from here on have never been taken */
+	void *free_list;
+};
+
+/* Start only. Returns 0 or -ENOMEM. */
+int pool_init(struct pool *p, const char *name, size_t size, size_t count);
+
+/* Gives the memory back. Everything taken must have been put. */
+void pool_done(struct pool *p);
+
+/* An object with undefined content, or NULL when all are taken. */
+void *pool_take(struct pool *p);
+
+/* pool_put(&p, &ptr): clears the caller's pointer; NULL is accepted. */
+#define pool_put(p, ptr) \
+	do { void **pool_put_ptr_ = (void **)(void *)(ptr); pool_put_object((p), pool_put_ptr_); } while (0)
+void pool_put_object(struct pool *p, void **ptr);
+
+static inline size_t pool_free(const struct pool *p)
+{
+	return p->count - p->used;
+}
+
+/* Variable-size bytes that live long (envelopes): size classes of powers of two over one reserved arena.
+ *
+ * bounds   SLAB_MIN..SLAB_MAX octets an object, total octets given at start
+ */
+#define SLAB_MIN 64u
+#define SLAB_MAX MIB(1)
+#define SLAB_CLASSES 15u
+
+struct slab {
+	const char *name;
+	size_t total;
+	size_t used;		/* octets in taken objects, class sizes counted */
+	/* private */
+	char *memory;
+	size_t fresh;
+	void *free_lists[SLAB_CLASSES];
+};
+
+int slab_init(struct slab *s, const char *name, size_t total);
+void slab_done(struct slab *s);
+void *slab_take(struct slab *s, size_t size);			/* NULL when there is no room */
+void slab_put_object(struct slab *s, void **ptr, size_t size);	/* the size it was taken with */
+#define slab_put(s, ptr, size) \
+	do { void **slab_put_ptr_ = (void **)(void *)(ptr); slab_put_object((s), slab_put_ptr_, (size)); } while (0)

@@ -1,0 +1,62 @@
+/* reactor.h - one core's turn
+ *
+ *	notes from other cores -> completions -> timers -> deferred calls -> end-of-turn hooks -> one submit-and-wait
+ *
+ * thread   everything here belongs to the calling core
+ */
+#pragma once
+
+#include "core/io.h"
+#include "core/wheel.h"
+#include "core/xcall.h"
+
+/* A call put off until the current callback has returned; runs once, later in this turn. */
+struct task {
+	struct list node;
+	void (*fn)(struct task *task);
+};
+
+static inline void task_init(struct task *t, void (*fn)(struct task *task))
+{
+	list_init(&t->node);
+	t->fn = fn;
+}
+
+struct reactor {
+	unsigned core;
+	uint64_t now_ns;	/* monotonic, when the turn began */
+	uint64_t turns;
+	struct wheel wheel;
+	/* private */
+	struct list tasks;
+	struct list turn_ends;
+};
+
+/* The calling thread's own; NULL outside of a reactor. */
+struct reactor *reactor_self(void);
+
+/* The time at which this turn began. */
+static inline uint64_t reactor_now(void)
+{
+	return reactor_self()->now_ns;
+}
+
+/* Puts a call off. Harmless when the task is already waiting. */
+void reactor_post(struct task *t);
+void reactor_unpost(struct task *t);
+
+/* Runs at the end of this turn, after all callbacks and before the submit: the place for "one write for everything that
+ * arrived meanwhile". Once per request; harmless when already waiting. */
+void reactor_at_turn_end(struct task *t);
+
+void timer_arm_in(struct wheel_timer *t, uint64_t delay_ns);	/* on the calling core's wheel */
+void timer_arm_at(struct wheel_timer *t, uint64_t due_ns);
+void timer_cancel(struct wheel_timer *t);
+
+/* --- used by runtime and the simulator alone ------------------------------------------------------------------------------- */
+
+int reactor_open(struct reactor *r, const struct io_conf *conf);
+void reactor_close(struct reactor *r);
+
+/* One turn; sleeps at most until until_ns (monotonic). Returns 0, or a negative errno that ends this core. */
+int reactor_turn(struct reactor *r, uint64_t until_ns);
