@@ -271,12 +271,15 @@ class Sink:
     def count(self):
         return self.total() - self.base
 
-    def wait_count(self, count, limit_s):
-        """Returns the monotonic time at which the count was seen, at most 2 ms late."""
+    def wait_count(self, count, limit_s, feeder_running=lambda: True):
+        """Returns the monotonic time at which the count was seen, at most 2 ms late. Gives up early
+        when the sink, or whoever feeds it, has ended."""
         end = time.monotonic() + limit_s
         while self.count() < count:
-            if not self.process.running():
-                raise Failure("smtp-sink ended after %d of %d messages" % (self.count(), count))
+            alive = feeder_running()
+            if not self.process.running() or (not alive and self.count() < count):
+                raise Failure("%s ended, smtp-sink has %d of %d messages"
+                              % ("the feeder" if not alive else "smtp-sink", self.count(), count))
             now = time.monotonic()
             if now > end:
                 raise Failure("smtp-sink has %d of %d messages after %g s"
