@@ -1,0 +1,133 @@
+/* params.h - the main.cf parameters we honour, as plain typed fields
+ *
+ * net/params_table.h has one row for each; a field has the parameter's name. Read-only once loaded: every core may look
+ * without asking.
+ *
+ *	kind		field			notes
+ *	BOOL		bool x
+ *	INT, SIZE	uint32_t x, uint64_t x
+ *	TIME		uint64_t x_ns		nanoseconds
+ *	STR		const char *x		never NULL; a list is walked with conf_list_next
+ *	ENUM		uint32_t x		one of the enums below
+ *	SET		uint32_t x		bits of the enums below
+ *	PORT		uint16_t x		host order
+ *	PORTS		struct param_ports x	ask it with params_port
+ *	ADDR4, ADDR6	struct addr x		x.len is 0 when empty
+ *	ENDPOINTS	struct param_endpoints x
+ *	NETS		struct param_nets x
+ *	INTERFACES	struct param_interfaces x
+ *	FEEDBACK	struct param_feedback x
+ *
+ * memory   strings and lists live in the conf the params were loaded from, which must stay
+ * errors   all collected in the conf, with file, line and accepted form; the fields of a wrong value stay zero or empty
+ * never    looks at the conf again after params_load
+ */
+#pragma once
+
+#include "core/addr.h"
+#include "core/conf.h"
+#include "net/params_table.h"
+
+#define PARAM_LIST_MAX	1024u		/* items in one list of networks, endpoints or ports */
+#define PARAM_CONFIG_DIRECTORY "/etc/ringpost"
+
+enum param_address_preference { ADDRESS_PREFERENCE_ANY, ADDRESS_PREFERENCE_IPV4, ADDRESS_PREFERENCE_IPV6 };
+enum param_bare_newline { BARE_NEWLINE_REJECT, BARE_NEWLINE_NORMALIZE };
+enum param_inet_protocols { INET_PROTOCOL_IPV4 = 1, INET_PROTOCOL_IPV6 = 2 };	/* "all" is both */
+enum param_host_lookup { HOST_LOOKUP_DNS = 1, HOST_LOOKUP_NATIVE = 2 };
+
+struct param_nets {
+	const struct addr_net *list;
+	unsigned count;
+};
+
+struct param_endpoints {
+	const struct addr *list;
+	unsigned count;
+};
+
+struct param_interfaces {
+	bool all;			/* every address of this machine */
+	bool loopback_only;		/* 127.0.0.1 and ::1 */
+	const struct addr *list;	/* port 0 */
+	unsigned count;
+};
+
+struct param_ports {
+	const struct param_port {
+		struct slice name;
+		uint16_t port;
+	} *list;
+	unsigned count;
+};
+
+/* A step of the concurrency window: ppm / 1e6, divided by nothing, by the window, or by its square root. */
+struct param_feedback {
+	uint32_t ppm;
+	enum { FEEDBACK_CONSTANT, FEEDBACK_CONCURRENCY, FEEDBACK_SQRT_CONCURRENCY } divisor;
+};
+
+#define PARAM_FIELD_HEADING(x)
+#define PARAM_FIELD_BOOL(x)		bool x;
+#define PARAM_FIELD_INT(x)		uint32_t x;
+#define PARAM_FIELD_SIZE(x)		uint64_t x;
+#define PARAM_FIELD_TIME(x)		uint64_t x##_ns;
+#define PARAM_FIELD_STR(x)		const char *x;
+#define PARAM_FIELD_READONLY(x)		const char *x;
+#define PARAM_FIELD_ENUM(x)		uint32_t x;
+#define PARAM_FIELD_SET(x)		uint32_t x;
+#define PARAM_FIELD_PORT(x)		uint16_t x;
+#define PARAM_FIELD_PORTS(x)		struct param_ports x;
+#define PARAM_FIELD_ADDR4(x)		struct addr x;
+#define PARAM_FIELD_ADDR6(x)		struct addr x;
+#define PARAM_FIELD_ENDPOINTS(x)	struct param_endpoints x;
+#define PARAM_FIELD_NETS(x)		struct param_nets x;
+#define PARAM_FIELD_INTERFACES(x)	struct param_interfaces x;
+#define PARAM_FIELD_FEEDBACK(x)		struct param_feedback x;
+
+struct params {
+#define X(kind, name, def, min, max, words, help) PARAM_FIELD_##kind(name)
+	PARAMS(X)
+#undef X
+};
+
+/* What the defaults of the computed parameters come from. */
+struct params_system {
+	struct conf *conf;
+	const char *config_directory;
+	char host[256];			/* as the system says, with or without domain */
+	char process_id[16];
+	char process_name[64];
+	char myhostname[576];		/* storage for the answers of params_default */
+	char mydomain[320];
+};
+
+/* Asks the system for its name and number: start only. config_directory (borrowed) may be NULL. */
+void params_system_init(struct params_system *sys, const char *process_name, const char *config_directory);
+
+/* A conf whose defaults are ours; sys must stay as long as it. Freed by the caller with conf_free. NULL: no memory. */
+struct conf *params_conf_new(struct params_system *sys);
+const char *params_default(struct slice name, void *params_system);
+
+/* Fills every field and makes the checks that span parameters. Returns 0 or the number of errors in conf so far. */
+int params_load(struct params *ret_params, struct conf *conf);
+
+/* A port number, or a name from known_tcp_ports in any case. 0 or -EINVAL. */
+int params_port(const struct params *p, struct slice text, uint16_t *ret_port);
+
+/* May an address that came from DNS be connected to? (row NET-01) */
+bool params_address_is_denied(const struct params *p, const struct addr *a);
+
+bool params_nets_contain(const struct param_nets *nets, const struct addr *a);
+
+/* The table, for --help and the manual page. form is the accepted form in words. */
+struct param_description {
+	const char *name;		/* of a heading: its anchor */
+	const char *def;
+	const char *form;
+	const char *help;
+	bool is_heading;
+};
+
+/* Calls fn for each row in order; the text is good during the call. */
+void params_describe(void (*fn)(const struct param_description *d, void *context), void *context);
