@@ -1,7 +1,7 @@
 /* pool.h - fixed-size objects, all of them reserved before the first turn
  *
  * The address space is reserved at start, touched on first use: a pool sized for the worst day costs nothing on a quiet one.
- * A free object is poisoned under ASan.
+ * A free object is poisoned under ASan; a second put, or a write into a free object's mark, stops us in every build.
  *
  * bounds   count given at start; an empty pool means wait (-ENOBUFS to whoever asked), not failure
  * thread   one home core each; take and put only there
@@ -41,13 +41,17 @@ static inline size_t pool_free(const struct pool *p)
 	return p->count - p->used;
 }
 
-/* Variable-size bytes that live long (envelopes): size classes of powers of two over one reserved arena.
+/* Variable-size bytes that live long (envelopes): a buddy allocator, size classes of powers of two over one reserved arena.
+ * What is put joins its free neighbour at once, so that a change in the mix of sizes never leaves the arena in splinters.
  *
- * bounds   SLAB_MIN..SLAB_MAX octets an object, total octets given at start
+ * bounds   SLAB_MIN..SLAB_MAX octets an object (asking for more is the caller's mistake, not a reason to wait); total octets
+ *          given at start, rounded up to SLAB_MAX; at most SLAB_CLASSES steps for a take or a put
  */
 #define SLAB_MIN 64u
 #define SLAB_MAX MIB(1)
 #define SLAB_CLASSES 15u
+
+static_assert(SLAB_MIN << (SLAB_CLASSES - 1) == SLAB_MAX, "one class per power of two");
 
 struct slab {
 	const char *name;
@@ -55,13 +59,21 @@ struct slab {
 	size_t used;		/* octets in taken objects, class sizes counted */
 	/* private */
 	char *memory;
-	size_t fresh;
+	uint8_t *states;	/* one per SLAB_MIN octets: what begins there, see pool.c */
+	size_t fresh;		/* octets from here on have never been taken; a multiple of SLAB_MAX */
 	void *free_lists[SLAB_CLASSES];
 };
 
+/* Start only. Returns 0 or -ENOMEM. */
 int slab_init(struct slab *s, const char *name, size_t total);
+
+/* Gives the memory back. Everything taken must have been put. */
 void slab_done(struct slab *s);
-void *slab_take(struct slab *s, size_t size);			/* NULL when there is no room */
-void slab_put_object(struct slab *s, void **ptr, size_t size);	/* the size it was taken with */
+
+/* size octets with undefined content, aligned for anything, or NULL when there is no room. */
+void *slab_take(struct slab *s, size_t size);
+
+/* slab_put(&s, &ptr, size): size as it was taken; clears the caller's pointer; NULL is accepted. */
 #define slab_put(s, ptr, size) \
 	do { void **slab_put_ptr_ = (void **)(void *)(ptr); slab_put_object((s), slab_put_ptr_, (size)); } while (0)
+void slab_put_object(struct slab *s, void **ptr, size_t size);

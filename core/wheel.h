@@ -5,7 +5,7 @@
  *	level 0: 256 ticks of 1 ms     level 1: 256 slots of 268 ms     level 2: 69 s     level 3: 4.9 h, up to 52 days
  *
  * memory   the timer lives in its owner
- * bounds   due times farther away than level 3 reaches wait in its last slot and are sorted again
+ * bounds   due times beyond the current 52 days wait in a list of their own, sorted into the slots when that time begins
  */
 #pragma once
 
@@ -30,6 +30,8 @@ struct wheel {
 	/* private */
 	uint64_t occupied[WHEEL_LEVELS][WHEEL_SLOTS / 64];	/* which slots hold something */
 	struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
+	struct list late;	/* already due when armed: for the next advance */
+	struct list far;	/* due after all four levels have turned over */
 };
 
 void wheel_init(struct wheel *w, uint64_t now_ns);
@@ -46,7 +48,9 @@ void wheel_arm(struct wheel *w, struct wheel_timer *t, uint64_t due_ns);
 /* Harmless when not armed. */
 void wheel_cancel(struct wheel *w, struct wheel_timer *t);
 
-/* Fires everything due at now_ns; a callback may arm and cancel any timer, its own included. Returns how many fired. */
+/* Fires everything due at now_ns, in order of ticks; a callback may arm and cancel any timer, its own included. What a
+ * callback arms for a time already past waits for the next advance, so that no callback can keep us here. Returns how many
+ * fired. */
 size_t wheel_advance(struct wheel *w, uint64_t now_ns);
 
 /* When to call wheel_advance next: never later than the first due timer plus one tick; UINT64_MAX when nothing is armed.
