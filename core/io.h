@@ -64,8 +64,9 @@ static inline void op_init(struct op *op, op_fn *fn)
  * socket exists, also on failure, and is the caller's to close then. -EADDRNOTAVAIL and -EACCES may come from binding. */
 void io_connect(struct op *op, const struct addr *remote, const struct addr *local, int *ret_file);
 
-/* Accepts again and again. res: the new file, or an error that ended it (op->more is false): re-arm by calling again. */
-void io_accept(struct op *op, int listener_file);
+/* Accepts connections. With ret_peer NULL: again and again until op->more is false. Otherwise one, and *ret_peer tells who it
+ * is: a direct descriptor cannot be asked later, and a multishot accept would overwrite the address. res: the new file. */
+void io_accept(struct op *op, int listener_file, struct addr *ret_peer);
 
 /* Receives again and again into the core's shared buffers. res > 0: op->data, good during the callback; 0: end of stream;
  * -ENOBUFS: no buffer free, ended: start again from io_buf_wait. */
@@ -85,9 +86,6 @@ void io_send_zc(struct op *op, int file, const void *buf, size_t len, unsigned f
 
 /* how: SHUT_RD, SHUT_WR, SHUT_RDWR. */
 void io_shutdown(struct op *op, int file, int how);
-
-/* Who is at the other end. Costs a system call; for accepted sockets, once. */
-int io_peer_addr(int file, struct addr *ret_addr);
 
 /* --- receive buffers -------------------------------------------------------------------------------------------------- */
 
@@ -149,8 +147,15 @@ int io_open_core(const struct io_conf *conf);
 void io_close_core(void);
 unsigned io_files_max(void);
 
-/* Submits all, waits until something completes or until_ns (monotonic; 0: do not wait), runs callbacks. */
+/* Submits all and waits until something completes or until_ns (monotonic; 0: do not wait). 0, or a negative errno that ends
+ * this core: -EBADR when the kernel lost a completion (row URG-09). */
 int io_wait(uint64_t until_ns);
+
+/* Runs the callbacks of what has completed, at most REACTOR_CQE_BUDGET. Returns how many; more may be waiting then. */
+size_t io_run_completions(void);
+
+/* True while results wait that no io_wait is needed for. */
+bool io_has_completions(void);
 
 /* --- start only, may block --------------------------------------------------------------------------------------------- */
 
@@ -171,4 +176,3 @@ int io_adopt(int unix_fd, int *ret_file);
 int io_mkdir(const char *path, unsigned mode);	/* 0 also when it exists */
 /* Calls fn for every name in the directory but "." and "..", in no particular order. */
 int io_list_dir(const char *path, void (*fn)(const char *name, void *context), void *context);
-int io_file_size(int file, uint64_t *ret_size);

@@ -1,0 +1,105 @@
+#include "core/reactor.h"
+
+#include "core/clock.h"
+
+static _Thread_local struct reactor *self;
+
+struct reactor *reactor_self(void)
+{
+	return self;
+}
+
+void reactor_post(struct task *t)
+{
+	if (list_is_empty(&t->node))
+		list_push_back(&self->tasks, &t->node);
+}
+
+void reactor_unpost(struct task *t)
+{
+	list_remove(&t->node);
+}
+
+void reactor_at_turn_end(struct task *t)
+{
+	if (list_is_empty(&t->node))
+		list_push_back(&self->turn_ends, &t->node);
+}
+
+void timer_arm_in(struct wheel_timer *t, uint64_t delay_ns)
+{
+	wheel_arm(&self->wheel, t, self->now_ns + delay_ns);
+}
+
+void timer_arm_at(struct wheel_timer *t, uint64_t due_ns)
+{
+	wheel_arm(&self->wheel, t, due_ns);
+}
+
+void timer_cancel(struct wheel_timer *t)
+{
+	wheel_cancel(&self->wheel, t);
+}
+
+int reactor_open(struct reactor *r, const struct io_conf *conf)
+{
+	ASSERT(self == NULL);
+	int err = io_open_core(conf);
+
+	if (err < 0)
+		return err;
+	memset(r, 0, sizeof(*r));
+	r->core = conf->core;
+	r->now_ns = clock_mono_ns();
+	wheel_init(&r->wheel, r->now_ns);
+	list_init(&r->tasks);
+	list_init(&r->turn_ends);
+	self = r;
+	return 0;
+}
+
+void reactor_close(struct reactor *r)
+{
+	ASSERT(self == r);
+	io_close_core();
+	self = NULL;
+}
+
+static void run_tasks(struct list *tasks)
+{
+	struct list *node;
+
+	/* Tasks may post tasks: those run in this turn too, and whoever never stops is one of ours gone wrong. */
+	for (unsigned n = 0; (node = list_pop_front(tasks)) != NULL; n++) {
+		struct task *t = list_entry(node, struct task, node);
+
+		ASSERT(n < REACTOR_TASK_BUDGET);
+		t->fn(t);
+	}
+}
+
+static uint64_t sleep_until(struct reactor *r, uint64_t until_ns, bool notes_wait)
+{
+	if (notes_wait || !list_is_empty(&r->tasks) || !list_is_empty(&r->turn_ends) || io_has_completions())
+		return 0;
+	uint64_t until = min_u64(until_ns, wheel_next_ns(&r->wheel));
+
+	return until <= r->now_ns || !xcall_may_sleep(r->core) ? 0 : until;
+}
+
+int reactor_turn(struct reactor *r, uint64_t until_ns)
+{
+	ASSERT(self == r);
+	bool notes_wait = xcall_flush(r->core);
+	int err = io_wait(sleep_until(r, until_ns, notes_wait));
+
+	xcall_awake(r->core);
+	r->now_ns = clock_mono_ns();
+	r->turns++;
+	xcall_receive(r->core);
+	io_run_completions();
+	wheel_advance(&r->wheel, r->now_ns);
+	run_tasks(&r->tasks);
+	run_tasks(&r->turn_ends);
+	return err;
+}
