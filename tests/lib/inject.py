@@ -387,6 +387,7 @@ def main():
     p.add_argument("--count", type=int, default=0, help="mails to get accepted; 0: until TERM")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--small", action="store_true", help="1 to 64 KB instead of 1 KB to 5 MB")
+    p.add_argument("--shapes", action="store_true", help="first every hand-shaped mail of tests/mail, once")
     p.add_argument("--rcpts", type=int, default=3, help="at most this many recipients a mail")
     p.add_argument("--bdat", type=float, default=0.2)
     p.add_argument("--ride", type=float, default=0.5)
@@ -396,6 +397,8 @@ def main():
 
     sizes = mails.SIZES_SMALL if args.small else mails.SIZES
     contents = mails.mails(args.seed, args.count, sizes) if args.count else endless(args.seed, sizes)
+    if args.shapes:
+        contents = itertools.chain((content for _, content in mails.SHAPES.values()), contents)
     plan = Plan(random_jobs(contents, args.domains.split(","), (1, args.rcpts), args.bdat, args.ride,
                             args.seed), args.rate)
     book = Book(args.ledger)
