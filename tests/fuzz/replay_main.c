@@ -2,8 +2,8 @@
  *
  * usage: replay_<name> PATH...
  *
- * A path is a file or a directory of files; each file is fed to LLVMFuzzerTestOneInput once, from memory of exactly
- * its size, so that a sanitizer sees the first byte read past the end.
+ * A path is a file or a directory of files; each file is fed to LLVMFuzzerTestOneInput once, from
+ * memory of exactly its size, so that a sanitizer sees the first byte read past the end.
  *
  * bounds   REPLAY_SIZE_MAX bytes a file
  * errors   exit 1 with one line: unreadable path, file too large, nothing to replay
