@@ -682,7 +682,7 @@ static int ring_open(struct io_uring *ring, unsigned sq_entries, unsigned cq_ent
 
 static int ring_restrict(struct io_uring *ring)
 {
-	struct io_uring_restriction rules[ARRAY_LEN(opcodes) + 2];
+	struct io_uring_restriction rules[ARRAY_LEN(opcodes) + 3];
 	unsigned n = 0;
 
 	memset(rules, 0, sizeof(rules));
@@ -693,7 +693,9 @@ static int ring_restrict(struct io_uring *ring)
 	rules[n].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
 	rules[n++].sqe_flags = SQE_FLAGS_USED;
 	rules[n].opcode = IORING_RESTRICTION_REGISTER_OP;
-	rules[n++].register_op = IORING_REGISTER_FILES_UPDATE2;
+	rules[n++].register_op = IORING_REGISTER_FILES_UPDATE;
+	rules[n].opcode = IORING_RESTRICTION_REGISTER_OP;
+	rules[n++].register_op = IORING_UNREGISTER_RING_FDS;
 	ASSERT(n == ARRAY_LEN(rules));
 	return io_uring_register_restrictions(ring, rules, n);
 }
@@ -803,6 +805,9 @@ static int open_ring_parts(struct io *io, const struct io_conf *conf)
 		r = open_bufs(io, conf->recv_bufs != 0 ? conf->recv_bufs : IO_RECV_BUFS);
 	if (r >= 0)
 		r = open_arena(io, conf->arena_size);
+	/* Before the restrictions, so that they need not allow it. */
+	if (r >= 0 && io_uring_register_ring_fd(&io->ring) != 1)
+		r = -EINVAL;
 	if (r >= 0)
 		r = ring_restrict(&io->ring);
 	if (r >= 0)
@@ -811,8 +816,6 @@ static int open_ring_parts(struct io *io, const struct io_conf *conf)
 		r = io_uring_enable_rings(&io->ring);
 	if (r >= 0)
 		r = io_uring_ring_dontfork(&io->ring);	/* row URG-26 */
-	if (r >= 0 && io_uring_register_ring_fd(&io->ring) != 1)
-		r = -EINVAL;
 	return r < 0 ? r : 0;
 }
 
