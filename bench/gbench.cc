@@ -13,12 +13,13 @@ static benchmark::State &state_of(struct gbench *b)
 	return *static_cast<benchmark::State *>(b->state);
 }
 
-static benchmark::internal::Benchmark *add(const char *name, gbench_fn *fn, int64_t arg)
+static std::string title_of(const char *name, int64_t arg)
 {
-	std::string title = name;
+	return arg == GBENCH_NO_ARG ? name : name + ("/" + std::to_string(arg));
+}
 
-	if (arg != GBENCH_NO_ARG)
-		title += "/" + std::to_string(arg);
+static benchmark::internal::Benchmark *add(const std::string &title, gbench_fn *fn, int64_t arg)
+{
 	return benchmark::RegisterBenchmark(title.c_str(), [fn, arg](benchmark::State &state) {
 		struct gbench b = {0, static_cast<int64_t>(state.max_iterations), &state};
 
@@ -28,12 +29,17 @@ static benchmark::internal::Benchmark *add(const char *name, gbench_fn *fn, int6
 
 void gbench_register(const char *name, gbench_fn *fn, int64_t arg)
 {
-	add(name, fn, arg);
+	add(title_of(name, arg), fn, arg);
 }
 
 void gbench_register_waiting(const char *name, gbench_fn *fn, int64_t arg)
 {
-	add(name, fn, arg)->UseRealTime();
+	add(title_of(name, arg), fn, arg)->UseRealTime();
+}
+
+void gbench_register_case(const char *name, gbench_fn *fn, int64_t arg)
+{
+	add(name, fn, arg);
 }
 
 // A batch of all rounds: the first question starts the clock and is answered yes, the second stops

@@ -44,7 +44,10 @@ typedef void gbench_fn(struct gbench *b, int64_t arg);
 #define GBENCH_NO_ARG INT64_MIN
 void gbench_register(const char *name, gbench_fn *fn, int64_t arg);
 
-/* The same for a function that waits (disk, another thread): rates are then of wall-clock time, not
+/* The same where arg is an index into a table: shown as name alone. */
+void gbench_register_case(const char *name, gbench_fn *fn, int64_t arg);
+
+/* The same as the first for a function that waits (disk, another thread): rates are then of wall-clock time, not
  * of CPU time. */
 void gbench_register_waiting(const char *name, gbench_fn *fn, int64_t arg);
 
