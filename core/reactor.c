@@ -51,6 +51,7 @@ int reactor_open(struct reactor *r, const struct io_conf *conf)
 	memset(r, 0, sizeof(*r));
 	r->core = conf->core;
 	r->now_ns = clock_mono_ns();
+	r->wall_ns = clock_wall_ns();
 	wheel_init(&r->wheel, r->now_ns);
 	list_init(&r->tasks);
 	list_init(&r->turn_ends);
@@ -95,6 +96,7 @@ int reactor_turn(struct reactor *r, uint64_t until_ns)
 
 	xcall_awake(r->core);
 	r->now_ns = clock_mono_ns();
+	r->wall_ns = clock_wall_ns();
 	r->turns++;
 	xcall_receive(r->core);
 	io_run_completions();

@@ -25,6 +25,7 @@ static inline void task_init(struct task *t, void (*fn)(struct task *task))
 struct reactor {
 	unsigned core;
 	uint64_t now_ns;	/* monotonic, when the turn began */
+	uint64_t wall_ns;	/* the same moment on the wall clock */
 	uint64_t turns;
 	struct wheel wheel;
 	/* private */
@@ -39,6 +40,12 @@ struct reactor *reactor_self(void);
 static inline uint64_t reactor_now(void)
 {
 	return reactor_self()->now_ns;
+}
+
+/* The same on the wall clock: for stamps and for queue times, never for deadlines. */
+static inline uint64_t reactor_wall_now(void)
+{
+	return reactor_self()->wall_ns;
 }
 
 /* Puts a call off. Harmless when the task is already waiting. */

@@ -1,0 +1,224 @@
+#include "net/smtp/conn.h"
+
+#include <errno.h>
+
+#include "core/err.h"
+
+static void finish_close(struct conn *c)
+{
+	if (c->recv_op.in_kernel || c->send_op.in_kernel)
+		return;		/* their completions bring us back here */
+	if (c->file >= 0)
+		io_close(c->file);
+	c->file = -1;
+	c->state = CONN_CLOSED;
+	c->magic = 0;
+	c->events->on_closed(c);
+}
+
+static void lose(struct conn *c, int err)
+{
+	if (c->state != CONN_OPEN)
+		return;
+	c->state = CONN_LOST;
+	c->events->on_lost(c, err);
+}
+
+/* --- receiving -------------------------------------------------------------------------------------------------------- */
+
+static void on_bufs(struct io_buf_waiter *w)
+{
+	struct conn *c = container_of(w, struct conn, buf_wait);
+
+	CHECK_MAGIC(c, CONN_MAGIC);
+	if (c->state == CONN_OPEN)
+		io_recv(&c->recv_op, c->file);
+}
+
+static void on_recv(struct op *op, int res)
+{
+	struct conn *c = container_of(op, struct conn, recv_op);
+
+	CHECK_MAGIC(c, CONN_MAGIC);
+	if (c->state == CONN_CLOSING) {
+		finish_close(c);
+		return;
+	}
+	if (res == -ENOBUFS) {
+		io_buf_wait(&c->buf_wait);	/* no room is not a failure (row URG-06) */
+		return;
+	}
+	if (res <= 0) {
+		lose(c, res == 0 ? ERR_EOF : res);
+		return;
+	}
+	if (c->state == CONN_OPEN)
+		c->events->on_data(c, op->data);
+	/* A multishot receive ends when it likes (row URG-05); whoever still wants data starts it again. */
+	if (c->state == CONN_OPEN && !op->in_kernel && list_is_empty(&c->buf_wait.node))
+		io_recv(op, c->file);
+}
+
+/* --- sending ---------------------------------------------------------------------------------------------------------- */
+
+struct str conn_command(struct conn *c, size_t size)
+{
+	struct str s = str_over(c->out + c->out_used, CONN_OUT - c->out_used);
+
+	if (size > s.cap || conn_room(c) == 0)
+		s.full = true;
+	return s;
+}
+
+void conn_command_add(struct conn *c, const struct str *command)
+{
+	struct conn_piece *last = &c->pieces[(c->piece_first + c->piece_count - 1) % CONN_PIECES];
+	const char *ptr = c->out + c->out_used;
+
+	ASSERT(!command->full);
+	ASSERT(command->ptr == ptr);
+	c->out_used += command->len;
+	/* Commands in a row are one piece. */
+	if (c->piece_count > 0 && last->is_command && last->ptr + last->len == ptr) {
+		last->len += command->len;
+		return;
+	}
+	conn_add(c, ptr, command->len, 0);
+	c->pieces[(c->piece_first + c->piece_count - 1) % CONN_PIECES].is_command = true;
+}
+
+void conn_add(struct conn *c, const void *ptr, size_t len, uint8_t tag)
+{
+	ASSERT(c->piece_count < CONN_PIECES);
+	c->pieces[(c->piece_first + c->piece_count) % CONN_PIECES] = (struct conn_piece){ .ptr = ptr, .len = len, .tag = tag };
+	c->piece_count++;
+}
+
+void conn_flush(struct conn *c)
+{
+	struct iovec iov[IO_IOV_MAX];
+	unsigned n = 0;
+
+	if (c->state != CONN_OPEN || c->send_op.in_kernel || c->piece_count == 0)
+		return;
+	for (; n < c->piece_count && n < IO_IOV_MAX; n++) {
+		struct conn_piece *p = &c->pieces[(c->piece_first + n) % CONN_PIECES];
+
+		iov[n] = (struct iovec){ (void *)(uintptr_t)p->ptr, p->len };
+	}
+	unsigned flags = n < c->piece_count ? IO_SEND_MORE : 0;
+
+	if (n == 1)
+		io_send(&c->send_op, c->file, iov[0].iov_base, iov[0].iov_len, flags);
+	else
+		io_sendmsg(&c->send_op, c->file, iov, n, flags);
+}
+
+/* Takes n sent octets off the chain; a short send leaves the rest of its piece (row URG-13). */
+static void chain_advance(struct conn *c, size_t n)
+{
+	c->octets_sent += n;
+	while (n > 0) {
+		struct conn_piece *p = &c->pieces[c->piece_first];
+		size_t part = MIN(n, p->len);
+
+		ASSERT(c->piece_count > 0);
+		p->ptr += part;
+		p->len -= part;
+		n -= part;
+		if (p->len > 0)
+			return;
+		uint8_t tag = p->tag;
+
+		c->piece_first = (c->piece_first + 1) % CONN_PIECES;
+		if (--c->piece_count == 0)
+			c->out_used = 0;
+		if (tag != 0 && c->state == CONN_OPEN)
+			c->events->on_sent(c, tag);
+	}
+}
+
+static void on_send(struct op *op, int res)
+{
+	struct conn *c = container_of(op, struct conn, send_op);
+
+	CHECK_MAGIC(c, CONN_MAGIC);
+	if (c->state == CONN_CLOSING) {
+		finish_close(c);
+		return;
+	}
+	if (res < 0) {
+		/* The peer's last words may still be on their way in: a reset send says nothing about them. The receive ends
+		 * by itself, and then we know all (B 15.6). */
+		if ((res == -EPIPE || res == -ECONNRESET) && c->recv_op.in_kernel && c->state == CONN_OPEN)
+			return;
+		lose(c, res);
+		return;
+	}
+	chain_advance(c, (size_t)res);
+	if (c->state != CONN_OPEN)
+		return;
+	if (c->piece_count == 0)
+		c->events->on_drained(c);
+	if (c->state == CONN_OPEN)
+		conn_flush(c);
+}
+
+/* --- beginning and end ------------------------------------------------------------------------------------------------ */
+
+static void on_connect(struct op *op, int res)
+{
+	struct conn *c = container_of(op, struct conn, send_op);
+
+	CHECK_MAGIC(c, CONN_MAGIC);
+	if (c->state == CONN_CLOSING) {
+		finish_close(c);
+		return;
+	}
+	if (res < 0) {
+		c->state = CONN_LOST;
+		c->events->on_open(c, res);
+		return;
+	}
+	c->state = CONN_OPEN;
+	op_init(&c->send_op, on_send);
+	io_recv(&c->recv_op, c->file);
+	c->events->on_open(c, 0);
+}
+
+void conn_open(struct conn *c, const struct conn_events *events, const struct addr *remote, const struct addr *local)
+{
+	ASSERT(c->state == CONN_CLOSED);
+	c->magic = CONN_MAGIC;
+	c->state = CONN_CONNECTING;
+	c->events = events;
+	c->remote = *remote;
+	c->local = local != NULL ? *local : (struct addr){ 0 };
+	c->octets_sent = 0;
+	c->file = -1;
+	c->piece_first = 0;
+	c->piece_count = 0;
+	c->out_used = 0;
+	op_init(&c->recv_op, on_recv);
+	op_init(&c->send_op, on_connect);
+	list_init(&c->buf_wait.node);
+	c->buf_wait.fn = on_bufs;
+	io_connect(&c->send_op, &c->remote, local != NULL ? &c->local : NULL, &c->file);
+}
+
+/* Asking is not having: the kernel may still write into our buffers, so we are closed only after the last completion. The
+ * shutdown inside the cancel order of row URG-01 is not needed: cancelling by operation reaches sends and receives alike. */
+void conn_close(struct conn *c)
+{
+	CHECK_MAGIC(c, CONN_MAGIC);
+	ASSERT(c->state != CONN_CLOSING && c->state != CONN_CLOSED);
+	c->state = CONN_CLOSING;
+	io_buf_wait_cancel(&c->buf_wait);
+	io_cancel(&c->recv_op);
+	io_cancel(&c->send_op);
+	if (c->recv_op.in_kernel || c->send_op.in_kernel)
+		return;
+	/* Nothing is under way: on_closed must still not run inside this call. */
+	op_init(&c->send_op, on_send);
+	io_shutdown(&c->send_op, c->file, SHUT_RDWR);
+}

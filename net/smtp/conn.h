@@ -1,0 +1,86 @@
+/* conn.h - one outgoing connection: connect, receive, a chain of pieces to send, an orderly end
+ *
+ *	conn_open -> on_open -> { conn_add, conn_flush -> on_sent }  { on_data }  on_lost -> conn_close -> on_closed
+ *
+ * Between socket and dialogue there is a place for a byte transform (TLS): what on_data gives and conn_add takes is the
+ * dialogue's side of it.
+ *
+ * bounds   CONN_PIECES pieces in the chain, CONN_OUT octets of commands; one receive and one send in the kernel (row URG-14)
+ * memory   pieces are borrowed until on_sent or on_closed; commands live in the conn's own storage
+ * errors   on_lost with ERR_EOF or a negative errno, once; afterwards only conn_close is allowed
+ */
+#pragma once
+
+#include "core/io.h"
+#include "core/reactor.h"
+#include "core/str.h"
+
+#define CONN_MAGIC	UINT32_C(0x636f6e31)
+#define CONN_PIECES	16u
+#define CONN_OUT	KIB(4)	/* a group of commands: MAIL, a dozen RCPTs and DATA fit; what does not fit waits */
+
+struct conn;
+
+struct conn_events {
+	void (*on_open)(struct conn *c, int err);	/* err < 0: close it */
+	void (*on_data)(struct conn *c, struct slice data);
+	void (*on_sent)(struct conn *c, uint8_t tag);	/* a piece with a tag has left completely */
+	void (*on_drained)(struct conn *c);		/* nothing waits to be sent */
+	void (*on_lost)(struct conn *c, int err);
+	void (*on_closed)(struct conn *c);		/* nothing is in the kernel any more */
+};
+
+struct conn_piece {
+	const char *ptr;
+	size_t len;
+	uint8_t tag;
+	bool is_command;	/* in c->out */
+};
+
+enum conn_state { CONN_CLOSED, CONN_CONNECTING, CONN_OPEN, CONN_LOST, CONN_CLOSING };
+
+struct conn {
+	uint32_t magic;
+	enum conn_state state;
+	const struct conn_events *events;
+	struct addr remote;
+	struct addr local;
+	uint64_t octets_sent;
+	/* private */
+	int file;
+	struct op recv_op;
+	struct op send_op;	/* also the connect */
+	struct io_buf_waiter buf_wait;
+	struct conn_piece pieces[CONN_PIECES];
+	unsigned piece_first;
+	unsigned piece_count;
+	size_t out_used;
+	char out[CONN_OUT];
+};
+
+/* local: the source address, or NULL. */
+void conn_open(struct conn *c, const struct conn_events *events, const struct addr *remote, const struct addr *local);
+
+/* Room for a command of up to size octets: an empty str over it, or one that is full when there is none. After writing,
+ * conn_command_add takes it into the chain. */
+struct str conn_command(struct conn *c, size_t size);
+void conn_command_add(struct conn *c, const struct str *command);
+
+/* Borrowed octets into the chain; tag != 0 asks for on_sent. The caller checks conn_room first. */
+void conn_add(struct conn *c, const void *ptr, size_t len, uint8_t tag);
+
+static inline unsigned conn_room(const struct conn *c)
+{
+	return CONN_PIECES - c->piece_count;
+}
+
+static inline bool conn_is_drained(const struct conn *c)
+{
+	return c->piece_count == 0;
+}
+
+/* Sends what is in the chain, as one operation as far as it goes. */
+void conn_flush(struct conn *c);
+
+/* Ends everything; on_closed follows, never from inside this call. Allowed once, in any state but CONN_CLOSED. */
+void conn_close(struct conn *c);
