@@ -10,6 +10,7 @@ bounds   ready within 15 s of start, ended within 30 s of TERM, else e2e.Failure
 never    counts a metric of an earlier life: the file is removed before each start
 """
 
+import collections
 import os
 import shlex
 import signal
@@ -127,14 +128,14 @@ class Engine:
     # -------- figures
 
     def metrics(self):
-        """name -> value of this life; empty before the first second."""
-        out = {}
+        """name -> value of this life, summed over labels; empty before the first second."""
+        out = collections.Counter()
         try:
             with open(self.metrics_path, encoding="utf-8") as lines:
                 for line in lines:
                     name, _, value = line.strip().rpartition(" ")
                     if name and not name.startswith("#"):
-                        out[name] = float(value)
+                        out[name.partition("{")[0]] += float(value)
         except (FileNotFoundError, ValueError):     # being rewritten this moment
             pass
         return out

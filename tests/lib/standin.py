@@ -90,8 +90,11 @@ class Relay:
         os.rename(self.path(message.qid, "new"), self.path(message.qid, "msg"))
 
     def mark(self, message, word, index):
-        with open(self.path(message.qid, "log"), "a", encoding="ascii") as out:
-            out.write("%s %d\n" % (word, index))
+        try:
+            with open(self.path(message.qid, "log"), "a", encoding="ascii") as out:
+                out.write("%s %d\n" % (word, index))
+        except OSError:         # a full disk: a crash now would repeat this recipient unannounced
+            self.count["unmarked"] += 1
 
     def settle(self, message, index, counter):
         message.open.discard(index)
@@ -99,8 +102,9 @@ class Relay:
         self.count[counter] += 1
         self.queued -= 1
         if not message.open:
-            os.unlink(self.path(message.qid, "msg"))
-            os.unlink(self.path(message.qid, "log"))
+            for kind in ("msg", "log"):
+                if os.path.exists(self.path(message.qid, kind)):
+                    os.unlink(self.path(message.qid, kind))
 
     def recover(self):
         for name in sorted(os.listdir(self.spool)):
@@ -176,7 +180,10 @@ class Relay:
         if self.fault == "early_250":
             asyncio.get_running_loop().call_later(0.03, self.take, message)
         else:
-            self.take(message)
+            try:
+                self.take(message)
+            except OSError:
+                return "452 4.3.1 no room"
         return "250 2.0.0 Ok: queued as " + qid
 
     def take(self, message):
@@ -292,4 +299,7 @@ async def main():
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except OSError as problem:
+        sys.exit("standin: %s" % problem)

@@ -1,0 +1,282 @@
+"""errors - bad input and bad surroundings: each is refused in words, and before anything is accepted
+
+Start:  config errors all at once (78), port in use, missing directory, wrong owner, writable by all,
+        read-only spool, a second instance, io_uring missing, blocked by seccomp, switched off by sysctl
+Run:    a full disk: 452 to injectors, what was accepted is delivered meanwhile, and injection works
+        again without a restart once space returns (rows OSR-01, OSR-05, OSR-10, OSR-12, LIS-05)
+"""
+
+import os
+import socket
+import sys
+import subprocess
+import time
+
+sys.dont_write_bytecode = True
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+LIB = os.path.join(ROOT, "tests", "lib")
+sys.path.insert(0, LIB)
+import e2e  # noqa: E402
+import engine  # noqa: E402
+import inject  # noqa: E402
+import ledger  # noqa: E402
+import mails  # noqa: E402
+import tap  # noqa: E402
+import world  # noqa: E402
+
+EX_CONFIG = 78
+SYSCTL = "/proc/sys/kernel/io_uring_disabled"
+DISK_SIZE = 96 << 20
+
+
+def new_engine(stage, name, **parameters):
+    # Small journal files, so that a small disk is full soon.
+    return engine.Engine(stage, {"journal_segment_size": "4194304", "journal_reserve": "8388608",
+                                 "journal_memory": "8388608", "minimal_backoff_time": "1s",
+                                 "maximal_backoff_time": "2s", **parameters}, name=name)
+
+
+def nobody_listens(one):
+    with socket.socket() as s:
+        return s.connect_ex((one.host, one.port)) != 0
+
+
+def refuses(t, one, what, words, options=(), before=(), code=None):
+    """The engine ends at once, says each of the words, and never listened."""
+    rc, said = one.run(options, before)
+    t.ok(rc not in (0, None) and rc > 0, "%s: it ends with an error" % what, "exit %s\n%s" % (rc, said))
+    if code is not None:
+        t.ok(rc == code, "%s: the exit status is %d" % (what, code), "it was %s\n%s" % (rc, said))
+    for word in words:
+        t.ok(word.lower() in said.lower(), "%s: it says '%s'" % (what, word), said)
+    lines = [line for line in said.splitlines() if line.strip()]
+    t.ok(nobody_listens(one), "%s: nothing listens" % what)
+    return rc, lines
+
+
+# ---------------------------------------------------------------- start
+
+def config_errors(stage, t):
+    one = new_engine(stage, "config")
+    path = os.path.join(one.dir, "main.cf")
+    good = open(path, encoding="utf-8").read()
+    bad = ["worker_threads = many", "minimal_backoff_time = soon", "inject_smtp_listen = nowhere:99999",
+           "message_size_limit = -5", "mynetworks = 127.0.0.0/99"]
+    keep = [line for line in good.splitlines() if line.split(" ")[0] not in {b.split(" ")[0] for b in bad}]
+    one.write_conf("\n".join(["# five errors follow", *bad, *keep]) + "\n")
+    for options in ([], ["--check"]):
+        what = "five config errors" + (" with --check" if options else "")
+        rc, said = one.run(options)
+        t.ok(rc == EX_CONFIG, "%s: the exit status is 78" % what, "it was %s\n%s" % (rc, said))
+        for number, line in enumerate(bad, 2):
+            name = line.split(" ")[0]
+            hit = [s for s in said.splitlines() if name in s]
+            t.ok(any("main.cf" in s and "%d" % number in s.split(name)[0] for s in hit),
+                 "%s: file and line %d are named for %s" % (what, number, name), said)
+            t.ok(any(len(s) > len(name) + 40 for s in hit), "%s: %s: the accepted form is named" % (what, name), said)
+    one.write_conf(good)
+    rc, said = one.run(["--check"])
+    t.ok(rc == 0, "a good file passes --check", "exit %s\n%s" % (rc, said))
+    rc, said = one.run(["-o", "worker_threads=zero"])
+    t.ok(rc == EX_CONFIG and "worker_threads" in said, "a bad -o value is named, exit 78", "exit %s\n%s" % (rc, said))
+    os.unlink(path)
+    rc, said = one.run()
+    t.ok(rc == EX_CONFIG and "main.cf" in said, "a missing main.cf is named, exit 78", "exit %s\n%s" % (rc, said))
+
+
+def port_in_use(stage, t):
+    one = new_engine(stage, "port")
+    with socket.socket() as other:
+        other.bind((one.host, one.port))
+        other.listen(1)
+        rc, said = one.run()
+    t.ok(rc > 0, "port in use: it ends with an error", "exit %s\n%s" % (rc, said))
+    t.ok(str(one.port) in said and "in use" in said.lower(), "port in use: it names the port", said)
+
+
+def directories(stage, t):
+    one = new_engine(stage, "directories")
+    missing = one.spool + ".missing"
+    refuses(t, one, "missing spool", [missing], ["-o", "spool_directory=" + missing])
+    with open(missing, "w", encoding="ascii") as plain:
+        plain.write("a file\n")
+    refuses(t, one, "spool is a file", [missing], ["-o", "spool_directory=" + missing])
+    if os.geteuid() == 0:
+        os.chown(one.spool, 12345, 12345)
+        refuses(t, one, "wrong owner", [one.spool, "own"])
+        os.chown(one.spool, 0, 0)
+    os.chmod(one.spool, 0o777)
+    refuses(t, one, "spool writable by all", [one.spool, "writ"])
+    os.chmod(one.spool, 0o700)
+    one.start()
+    t.ok(one.stop() == 0, "the same spool is accepted once it is right again")
+
+
+def read_only(stage, t):
+    one = new_engine(stage, "readonly")
+    script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
+    before = ["unshare", "-m", "--propagation", "private", "sh", "-c", script, one.spool]
+    refuses(t, one, "read-only spool", [one.spool, "read-only"], (), before)
+
+
+def second_instance(stage, t):
+    one = new_engine(stage, "first")
+    two = new_engine(stage, "second", spool_directory=one.spool)
+    one.start()
+    refuses(t, two, "second instance", [one.spool, "instance"])
+    t.ok(e2e.greets(one.host, one.port), "the first instance still serves")
+    t.ok(one.stop() == 0, "the first instance ends with 0")
+    two.start()
+    t.ok(two.stop() == 0, "afterwards the second one may have the spool")
+
+
+def io_uring(stage, t):
+    one = new_engine(stage, "uring")
+    codes = {}
+    for word, hint in (("EPERM", "seccomp"), ("ENOSYS", "kernel")):
+        before = [sys.executable, "-B", os.path.join(LIB, "no_uring.py"), word]
+        codes[word], lines = refuses(t, one, "io_uring refused with " + word, ["io_uring", hint], (), before)
+        t.ok(len(lines) == 1, "io_uring refused with %s: it is one line" % word, "\n".join(lines))
+    sysctl_off(t, one, codes)
+    t.ok(EX_CONFIG not in codes.values() and 1 not in codes.values(),
+         "exit status of these is theirs alone", str(codes))
+
+
+def sysctl_off(t, one, codes):
+    """Level 1 refuses only who lacks CAP_SYS_ADMIN, so that other programs on this machine hardly notice;
+    the engine is started without that capability."""
+    if not os.path.exists(SYSCTL):
+        t.ok(True, "this kernel has no kernel.io_uring_disabled to switch")
+        return
+    with open(SYSCTL, encoding="ascii") as f:
+        was = f.read()
+    try:
+        with open(SYSCTL, "w", encoding="ascii") as f:
+            f.write("1\n")
+    except OSError as e:
+        t.ok(True, "kernel.io_uring_disabled is not ours to write here (%s)" % e.strerror)
+        return
+    try:
+        before = ["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-all"]
+        codes["sysctl"], _ = refuses(t, one, "io_uring switched off", ["io_uring", "io_uring_disabled"], (), before)
+    finally:
+        with open(SYSCTL, "w", encoding="ascii") as f:
+            f.write(was)
+
+
+# ---------------------------------------------------------------- a full disk
+
+class FullDisk:
+    """An engine whose spool is a small tmpfs that only it sees; we reach it through /proc/PID/root."""
+
+    def __init__(self, stage):
+        self.net = world.Net()
+        zone = world.Zone()
+        self.domain = zone.mx("d.test", (10, zone.host("mx.test", self.net.address(1))))
+        self.dns = stage.add(world.Dns(stage, zone))
+        self.engine = stage.add(new_engine(stage, "full", dns_servers=self.dns.endpoint,
+                                           smtp_tcp_port=str(self.net.port)))
+        disk = os.path.join(self.engine.dir, "disk")
+        os.makedirs(disk)
+        self.engine.parameters["spool_directory"] = os.path.join(disk, "spool")
+        self.engine.write_conf()
+        script = ('mount -t tmpfs -o size=%d,mode=755 none "$0" && mkdir -m 700 "$0/spool" && exec "$@"' % DISK_SIZE)
+        self.engine.start(before=["unshare", "-m", "--propagation", "private", "sh", "-c", script, disk])
+        self.disk = "/proc/%d/root%s" % (self.engine.pid, disk)
+        self.filler = os.path.join(self.disk, "filler")
+        self.path = stage.path("full.ledger")
+        self.book = inject.Book(self.path)
+
+    def free(self):
+        found = os.statvfs(self.disk)
+        return found.f_bavail * found.f_frsize
+
+    def fill(self):
+        with open(self.filler, "ab", buffering=0) as out:
+            block = bytes(1 << 16)
+            for _ in range(DISK_SIZE >> 16):
+                try:
+                    out.write(block)
+                except OSError:
+                    return
+
+    def offer(self, content):
+        """One mail by hand: the code of the final answer, or of the one that stood in the way."""
+        attempt = inject.Attempt(inject.Job(content, [self.domain], False, False), "full@sender.test")
+        wire = inject.Wire(self.engine.host, self.engine.port)
+        try:
+            wire.reply()
+            wire.send(b"EHLO full.test\r\n")
+            wire.reply()
+            wire.send(attempt.commands())
+            no = attempt.read_envelope(wire)
+            if no is not None:
+                self.book.refused(attempt.id, *no)
+                return no
+            self.book.write("offered", attempt.id, inject.hashlib.sha256(mails.canonical(attempt.content)).hexdigest(),
+                            str(len(attempt.content)), ",".join(attempt.taken))
+            wire.send(attempt.body()[0])
+            code, text, _ = wire.reply()
+            if code == 250:
+                self.book.accepted(attempt.id, text.split()[-1], attempt.taken, len(attempt.content), 0.0)
+            else:
+                self.book.refused(attempt.id, code, text)
+            return code, text
+        finally:
+            wire.close()
+
+    def offer_until(self, contents, want, limit):
+        """Offers until an answer has this code; returns (that answer or the last one, how many)."""
+        answer = (0, "")
+        for count in range(1, limit + 1):
+            answer = self.offer(next(contents))
+            if answer[0] == want:
+                return answer, count
+            if answer[0] not in (250, 452):
+                break
+        return answer, count
+
+
+def full_disk(stage, t):
+    scene = FullDisk(stage)
+    contents = inject.endless(3, ((1, 100 << 10, 400 << 10),), 8)
+    t.ok(scene.offer(next(contents))[0] == 250, "full disk: at first mail is accepted")
+    scene.fill()
+    (code, text), count = scene.offer_until(contents, 452, 400)
+    t.ok(code == 452 and text.startswith("4.3.1"), "full disk: injectors hear 452 4.3.1", "%d %s" % (code, text))
+    scene.fill()
+    again = scene.offer(next(contents))
+    t.ok(again[0] == 452, "full disk: it stays 452", "%d %s" % again)
+    t.ok(scene.engine.running(), "full disk: the engine goes on", scene.engine.tail())
+    t.note("%d mails until 452, %d octets free" % (count, scene.free()))
+
+    sink_path = stage.path("full.sink")
+    stage.add(world.LedgerSink(stage, ["%s:%d" % (scene.net.address(1), scene.net.port)], sink_path))
+    scene.engine.drain(40, lambda queued: scene.fill())
+    t.ok(True, "full disk: what was accepted is delivered while the disk is full")
+    os.unlink(scene.filler)
+    (code, text), count = scene.offer_until(contents, 250, 1)
+    for _ in range(50):
+        if code == 250:
+            break
+        time.sleep(0.1)
+        code, text = scene.offer(next(contents))
+    t.ok(code == 250, "full disk: space returned, and without a restart mail is accepted again", "%d %s" % (code, text))
+    scene.engine.drain(20)
+    scene.book.flush()
+    verdict = ledger.check(ledger.Ledger().read(scene.path).read(sink_path), ledger.Log().read(scene.engine.log))
+    t.ok(verdict.good() and verdict.duplicates == 0, "full disk: nothing was lost, altered or repeated",
+         verdict.line() + "\n" + "\n".join(verdict.examples))
+    t.ok(scene.engine.lives == 1 and scene.engine.stop() == 0, "full disk: the one life ends with 0 on TERM")
+
+
+def main():
+    t = tap.Tap("errors")
+    with e2e.Stage("errors") as stage:
+        for case in (config_errors, port_in_use, directories, read_only, second_instance, io_uring, full_disk):
+            t.case(case.__name__.replace("_", " ") + " ran to its end", case, stage, t)
+    return t.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

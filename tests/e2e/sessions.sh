@@ -1,0 +1,3 @@
+#!/bin/sh
+# sessions.sh - two thousand sessions at a time to slow servers; see sessions.py.
+exec python3 -B "$(dirname "$0")/sessions.py" "$@"

@@ -1,0 +1,97 @@
+"""strace - one steady second under load: the engine threads call io_uring_enter and nothing else
+
+Attaches one `strace -c` to every thread of a loaded ringpostd, so that each thread's calls are told
+apart. The log writer may write and wait; the main thread is off the hot path and is only shown.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
+import e2e  # noqa: E402
+import engine  # noqa: E402
+import tap  # noqa: E402
+import world  # noqa: E402
+
+WARM_UP_S, TRACE_S = 3.0, 1.0
+# What the writer thread does: write lines, and wait for more.
+LOG_WRITER = {"write", "writev", "futex", "clock_nanosleep", "poll", "ppoll", "restart_syscall"}
+ROW = re.compile(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$")
+
+
+def trace(threads, stage):
+    """thread id -> {call: count}, all over the same second."""
+    tracers = {}
+    for tid in threads:
+        out = stage.path("strace.%d" % tid)
+        tracers[tid] = (out, subprocess.Popen(["strace", "-c", "-o", out, "-p", str(tid)],
+                                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                              stderr=open(out + ".err", "wb")))
+    try:
+        time.sleep(TRACE_S)
+    finally:
+        for _, tracer in tracers.values():
+            tracer.send_signal(signal.SIGINT)
+        for _, tracer in tracers.values():
+            tracer.wait(10)
+    found = {}
+    for tid, (out, _) in tracers.items():
+        with open(out, encoding="ascii") as rows:
+            matches = [ROW.match(row.rstrip()) for row in rows]
+        found[tid] = {m.group(2): int(m.group(1)) for m in matches if m and m.group(2) != "total"}
+    return found
+
+
+def run(stage, t):
+    net = world.Net()
+    zone = world.Zone()
+    domains = [zone.mx("d%d.test" % i, (10, zone.host("mx%d.test" % i, net.address(i % 2 + 1)))) for i in range(8)]
+    dns = stage.add(world.Dns(stage, zone))
+    for last in (1, 2):
+        stage.add(world.DumpSink(stage, net.address(last), net.port, keep=False))
+    one = stage.add(engine.Engine(stage, {"dns_servers": dns.endpoint, "smtp_tcp_port": str(net.port)}))
+    one.start()
+    with open(stage.path("inject.out"), "wb") as out:
+        injector = stage.add(e2e.Process("inject.py", [
+            sys.executable, "-B", os.path.join(ROOT, "tests", "lib", "inject.py"), "--port", str(one.port),
+            "--ledger", stage.path("inject.ledger"), "--domains", ",".join(domains), "--small", "--threads", "8",
+            "--bdat", "0", "--per-connection", "1000000"], stdout=out, stderr=subprocess.STDOUT,
+            preexec_fn=world.die_with_parent))
+    time.sleep(WARM_UP_S)
+    threads = one.threads()
+    before = one.metrics().get("ringpost_sent_total", 0)
+    found = trace(threads, stage)
+    time.sleep(1.5)
+    sent = one.metrics().get("ringpost_sent_total", 0) - before
+    injector.stop(30)
+    t.ok(sent > 100, "mail was delivered meanwhile", "%d" % sent)
+    cores = {tid for tid, name in threads.items() if name.startswith("rp-core")}
+    t.ok(len(cores) == 2, "there are two engine threads", " ".join(threads.values()))
+    for tid in sorted(threads, key=threads.get):
+        calls = " ".join("%s=%d" % pair for pair in sorted(found[tid].items(), key=lambda p: -p[1]))
+        print("# %-16s %s" % (threads[tid], calls or "(nothing)"), flush=True)
+        if tid in cores:
+            t.ok(found[tid].get("io_uring_enter", 0) > 0, "%s worked" % threads[tid], calls)
+            t.ok(set(found[tid]) <= {"io_uring_enter"}, "%s called io_uring_enter only" % threads[tid], calls)
+        elif threads[tid] == "rp-log":
+            t.ok("write" in found[tid] or "writev" in found[tid], "the log writer wrote", calls)
+            t.ok(set(found[tid]) <= LOG_WRITER, "the log writer only wrote and waited", calls)
+    one.drain(60)
+    t.ok(one.stop() == 0, "TERM ended it with 0")
+
+
+def main():
+    t = tap.Tap("strace")
+    with e2e.Stage("strace") as stage:
+        t.case("the run came to its end", run, stage, t)
+    return t.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
