@@ -1,0 +1,273 @@
+#include "net/wire/smtp_reply.h"
+
+#include <errno.h>
+
+#include "core/err.h"
+#include "core/str.h"
+
+static_assert(REPLY_OFFENCE_MAX <= REPLY_TEXT_MAX, "the offence is told from the buffer of the text");
+static_assert(REPLY_HEAD_MAX >= 4 + 2 * sizeof("5.999.999"), "codes are found in the head of a line");
+
+static void start_reply(struct smtp_reply_parser *p);
+static int take_piece(struct smtp_reply_parser *p, struct slice *in, bool *ret_line_ended);
+static int end_line(struct smtp_reply_parser *p, struct smtp_reply *ret_reply);
+
+void smtp_reply_parser_init(struct smtp_reply_parser *p)
+{
+	p->failed = 0;
+	start_reply(p);
+}
+
+int smtp_reply_feed(struct smtp_reply_parser *p, struct slice *in, struct smtp_reply *ret_reply)
+{
+	if (p->failed)
+		return p->failed;
+	if (p->finished)
+		start_reply(p);
+	while (in->len > 0) {
+		bool line_ended = false;
+		int r = take_piece(p, in, &line_ended);
+
+		if (r == 0 && line_ended)
+			r = end_line(p, ret_reply);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+bool smtp_reply_parser_is_idle(const struct smtp_reply_parser *p)
+{
+	return !p->failed && (p->finished || p->octets == 0);
+}
+
+struct slice smtp_reply_offence(const struct smtp_reply_parser *p)
+{
+	ASSERT(p->failed);
+	return slice_of(p->text, p->text_len);
+}
+
+bool smtp_reply_next_line(struct slice *text, struct slice *ret_line)
+{
+	if (text->len == 0)
+		return false;
+	ptrdiff_t end = slice_find_char(*text, 0, '\n');
+
+	*ret_line = end < 0 ? *text : slice_head(*text, (size_t)end);
+	slice_skip(text, end < 0 ? text->len : (size_t)end + 1);
+	return true;
+}
+
+/* --- octets to lines ---------------------------------------------------------------------------------------------- */
+
+/* The text itself is left as it was: only what its lengths cover is ever read. */
+static void start_reply(struct smtp_reply_parser *p)
+{
+	p->finished = false;
+	p->codes_differ = false;
+	p->lf_only = false;
+	p->text_cut = false;
+	p->code = 0;
+	p->lines = 0;
+	p->octets = 0;
+	p->text_len = 0;
+	p->line_len = 0;
+	p->line_kept = 0;
+	p->line_crs = 0;
+}
+
+static void sanitise_line(struct smtp_reply_parser *p, size_t room)
+{
+	char clean[REPLY_TEXT_MAX];
+	struct str s = STR(clean);
+
+	str_add_printable(&s, slice_of(p->text + p->text_len, p->line_kept), room);
+	memcpy(p->text + p->text_len, clean, s.len);
+	p->line_kept = s.len;
+}
+
+static bool line_is_plain(struct slice line)
+{
+	unsigned odd = 0;
+
+	/* No early end: so the compiler can look at many octets at once. */
+	for (size_t i = 0; i < line.len; i++)
+		odd |= (unsigned char)(line.ptr[i] - 0x20) > 0x7e - 0x20;
+	return odd == 0;
+}
+
+/* Makes what is kept of the line printable and at most max octets long. Returns whether something was left out. */
+static bool clean_line(struct smtp_reply_parser *p, size_t max)
+{
+	bool cut = p->line_kept < p->line_len || p->line_kept > max;
+
+	if (!line_is_plain(slice_of(p->text + p->text_len, p->line_kept)))
+		sanitise_line(p, max);
+	p->line_kept = MIN(p->line_kept, max);
+	return cut;
+}
+
+static int fail(struct smtp_reply_parser *p, int err)
+{
+	memmove(p->text, p->text + p->text_len, p->line_kept);
+	p->text_len = 0;
+	(void)clean_line(p, REPLY_OFFENCE_MAX);		/* cut or not: an offence is a specimen */
+	p->text_len = p->line_kept;
+	p->failed = err;
+	return err;
+}
+
+/* CRs at the end of the line, when crs of them were there before piece came. */
+static size_t count_trailing_crs(struct slice piece, size_t crs)
+{
+	size_t n = 0;
+
+	while (n < piece.len && piece.ptr[piece.len - 1 - n] == '\r')
+		n++;
+	return n == piece.len ? crs + n : n;
+}
+
+/* Takes octets up to the end of the line or of the input, whatever comes first. */
+static int take_piece(struct smtp_reply_parser *p, struct slice *in, bool *ret_line_ended)
+{
+	ptrdiff_t lf = slice_find_char(*in, 0, '\n');
+	struct slice piece = lf < 0 ? *in : slice_head(*in, (size_t)lf);
+	size_t at = p->text_len + p->line_kept;
+	size_t kept = MIN(piece.len, sizeof(p->text) - at);
+
+	memcpy(p->text + at, piece.ptr, kept);
+	p->line_kept += kept;
+	p->line_len += piece.len;
+	p->line_crs = count_trailing_crs(piece, p->line_crs);
+	p->octets += piece.len + (lf >= 0);
+	slice_skip(in, piece.len + (lf >= 0));
+	if (p->line_len > REPLY_LINE_MAX || p->octets > REPLY_SIZE_MAX)
+		return fail(p, -EMSGSIZE);
+	*ret_line_ended = lf >= 0;
+	return 0;
+}
+
+/* --- lines to a reply ----------------------------------------------------------------------------------------------- */
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* The code of a reply line, or 0 when it is none. */
+static int line_code(struct slice line)
+{
+	if (line.len < 3 || line.ptr[0] < '2' || line.ptr[0] > '5' || !is_digit(line.ptr[1]) || !is_digit(line.ptr[2]))
+		return 0;
+	if (line.len > 3 && line.ptr[3] != ' ' && line.ptr[3] != '-')
+		return 0;
+	return (line.ptr[0] - '0') * 100 + (line.ptr[1] - '0') * 10 + (line.ptr[2] - '0');
+}
+
+/* One to three digits off the front; -1 when there are none or more. */
+static int take_number(struct slice *text)
+{
+	int value = 0;
+	size_t n = 0;
+
+	while (n < text->len && is_digit(text->ptr[n])) {
+		if (n == 3)
+			return -1;
+		value = value * 10 + (text->ptr[n++] - '0');
+	}
+	slice_skip(text, n);
+	return n > 0 ? value : -1;
+}
+
+static bool take_dot(struct slice *text)
+{
+	if (text->len == 0 || text->ptr[0] != '.')
+		return false;
+	slice_skip(text, 1);
+	return true;
+}
+
+bool smtp_reply_parse_enhanced(struct slice text, struct enhanced_code *ret_enhanced)
+{
+	while (text.len > 0 && text.ptr[0] == ' ')
+		slice_skip(&text, 1);
+	if (text.len == 0 || (text.ptr[0] != '2' && text.ptr[0] != '4' && text.ptr[0] != '5'))
+		return false;
+	uint8_t class = (uint8_t)(text.ptr[0] - '0');
+
+	slice_skip(&text, 1);
+	int subject = take_dot(&text) ? take_number(&text) : -1;
+	int detail = subject >= 0 && take_dot(&text) ? take_number(&text) : -1;
+
+	if (detail < 0 || (text.len > 0 && text.ptr[0] != ' ' && text.ptr[0] != '\t'))
+		return false;
+	*ret_enhanced = (struct enhanced_code){ class, (uint16_t)subject, (uint16_t)detail };
+	return true;
+}
+
+/* An enhanced code counts only in the last line, and only when it agrees with the basic one (row RPL-06). A 3xx is not in the
+ * language of RFC 3463; wherever its class is asked for, it was a failure to keep to the protocol. */
+static void fill_enhanced(struct slice line, struct smtp_reply *reply)
+{
+	uint8_t class = (uint8_t)(reply->code / 100);
+	struct enhanced_code found;
+
+	slice_skip(&line, MIN(line.len, (size_t)4));
+	if (class == 3) {
+		reply->enhanced = (struct enhanced_code){ 5, 5, 0 };
+	} else if (smtp_reply_parse_enhanced(line, &found) && found.class == class) {
+		reply->enhanced = found;
+		reply->has_enhanced = true;
+	} else {
+		reply->enhanced = (struct enhanced_code){ class, 0, 0 };
+	}
+}
+
+/* Adds the finished line to the text. */
+static void keep_line(struct smtp_reply_parser *p)
+{
+	p->text_cut |= clean_line(p, REPLY_TEXT_MAX - p->text_len);
+	p->text_len += p->line_kept;
+	p->line_len = 0;
+	p->line_kept = 0;
+	p->line_crs = 0;
+}
+
+static int finish_reply(struct smtp_reply_parser *p, int code, struct slice line, struct smtp_reply *ret_reply)
+{
+	struct smtp_reply reply = { .code = code, .lines = p->lines, .codes_differ = p->codes_differ, .lf_only = p->lf_only };
+
+	fill_enhanced(line, &reply);
+	keep_line(p);
+	if (p->text_len > 0 && p->text[p->text_len - 1] == '\n')
+		p->text_len--;		/* the line behind it had no room at all */
+	reply.text = slice_of(p->text, p->text_len);
+	reply.text_cut = p->text_cut;
+	p->finished = true;
+	*ret_reply = reply;
+	return 1;
+}
+
+static int end_line(struct smtp_reply_parser *p, struct smtp_reply *ret_reply)
+{
+	p->lf_only |= p->line_crs != 1;
+	p->line_len -= p->line_crs;
+	p->line_kept = MIN(p->line_kept, p->line_len);
+
+	struct slice line = slice_of(p->text + p->text_len, p->line_kept);
+	int code = line_code(line);
+
+	if (code == 0)
+		return fail(p, ERR_PROTO);
+	p->codes_differ |= p->code != 0 && p->code != code;
+	p->code = code;
+	p->lines++;
+	if (line.len == 3 || line.ptr[3] == ' ')
+		return finish_reply(p, code, line, ret_reply);
+	if (p->lines == REPLY_LINES_MAX)
+		return fail(p, -EMSGSIZE);
+	keep_line(p);
+	if (p->text_len < REPLY_TEXT_MAX)
+		p->text[p->text_len++] = '\n';
+	return 0;
+}
