@@ -33,6 +33,12 @@ def program():
     return [path]
 
 
+def sanitized():
+    """Is it a build with AddressSanitizer? Its memory and its system calls are then not the engine's own."""
+    with open(program()[0], "rb") as image:
+        return b"__asan_init" in image.read()
+
+
 class Engine:
     """One configuration and its spool; any number of lives."""
 

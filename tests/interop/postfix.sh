@@ -1,0 +1,3 @@
+#!/bin/sh
+# postfix.sh - every mail of tests/mail reaches a real Postfix smtpd unaltered; see postfix.py.
+exec python3 -B "$(dirname "$0")/postfix.py" "$@"
