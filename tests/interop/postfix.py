@@ -30,7 +30,8 @@ import world  # noqa: E402
 
 COUNTS = (1, 5, 50)
 DOMAIN = "postfix.test"
-TRACE = b"Received: from injector.test ([127.0.0.1])\r\n\tby engine.test with ESMTP id DIRECT;\r\n\tSun, 1 Mar 2026 00:00:00 +0000\r\n"
+TRACE = b"Received: from injector.test ([127.0.0.1])\r\n\tby engine.test with ESMTP id DIRECT;\r\n" \
+    b"\tSun, 1 Mar 2026 00:00:00 +0000\r\n"
 # Shapes with a line that is no header field before any empty line: Postfix ends the header there.
 PLACED = {"no-header-text": b"this is", "one-octet": b"a", "dot-alone": b".", "dot-dot": b"..",
           "utf8-headers": "X-Ünïcode".encode()}

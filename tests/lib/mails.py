@@ -238,9 +238,11 @@ def shapes_8bit():
           mime("application/octet-stream", "8bit")) + "\n") + b"".join(noise(i, 600) + b"\r\n" for i in range(12)))
     shape("8bit-broken", "stray UTF-8 continuation and surrogate octets", crlf(head("8bit broken") + "\n")
           + b"\x80\xbf\xc0\xaf\xed\xa0\x80\xf8\x88\x80\x80\x80\xff\r\n.\xff\r\n")
-    shape("utf8-headers", "header fields in UTF-8", "From: Ægir Þór <aegir@sender.example>\nTo: 東京 <tokyo@rcpt.example>\n"
+    shape("utf8-headers", "header fields in UTF-8",
+          "From: Ægir Þór <aegir@sender.example>\nTo: 東京 <tokyo@rcpt.example>\n"
           "Subject: " + " ".join(UTF8) + "\nX-Ünïcode: ja\n\nbody\n")
-    shape("encoded-words", "header fields in encoded words (RFC 2047)", "From: =?utf-8?q?Al=C3=A9?= <a@sender.example>\n"
+    shape("encoded-words", "header fields in encoded words (RFC 2047)",
+          "From: =?utf-8?q?Al=C3=A9?= <a@sender.example>\n"
           "To: =?utf-8?b?" + base64.b64encode("Bööö".encode()).decode() + "?= <b@rcpt.example>\n"
           "Subject: =?utf-8?q?=F0=9F=9A=A2?=\n =?utf-8?q?_ahoy?=\n\nbody\n")
     shape("bom", "a body that starts with a byte order mark", head("bom") + "\n\ufefftext\n")

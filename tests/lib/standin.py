@@ -71,7 +71,8 @@ class Relay:
     def metrics(self):
         self.count["queued"] = self.queued
         path = self.conf["metrics_file"]
-        names = ("accepted_total", "sent_total", "bounced_total", "deferred_total", "ambiguous_redelivery_total", "queued")
+        names = ("accepted_total", "sent_total", "bounced_total", "deferred_total",
+                 "ambiguous_redelivery_total", "queued")
         with open(path + ".new", "w", encoding="ascii") as out:
             for name in names:
                 out.write("ringpost_%s %d\n" % (name, self.count[name]))
@@ -144,7 +145,8 @@ class Relay:
                 line = (await reader.readuntil(b"\r\n"))[:-2]
                 verb = line[:4].upper()
                 if verb == b"EHLO":
-                    say("250-engine.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SIZE\r\n250-CHUNKING\r\n250 ENHANCEDSTATUSCODES")
+                    say("250-engine.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SIZE\r\n"
+                        "250-CHUNKING\r\n250 ENHANCEDSTATUSCODES")
                 elif verb == b"MAIL":
                     sender, rcpts, chunks = sink.ADDRESS.search(line).group(1).decode(), [], b""
                     say("250 2.1.0 Ok")
@@ -175,7 +177,8 @@ class Relay:
 
     async def accept(self, sender, rcpts, content):
         qid = "%s%X" % (self.run, next(self.serial))
-        trace = b"Received: from injector.test ([127.0.0.1])\r\n\tby engine.test (standin) with ESMTP id " + qid.encode()
+        trace = b"Received: from injector.test ([127.0.0.1])\r\n" \
+            b"\tby engine.test (standin) with ESMTP id " + qid.encode()
         message = Message(qid, sender, rcpts, trace + b";\r\n\tSun, 1 Mar 2026 00:00:00 +0000\r\n" + content)
         if self.fault == "early_250":
             asyncio.get_running_loop().call_later(0.03, self.take, message)
@@ -210,7 +213,8 @@ class Relay:
                 self.names[domain] = await asyncio.get_running_loop().run_in_executor(None, self.resolve, domain)
             if not self.names[domain]:
                 for index in indexes:
-                    self.log("%s: to=<%s>, relay=none, dsn=5.1.10, status=bounced (null MX)" % (message.qid, message.rcpts[index]))
+                    self.log("%s: to=<%s>, relay=none, dsn=5.1.10, status=bounced (null MX)" % (
+                        message.qid, message.rcpts[index]))
                     self.settle(message, index, "bounced_total")
                 continue
             for address in self.names[domain]:
@@ -222,7 +226,8 @@ class Relay:
             else:
                 for index in indexes:
                     self.count["deferred_total"] += 1
-                    self.log("%s: to=<%s>, relay=none, dsn=4.4.1, status=deferred" % (message.qid, message.rcpts[index]))
+                    self.log("%s: to=<%s>, relay=none, dsn=4.4.1, status=deferred" % (
+                        message.qid, message.rcpts[index]))
                 asyncio.get_running_loop().call_later(0.2, self.queue.put_nowait, (message, domain, indexes))
 
     async def deliver(self, message, indexes, address):
