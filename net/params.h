@@ -7,7 +7,7 @@
  *	BOOL		bool x
  *	INT, SIZE	uint32_t x, uint64_t x
  *	TIME		uint64_t x_ns		nanoseconds
- *	STR		const char *x		never NULL; a list is walked with conf_list_next
+ *	STR, PATH	const char *x		never NULL; a list is walked with conf_list_next; a path begins with '/'
  *	ENUM		uint32_t x		one of the enums below
  *	SET		uint32_t x		bits of the enums below
  *	PORT		uint16_t x		host order
@@ -73,6 +73,7 @@ struct param_feedback {
 #define PARAM_FIELD_SIZE(x)		uint64_t x;
 #define PARAM_FIELD_TIME(x)		uint64_t x##_ns;
 #define PARAM_FIELD_STR(x)		const char *x;
+#define PARAM_FIELD_PATH(x)		const char *x;
 #define PARAM_FIELD_READONLY(x)		const char *x;
 #define PARAM_FIELD_ENUM(x)		uint32_t x;
 #define PARAM_FIELD_SET(x)		uint32_t x;
@@ -109,22 +110,24 @@ void params_system_init(struct params_system *sys, const char *process_name, con
 struct conf *params_conf_new(struct params_system *sys);
 const char *params_default(struct slice name, void *params_system);
 
-/* Fills every field and makes the checks that span parameters. Returns 0 or the number of errors in conf so far. */
+/* Fills every field and makes the checks that span parameters. Returns 0, or the number of errors in conf so far; then the
+ * params must not be used. */
 int params_load(struct params *ret_params, struct conf *conf);
 
 /* A port number, or a name from known_tcp_ports in any case. 0 or -EINVAL. */
 int params_port(const struct params *p, struct slice text, uint16_t *ret_port);
 
-/* May an address that came from DNS be connected to? (row NET-01) */
+/* May an address that came from DNS not be connected to? By smtp_deny_networks and smtp_deny_private_networks, also when an
+ * IPv4 address hides in an IPv6 one (row NET-01). */
 bool params_address_is_denied(const struct params *p, const struct addr *a);
 
 bool params_nets_contain(const struct param_nets *nets, const struct addr *a);
 
 /* The table, for --help and the manual page. form is the accepted form in words. */
 struct param_description {
-	const char *name;		/* of a heading: its anchor */
-	const char *def;
-	const char *form;
+	const char *name;
+	const char *def;		/* empty also for what is computed at start */
+	const char *form;		/* empty for a heading */
 	const char *help;
 	bool is_heading;
 };

@@ -6,7 +6,8 @@
  *	X(kind, name, default, min, max, words, help)
  *
  * default	main.cf text, so it may refer to other parameters; what net/params.c computes at start has the text in PARAM_COMPUTED
- * min, max	INT, SIZE: the value itself; TIME: seconds; ENDPOINTS: min is the port when none is written, 0 when it is required
+ * min, max	INT, SIZE: the value itself; TIME: seconds; ENDPOINTS: min is the port when none is written, 0 when it is required;
+ *		STR, PATH, SET: min is 1 when the value must not be empty
  * words	ENUM, SET: the accepted words, in the order of the enum or of the bits; TIME: the unit of a bare number
  * help		whole sentences for an administrator
  */
@@ -18,14 +19,11 @@
 #define PARAM_TIME_MAX	UINT64_C(315360000)	/* ten years, in seconds */
 
 /* Networks that no honest MX record leads to (row NET-01): this network, loopback, link-local with the cloud metadata
- * services, multicast, reserved with broadcast; then the same behind IPv4-mapped, NAT64 and 6to4 prefixes. [::]/96 holds the
- * unspecified address, loopback and the obsolete IPv4-compatible form. */
+ * services, multicast, reserved with broadcast. [::]/96 holds the unspecified address, loopback and the obsolete
+ * IPv4-compatible form; IPv4-mapped addresses have no business in DNS. IPv4 networks also count inside NAT64 and 6to4. */
 #define PARAM_DENY_NETWORKS								\
 	"0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/4 240.0.0.0/4"			\
-	" [::]/96 [::ffff:0.0.0.0]/96 [fe80::]/10 [ff00::]/8"				\
-	" [64:ff9b::]/104 [64:ff9b::7f00:0]/104 [64:ff9b::a9fe:0]/112"			\
-	" [64:ff9b::e000:0]/100 [64:ff9b::f000:0]/100"					\
-	" [2002::]/24 [2002:7f00::]/24 [2002:a9fe::]/32 [2002:e000::]/20 [2002:f000::]/20"
+	" [::]/96 [::ffff:0.0.0.0]/96 [fe80::]/10 [ff00::]/8"
 
 #define PARAMS_IDENTITY(X)								\
 X(HEADING, identity, "", 0, 0, NULL, "Who we are")					\
@@ -36,7 +34,7 @@ X(STR, mydomain, PARAM_COMPUTED, 1, 0, NULL,						\
 	"The domain of this machine. The default is $myhostname without its first label, or localdomain.")		\
 X(NETS, mynetworks, "127.0.0.0/8 [::1]/128", 0, 0, NULL,				\
 	"Clients that may inject mail: networks in address/bits form, or single addresses.")				\
-X(STR, config_directory, PARAM_COMPUTED, 1, 0, NULL,					\
+X(PATH, config_directory, PARAM_COMPUTED, 1, 0, NULL,					\
 	"Where main.cf is. Set by the option -c; the default is /etc/ringpost.")	\
 X(READONLY, process_id, PARAM_COMPUTED, 0, 0, NULL,					\
 	"The process number, for use in other values. It cannot be set.")		\
@@ -49,20 +47,20 @@ X(STR, syslog_name, "ringpost", 1, 0, NULL,						\
 	"The first half of the tag of every log line: syslog_name/program.")		\
 X(STR, syslog_facility, "mail", 1, 0, NULL,						\
 	"The facility of every log line that goes to the system's log.")		\
-X(STR, maillog_file, "", 0, 0, NULL,							\
+X(PATH, maillog_file, "", 0, 0, NULL,							\
 	"A file for log lines, or /dev/stdout, or /dev/stderr. Empty: the system's log.")	\
 X(INT, delay_logging_resolution_limit, "2", 0, 6, NULL,					\
 	"Digits after the decimal point of a delay in a log line.")			\
-X(STR, metrics_file, "", 0, 0, NULL,							\
+X(PATH, metrics_file, "", 0, 0, NULL,							\
 	"A file that is rewritten every few seconds with all counters, in Prometheus text form. Empty: none.")
 
 #define PARAMS_RESOURCES(X)								\
 X(HEADING, resources, "", 0, 0, NULL, "Threads, memory and the spool")			\
 X(INT, worker_threads, "0", 0, 64, NULL,						\
 	"Engine threads, each with a ring of its own. 0: one for each core that may be used.")	\
-X(STR, spool_directory, "/var/spool/ringpost", 1, 0, NULL,				\
+X(PATH, spool_directory, "/var/spool/ringpost", 1, 0, NULL,				\
 	"The directory of the journal. It belongs to one instance at a time.")		\
-X(SIZE, journal_segment_size, "67108864", 1048576, 4294967296, NULL,			\
+X(SIZE, journal_segment_size, "67108864", 1048576, 2147483648, NULL,			\
 	"Octets of one journal file. A file is removed when no message in it is waiting.")	\
 X(SIZE, journal_memory, "67108864", 4194304, 17179869184, NULL,				\
 	"Octets of memory for each core that hold the newest part of the journal, from which most messages are sent.")	\
@@ -146,7 +144,8 @@ X(INT, smtp_mx_session_limit, "2", 0, PARAM_U32, NULL,					\
 #define PARAMS_CONNECT(X)								\
 X(HEADING, connecting, "", 0, 0, NULL, "Connecting")					\
 X(NETS, smtp_deny_networks, PARAM_DENY_NETWORKS, 0, 0, NULL,				\
-	"Networks never connected to when the address comes from DNS. Addresses written in relayhost and the like are exempt.")	\
+	"Networks never connected to when the address comes from DNS, also behind an IPv4-mapped, NAT64 or 6to4 prefix. "	\
+	"Addresses written in relayhost and the like are exempt.")			\
 X(BOOL, smtp_deny_private_networks, "no", 0, 0, NULL,					\
 	"Treat the private ranges (10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7) like smtp_deny_networks.")		\
 X(ADDR4, smtp_bind_address, "", 0, 0, NULL,						\
