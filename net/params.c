@@ -525,8 +525,26 @@ static void check_hostname(struct conf *conf, const char *name, const char *valu
 		conf_error(conf, name, "too long", "at most 255 octets");
 }
 
+static void add_private_networks(struct params *p, struct conf *conf)
+{
+	struct slice rest = SLICE(PARAM_PRIVATE_NETWORKS);
+	struct param_nets nets = p->smtp_deny_networks;
+	struct addr_net *list = conf_alloc(conf, (nets.count + rest.len) * sizeof(*list));	/* more than enough */
+
+	if (list == NULL)
+		return;
+	for (unsigned i = 0; i < nets.count; i++)
+		list[i] = nets.list[i];
+	for (struct slice item; (item = conf_list_next(&rest)).len > 0; nets.count++)
+		ASSERT(addr_net_parse(item, &list[nets.count]) == 0);
+	nets.list = list;
+	p->smtp_deny_networks = nets;
+}
+
 static void check_across(struct params *p, struct conf *conf)
 {
+	if (p->smtp_deny_private_networks)
+		add_private_networks(p, conf);
 	if (p->minimal_backoff_time_ns > p->maximal_backoff_time_ns && p->maximal_backoff_time_ns != 0) {
 		bool theirs = conf_is_set(conf, "maximal_backoff_time");
 
@@ -555,42 +573,6 @@ bool params_nets_contain(const struct param_nets *nets, const struct addr *a)
 		if (addr_net_contains(&nets->list[i], a))
 			return true;
 	return false;
-}
-
-/* The IPv4 address that a mapped (::ffff:0:0/96), NAT64 (64:ff9b::/96) or 6to4 (2002::/16) address leads to. */
-static bool embedded_ip4(const struct addr *a, struct addr *ret_ip4)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff }, nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
-	const uint8_t *ip = a->in6.sin6_addr.s6_addr;
-
-	if (a->sa.sa_family != AF_INET6)
-		return false;
-	if (memcmp(ip, mapped, sizeof(mapped)) == 0 || memcmp(ip, nat64, sizeof(nat64)) == 0)
-		*ret_ip4 = addr_from_ip4(ip + 12, addr_port(a));
-	else if (ip[0] == 0x20 && ip[1] == 0x02)
-		*ret_ip4 = addr_from_ip4(ip + 2, addr_port(a));
-	else
-		return false;
-	return true;
-}
-
-static bool is_private(const struct addr *a)
-{
-	if (a->sa.sa_family == AF_INET6)
-		return (a->in6.sin6_addr.s6_addr[0] & 0xfe) == 0xfc;
-	uint32_t ip = ntohl(a->in.sin_addr.s_addr);
-
-	return ip >> 24 == 10 || ip >> 20 == 0xac1 || ip >> 16 == 0xc0a8 || ip >> 22 == 0x64400000u >> 22;
-}
-
-bool params_address_is_denied(const struct params *p, const struct addr *a)
-{
-	struct addr inner;
-
-	ASSERT(a->sa.sa_family == AF_INET || a->sa.sa_family == AF_INET6);
-	if (params_nets_contain(&p->smtp_deny_networks, a) || (p->smtp_deny_private_networks && is_private(a)))
-		return true;
-	return embedded_ip4(a, &inner) && params_address_is_denied(p, &inner);
 }
 
 /* --- defaults ----------------------------------------------------------------------------------- */

@@ -18,6 +18,9 @@
  *	INTERFACES	struct param_interfaces x
  *	FEEDBACK	struct param_feedback x
  *
+ * smtp_deny_networks has the private networks in it when smtp_deny_private_networks is yes, smtp_connection_cache_time_limit
+ * is already capped, and inet_protocols "all" is both bits: nobody has to know two fields to understand one.
+ *
  * memory   strings and lists live in the conf the params were loaded from, which must stay
  * errors   all collected in the conf, with file, line and accepted form; the fields of a wrong value stay zero or empty
  * never    looks at the conf again after params_load
@@ -117,10 +120,7 @@ int params_load(struct params *ret_params, struct conf *conf);
 /* A port number, or a name from known_tcp_ports in any case. 0 or -EINVAL. */
 int params_port(const struct params *p, struct slice text, uint16_t *ret_port);
 
-/* May an address that came from DNS not be connected to? By smtp_deny_networks and smtp_deny_private_networks, also when an
- * IPv4 address hides in an IPv6 one (row NET-01). */
-bool params_address_is_denied(const struct params *p, const struct addr *a);
-
+/* By family, too: no IPv4 network contains an IPv6 address. */
 bool params_nets_contain(const struct param_nets *nets, const struct addr *a);
 
 /* The table, for --help and the manual page. form is the accepted form in words. */

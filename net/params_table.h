@@ -18,12 +18,16 @@
 #define PARAM_U64	(UINT64_MAX / 2)
 #define PARAM_TIME_MAX	UINT64_C(315360000)	/* ten years, in seconds */
 
-/* Networks that no honest MX record leads to (row NET-01): this network, loopback, link-local with the cloud metadata
- * services, multicast, reserved with broadcast. [::]/96 holds the unspecified address, loopback and the obsolete
- * IPv4-compatible form; IPv4-mapped addresses have no business in DNS. IPv4 networks also count inside NAT64 and 6to4. */
+/* Networks that no honest MX record leads to (row NET-01): this network, loopback, link-local with the metadata services of
+ * clouds, protocol assignments (192.0.0.192 is such a service, too), multicast, reserved with broadcast; [::]/96 holds the
+ * unspecified address, loopback and the obsolete IPv4-compatible form; IPv4-mapped addresses have no business in DNS. */
 #define PARAM_DENY_NETWORKS								\
-	"0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/4 240.0.0.0/4"			\
-	" [::]/96 [::ffff:0.0.0.0]/96 [fe80::]/10 [ff00::]/8"
+	"0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 192.0.0.0/24 224.0.0.0/4 240.0.0.0/4"	\
+	" [::]/96 [::ffff:0.0.0.0]/96 [fe80::]/10 [fec0::]/10 [ff00::]/8"
+
+/* RFC 1918, RFC 6598, RFC 2544 and RFC 4193. */
+#define PARAM_PRIVATE_NETWORKS								\
+	"10.0.0.0/8 100.64.0.0/10 172.16.0.0/12 192.168.0.0/16 198.18.0.0/15 [fc00::]/7"
 
 #define PARAMS_IDENTITY(X)								\
 X(HEADING, identity, "", 0, 0, NULL, "Who we are")					\
@@ -147,7 +151,7 @@ X(NETS, smtp_deny_networks, PARAM_DENY_NETWORKS, 0, 0, NULL,				\
 	"Networks never connected to when the address comes from DNS, also behind an IPv4-mapped, NAT64 or 6to4 prefix. "	\
 	"Addresses written in relayhost and the like are exempt.")			\
 X(BOOL, smtp_deny_private_networks, "no", 0, 0, NULL,					\
-	"Treat the private ranges (10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7) like smtp_deny_networks.")		\
+	"Add the private networks to smtp_deny_networks: " PARAM_PRIVATE_NETWORKS ".")	\
 X(ADDR4, smtp_bind_address, "", 0, 0, NULL,						\
 	"The numeric IPv4 source address. Empty: the system chooses; 0.0.0.0 also overrides inet_interfaces.")		\
 X(ADDR6, smtp_bind_address6, "", 0, 0, NULL,						\

