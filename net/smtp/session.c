@@ -1,0 +1,499 @@
+#include "net/smtp/session.h"
+
+#include <errno.h>
+
+#include "core/err.h"
+#include "net/smtp/session_internal.h"
+#include "net/wire/smtp_command.h"
+
+/* --- the table -------------------------------------------------------------------------------------------------------- */
+
+const char *session_state_name(enum session_state state)
+{
+	static const char *const names[] = {
+#define X(name, timeout, words) #name,
+		SESSION_STATES(X)
+#undef X
+	};
+
+	return names[state];
+}
+
+const char *session_state_words(enum session_state state)
+{
+	static const char *const phrases[] = {
+#define X(name, timeout, words) words,
+		SESSION_STATES(X)
+#undef X
+	};
+
+	return phrases[state];
+}
+
+const char *session_state_command(enum session_state state)
+{
+	static const char *const commands[SESSION_COUNT] = {
+		[SESSION_EHLO] = "EHLO command",	[SESSION_HELO] = "HELO command",
+		[SESSION_MAIL] = "MAIL FROM command",	[SESSION_RCPT] = "RCPT TO command",
+		[SESSION_DATA] = "DATA command",	[SESSION_FINAL_DOT] = "end of DATA command",
+		[SESSION_BODY] = "end of DATA command",	[SESSION_RSET] = "RSET command",
+	};
+
+	return commands[state];
+}
+
+static uint64_t state_timeout_ns(const struct session *s, enum session_state state)
+{
+	switch (state) {
+#define NONE connection_cache_ttl_limit_ns	/* never used as a deadline: see deadline_subject */
+#define X(name, timeout, words) case SESSION_##name: return s->params->timeout;
+	SESSION_STATES(X)
+#undef X
+#undef NONE
+	case SESSION_COUNT:
+		break;
+	}
+	UNREACHABLE();
+}
+
+static const uint32_t may_follow[SESSION_COUNT] = {
+	[SESSION_CLOSED] = BIT(SESSION_CONNECT),
+	[SESSION_CONNECT] = BIT(SESSION_GREETING) | BIT(SESSION_CLOSED),
+	[SESSION_GREETING] = BIT(SESSION_EHLO) | BIT(SESSION_HELO) | BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
+	[SESSION_EHLO] = BIT(SESSION_HELO) | BIT(SESSION_OPEN) | BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
+	[SESSION_HELO] = BIT(SESSION_OPEN) | BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
+	[SESSION_OPEN] = BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
+	[SESSION_QUIT] = BIT(SESSION_CLOSED),
+};
+
+static void session_enter(struct session *s, enum session_state next)	/* the only writer of s->state */
+{
+	ASSERT(may_follow[s->state] & BIT(next));
+	s->state = next;
+}
+
+/* --- deadlines -------------------------------------------------------------------------------------------------------- */
+
+/* Whose fault is it if nothing happens now? SESSION_CLOSED: nobody's, we are not waiting for the peer. */
+static enum session_state deadline_subject(const struct session *s)
+{
+	const struct expectation *oldest = pipeline_oldest(&s->pipeline);
+
+	if (s->state == SESSION_CLOSED)
+		return SESSION_CLOSED;
+	if (s->state != SESSION_OPEN)
+		return s->state;
+	/* While octets of a body wait to leave, the peer owes us reading, whatever else it owes. */
+	if (s->current != NULL && s->current->state >= TRANSACTION_BODY && !conn_is_drained(&s->conn))
+		return SESSION_BODY;
+	return oldest != NULL ? oldest->step : SESSION_CLOSED;
+}
+
+static void deadline_set(struct session *s)
+{
+	enum session_state subject = deadline_subject(s);
+	uint64_t key = s->pipeline.answered << 8 | (uint64_t)subject;
+
+	if (key == s->deadline_key && wheel_timer_is_armed(&s->deadline))
+		return;		/* one budget for one request (smtp_per_request_deadline) */
+	s->deadline_key = key;
+	if (subject == SESSION_CLOSED || (subject == SESSION_CONNECT && s->params->smtp_connect_timeout_ns == 0)) {
+		timer_cancel(&s->deadline);
+		return;
+	}
+	s->progress_mark = s->conn.octets_sent;
+	s->deadline_ns = reactor_now() + state_timeout_ns(s, subject);
+	timer_arm_at(&s->deadline, s->deadline_ns);
+}
+
+/* A body earns time by moving: every smtp_min_data_rate octets a second more, never beyond smtp_data_xfer_timeout from now. */
+static bool deadline_extended(struct session *s)
+{
+	uint64_t sent = s->conn.octets_sent - s->progress_mark;
+	uint64_t full = s->params->smtp_data_xfer_timeout_ns;
+	uint64_t earned = min_u64(sent, UINT64_MAX / NS_PER_SEC) * NS_PER_SEC / s->params->smtp_min_data_rate;
+
+	if (deadline_subject(s) != SESSION_BODY || sent == 0)
+		return false;
+	if (!s->params->smtp_per_request_deadline)
+		earned = full;
+	s->progress_mark = s->conn.octets_sent;
+	s->deadline_ns = min_u64(s->deadline_ns + min_u64(earned, full), reactor_now() + full);
+	if (s->deadline_ns <= reactor_now())
+		return false;
+	timer_arm_at(&s->deadline, s->deadline_ns);
+	return true;
+}
+
+static void on_deadline(struct wheel_timer *timer)
+{
+	struct session *s = container_of(timer, struct session, deadline);
+
+	CHECK_MAGIC(s, SESSION_MAGIC);
+	if (!deadline_extended(s))
+		session_lose(s, s->state == SESSION_CONNECT ? -ETIMEDOUT : ERR_TIMEOUT);
+}
+
+/* --- the end ---------------------------------------------------------------------------------------------------------- */
+
+void session_lose(struct session *s, int err)
+{
+	if (s->conn.state == CONN_CLOSING || s->conn.state == CONN_CLOSED)
+		return;
+	s->lost_err = err;
+	s->lost_step = deadline_subject(s);
+	s->reusable = false;
+	timer_cancel(&s->deadline);
+	if (s->state < SESSION_OPEN && s->failure.state == SESSION_CLOSED) {
+		s->failure.state = s->state;
+		s->failure.err = err;
+	}
+	/* Octets of a body may still be in the kernel: who owns them hears of it in on_closed, not before. */
+	conn_close(&s->conn);
+}
+
+static void fail_by_reply(struct session *s, const struct smtp_reply *reply)
+{
+	struct session_failure *f = &s->failure;
+	struct str text = STR(f->text);
+
+	f->state = s->state;
+	f->err = 0;
+	f->code = reply->code;
+	f->dsn = reply->enhanced;
+	str_add_printable(&text, reply->text, sizeof(f->text));
+	f->text_len = text.len;
+}
+
+void session_quit(struct session *s)
+{
+	ASSERT(s->current == NULL);
+	if (s->state == SESSION_CLOSED || s->state == SESSION_QUIT || s->conn.state != CONN_OPEN)
+		return;		/* it is ending already */
+	struct str command = conn_command(&s->conn, 16);
+
+	session_enter(s, SESSION_QUIT);
+	s->reusable = false;
+	if (smtp_command_add_plain(&command, SMTP_VERB_QUIT) < 0) {
+		session_lose(s, -ENOBUFS);
+		return;
+	}
+	conn_command_add(&s->conn, &command);
+	session_pump(s);
+}
+
+void session_abort(struct session *s, int err)
+{
+	session_lose(s, err);
+}
+
+/* --- greeting, EHLO, HELO --------------------------------------------------------------------------------------------- */
+
+static void say_hello(struct session *s, enum smtp_verb verb)
+{
+	struct str command = conn_command(&s->conn, SMTP_COMMAND_SEND_MAX);
+
+	session_enter(s, verb == SMTP_VERB_EHLO ? SESSION_EHLO : SESSION_HELO);
+	if (smtp_command_add_hello(&command, verb, slice_of_str(s->params->smtp_helo_name)) < 0) {
+		session_lose(s, -EBADMSG);
+		return;
+	}
+	conn_command_add(&s->conn, &command);
+}
+
+/* Is the word "ESMTP", in any case, one of the greeting's words? (B 6.3) */
+static bool greets_with_esmtp(struct slice text)
+{
+	struct slice line;
+
+	for (bool first = true; smtp_reply_next_line(&text, &line); first = false) {
+		if (first)
+			slice_skip(&line, MIN(line.len, 4));	/* its code; those of later lines are no word we look for */
+		while (line.len > 0) {
+			ptrdiff_t end = slice_find_char(line, 0, ' ');
+			struct slice word = slice_head(line, end < 0 ? line.len : (size_t)end);
+
+			if (slice_eq_nocase(word, SLICE("ESMTP")))
+				return true;
+			slice_skip(&line, MIN(line.len, word.len + 1));
+		}
+	}
+	return false;
+}
+
+static void on_greeting(struct session *s, const struct smtp_reply *reply)
+{
+	if (reply->code / 100 != 2) {
+		fail_by_reply(s, reply);
+		session_quit(s);
+		return;
+	}
+	s->esmtp_seen = greets_with_esmtp(reply->text);
+	bool ehlo = !s->params->smtp_never_send_ehlo && (s->params->smtp_always_send_ehlo || s->esmtp_seen);
+
+	say_hello(s, ehlo ? SMTP_VERB_EHLO : SMTP_VERB_HELO);
+}
+
+static void become_open(struct session *s)
+{
+	session_enter(s, SESSION_OPEN);
+	s->reusable = true;
+	s->events->ready(s);
+}
+
+static void on_ehlo(struct session *s, const struct smtp_reply *reply)
+{
+	if (reply->code == 421) {
+		fail_by_reply(s, reply);
+		session_quit(s);
+		return;
+	}
+	if (reply->code / 100 != 2) {
+		say_hello(s, SMTP_VERB_HELO);	/* an old server, and no offence */
+		return;
+	}
+	smtp_ehlo_parse(reply, 0, &s->caps);
+	if (s->loop_check && slice_eq_nocase(smtp_caps_name(&s->caps), slice_of_str(s->params->myhostname))) {
+		s->failure.state = s->state;
+		s->failure.err = -ELOOP;
+		session_quit(s);
+		return;
+	}
+	become_open(s);
+}
+
+static void on_helo(struct session *s, const struct smtp_reply *reply)
+{
+	if (reply->code / 100 != 2) {
+		fail_by_reply(s, reply);
+		session_quit(s);
+		return;
+	}
+	memset(&s->caps, 0, sizeof(s->caps));
+	become_open(s);
+}
+
+/* --- replies ---------------------------------------------------------------------------------------------------------- */
+
+static void on_reply_open(struct session *s, const struct smtp_reply *reply)
+{
+	if (reply->codes_differ)
+		s->reusable = false;	/* the last line counts, and we do not ask such a server again (row RPL-05) */
+	if (pipeline_oldest(&s->pipeline) == NULL && s->current != NULL && s->current->state == TRANSACTION_BODY) {
+		session_early_reply(s, reply);
+		return;
+	}
+	if (pipeline_oldest(&s->pipeline) == NULL) {
+		/* Nobody asked. While idle that is a server saying goodbye; otherwise something is out of step (row RPL-08). */
+		session_lose(s, reply->code == 421 ? ERR_EOF : ERR_PROTO);
+		return;
+	}
+	struct expectation e = pipeline_pop(&s->pipeline);
+
+	session_transaction_reply(s, &e, reply);
+}
+
+static void on_reply(struct session *s, const struct smtp_reply *reply)
+{
+	switch (s->state) {
+	case SESSION_GREETING:
+		on_greeting(s, reply);
+		break;
+	case SESSION_EHLO:
+		on_ehlo(s, reply);
+		break;
+	case SESSION_HELO:
+		on_helo(s, reply);
+		break;
+	case SESSION_OPEN:
+		on_reply_open(s, reply);
+		break;
+	case SESSION_QUIT:
+		session_lose(s, ERR_EOF);	/* to QUIT, or whatever came before it: we have what we wanted */
+		break;
+	default:
+		UNREACHABLE();
+	}
+}
+
+/* --- the connection's events ------------------------------------------------------------------------------------------ */
+
+static struct session *session_of(struct conn *c)
+{
+	struct session *s = container_of(c, struct session, conn);
+
+	CHECK_MAGIC(s, SESSION_MAGIC);
+	return s;
+}
+
+void session_pump(struct session *s)
+{
+	if (s->in_callback)
+		return;
+	s->in_callback = true;
+	while (s->conn.state == CONN_OPEN && session_transaction_step(s))
+		;
+	s->in_callback = false;
+	if (s->conn.state != CONN_OPEN)
+		return;
+	conn_flush(&s->conn);
+	deadline_set(s);
+}
+
+static void on_open(struct conn *c, int err)
+{
+	struct session *s = session_of(c);
+
+	if (err < 0) {
+		session_lose(s, err);
+		return;
+	}
+	session_enter(s, SESSION_GREETING);
+	deadline_set(s);
+}
+
+static void on_data(struct conn *c, struct slice data)
+{
+	struct session *s = session_of(c);
+	struct smtp_reply reply;
+
+	s->in_callback = true;
+	while (data.len > 0 && s->conn.state == CONN_OPEN) {
+		int r = smtp_reply_feed(&s->parser, &data, &reply);
+
+		if (r < 0)
+			session_lose(s, ERR_PROTO);
+		if (r <= 0)
+			break;
+		on_reply(s, &reply);
+	}
+	s->in_callback = false;
+	if (!s->params->smtp_per_request_deadline)
+		s->deadline_key = UINT64_MAX;	/* each read has a budget of its own */
+	session_pump(s);
+}
+
+static void on_sent(struct conn *c, uint8_t tag)
+{
+	session_transaction_sent(session_of(c), tag);
+}
+
+static void on_drained(struct conn *c)
+{
+	struct session *s = session_of(c);
+
+	/* "Do not wait for the response": by now QUIT is in the kernel, which delivers it on its own. */
+	if (s->state == SESSION_QUIT && s->params->smtp_skip_quit_response)
+		session_lose(s, ERR_EOF);
+	else
+		session_pump(s);
+}
+
+static void on_lost(struct conn *c, int err)
+{
+	session_lose(session_of(c), err);
+}
+
+static void on_closed(struct conn *c)
+{
+	struct session *s = session_of(c);
+
+	session_transactions_lost(s);
+	session_enter(s, SESSION_CLOSED);
+	timer_cancel(&s->deadline);
+	s->magic = 0;
+	s->events->closed(s);
+}
+
+static const struct conn_events conn_events = {
+	.on_open = on_open,
+	.on_data = on_data,
+	.on_sent = on_sent,
+	.on_drained = on_drained,
+	.on_lost = on_lost,
+	.on_closed = on_closed,
+};
+
+/* --- beginning -------------------------------------------------------------------------------------------------------- */
+
+static void name_relay(struct session *s, struct slice host, const struct addr *remote)
+{
+	struct str relay = STR(s->relay);
+
+	str_add_printable(&relay, host, 255);
+	str_add_char(&relay, '[');
+	addr_add_ip(&relay, remote);
+	str_add_char(&relay, ']');
+	s->host_len = (uint32_t)relay.len;
+	if (remote->sa.sa_family != AF_UNIX) {
+		str_add_char(&relay, ':');
+		str_add_u64(&relay, addr_port(remote));
+	}
+	s->relay_len = (uint32_t)relay.len;
+}
+
+void session_open(struct session *s, const struct session_events *events, const struct params *params,
+		  struct slice host, const struct addr *remote, const struct addr *local)
+{
+	s->magic = SESSION_MAGIC;
+	s->state = SESSION_CLOSED;
+	s->events = events;
+	s->params = params;
+	memset(&s->caps, 0, sizeof(s->caps));
+	memset(&s->failure, 0, sizeof(s->failure));
+	s->reusable = false;
+	s->uses = 0;
+	s->opened_ns = reactor_now();
+	s->current = NULL;
+	s->riding = NULL;
+	pipeline_init(&s->pipeline);
+	s->esmtp_seen = false;
+	s->rset_due = false;
+	s->in_callback = false;
+	s->loop_check = addr_port(remote) == 25;
+	s->lost_err = 0;
+	s->deadline_key = UINT64_MAX;
+	wheel_timer_init(&s->deadline, on_deadline);
+	smtp_reply_parser_init(&s->parser);
+	name_relay(s, host, remote);
+	session_enter(s, SESSION_CONNECT);
+	s->conn.state = CONN_CLOSED;
+	conn_open(&s->conn, &conn_events, remote, local);
+	deadline_set(s);
+}
+
+bool session_can_start(const struct session *s)
+{
+	if (s->state != SESSION_OPEN || !s->reusable || s->conn.state != CONN_OPEN)
+		return false;
+	if (s->current == NULL)
+		return true;
+	return s->riding == NULL && s->current->state == TRANSACTION_DOT && !s->current->lone_dot &&
+	       (s->caps.bits & SMTP_CAP_PIPELINING) != 0;
+}
+
+void session_start(struct session *s, struct transaction *t)
+{
+	ASSERT(session_can_start(s));
+	t->state = TRANSACTION_COMMANDS;
+	t->mail_ns = 0;
+	t->done_ns = 0;
+	t->mail_written = false;
+	t->mail_failed = false;
+	t->lone_dot = false;
+	t->verdicts_final = false;
+	t->rcpt_next = 0;
+	t->accepted = 0;
+	t->window = 0;
+	t->use = ++s->uses;
+	if (s->current == NULL)
+		s->current = t;
+	else
+		s->riding = t;
+	session_pump(s);
+}
+
+void session_body_ready(struct session *s)
+{
+	session_pump(s);
+}

@@ -1,0 +1,113 @@
+/* session.h - the SMTP dialogue over one connection, from greeting to QUIT (RFC 5321, RFC 2920)
+ *
+ *	session_open -> ready -> session_start(t) -> [next -> session_start(t2)] -> done(t) -> ... -> session_quit -> closed
+ *	                  '---------------------------- anything goes wrong: done for every transaction ----> closed
+ *
+ * With PIPELINING, MAIL, RCPTs and DATA of one transaction leave together, and those of the next one right behind the
+ * body of the one before (RFC 2920 3.1); QUIT never rides behind a dot. Results of a group become final at its
+ * synchronisation point, the reply to DATA: when the connection breaks before, refused recipients were not refused.
+ * A line that is no reply, or a reply nobody asked for, ends the session (rows RPL-04, RPL-08).
+ *
+ * bounds   two transactions at a time; PIPELINE_MAX unanswered commands
+ * memory   embedded in the owner's pool; transactions are the owner's until done
+ * errors   never reported twice: before ready in session.failure, afterwards as verdicts about recipients
+ * thread   one core; callbacks come from the reactor, and from session_start and session_quit never
+ */
+#pragma once
+
+#include "net/params.h"
+#include "net/smtp/conn.h"
+#include "net/smtp/pipeline.h"
+#include "net/smtp/transaction.h"
+#include "net/wire/smtp_ehlo.h"
+
+#define SESSION_MAGIC		UINT32_C(0x73657331)
+#define SESSION_RELAY_MAX	384u	/* "host[address]:port" */
+#define SESSION_FAILURE_MAX	512u
+
+struct session;
+
+struct session_events {
+	/* Greeting and EHLO are over: a transaction may be started. */
+	void (*ready)(struct session *s);
+	/* The current transaction's last octet is queued: another one may ride behind it. Called only when that is allowed. */
+	void (*next)(struct session *s);
+	/* Every open recipient of t has an outcome; t is the owner's again. */
+	void (*done)(struct session *s, struct transaction *t);
+	/* The connection is gone, all transactions are done: the memory may go. */
+	void (*closed)(struct session *s);
+};
+
+/* Why a session never became ready. */
+struct session_failure {
+	enum session_state state;	/* in which it failed; SESSION_CLOSED: it did not */
+	int err;			/* 0: a reply decided; -ELOOP: the server is ourselves */
+	int code;			/* of the reply */
+	struct enhanced_code dsn;	/* of the reply */
+	char text[SESSION_FAILURE_MAX];
+	size_t text_len;
+};
+
+struct session {
+	uint32_t magic;
+	enum session_state state;
+	const struct session_events *events;
+	const struct params *params;
+	void *owner;			/* for the callbacks */
+	struct smtp_caps caps;
+	struct session_failure failure;
+	bool reusable;			/* nothing has happened that speaks against another transaction */
+	uint32_t uses;			/* transactions started */
+	uint64_t opened_ns;		/* monotonic, start of the connect */
+	char relay[SESSION_RELAY_MAX];
+	uint32_t relay_len;
+	uint32_t host_len;		/* of relay: "host[address]" */
+	/* private */
+	struct transaction *current;
+	struct transaction *riding;	/* behind current */
+	struct pipeline pipeline;
+	bool esmtp_seen;
+	bool rset_due;
+	bool in_callback;		/* pumping follows anyway */
+	bool loop_check;
+	enum session_state lost_step;	/* what the peer owed us when it was lost */
+	int lost_err;
+	struct wheel_timer deadline;
+	uint64_t deadline_key;		/* what the armed deadline is for */
+	uint64_t deadline_ns;
+	uint64_t progress_mark;
+	struct smtp_reply_parser parser;
+	struct conn conn;
+};
+
+/* host: the server's name for logs and loop detection (copied). local: source address or NULL. */
+void session_open(struct session *s, const struct session_events *events, const struct params *params,
+		  struct slice host, const struct addr *remote, const struct addr *local);
+
+/* May a transaction be started now? */
+bool session_can_start(const struct session *s);
+void session_start(struct session *s, struct transaction *t);
+
+/* Its content has become available, or failed: call it from body.on_ready. */
+void session_body_ready(struct session *s);
+
+/* No transaction may be under way: QUIT, then closed. */
+void session_quit(struct session *s);
+
+/* At once, without ceremony: every transaction under way is lost. */
+void session_abort(struct session *s, int err);
+
+static inline bool session_is_idle(const struct session *s)
+{
+	return s->state == SESSION_OPEN && s->current == NULL;
+}
+
+static inline struct slice session_relay(const struct session *s)
+{
+	return slice_of(s->relay, s->relay_len);
+}
+/* "host[address]" */
+static inline struct slice session_peer(const struct session *s)
+{
+	return slice_of(s->relay, s->host_len);
+}

@@ -1,0 +1,29 @@
+/* session_internal.h - what session.c (beginning, replies, end) and session_transaction.c (MAIL to dot) share
+ *
+ * never    included outside of net/smtp
+ */
+#pragma once
+
+#include "net/smtp/session.h"
+
+/* Writes what may be written now, flushes, sets the deadline. */
+void session_pump(struct session *s);
+
+/* One more step of the sending transaction. False: it has to wait for the peer, the content, or room. */
+bool session_transaction_step(struct session *s);
+
+/* A reply to a step of a transaction (or to RSET). */
+void session_transaction_reply(struct session *s, const struct expectation *e, const struct smtp_reply *reply);
+
+/* A reply while the message is still on its way: a refusal is an answer, a "yes" to what has not been said is none. The
+ * session ends either way. */
+void session_early_reply(struct session *s, const struct smtp_reply *reply);
+
+/* A tagged piece has left. */
+void session_transaction_sent(struct session *s, uint8_t tag);
+
+/* The connection is closed: judges what is not judged yet, and calls done, oldest first. */
+void session_transactions_lost(struct session *s);
+
+/* The connection is of no more use; err as in struct verdict. */
+void session_lose(struct session *s, int err);

@@ -1,0 +1,414 @@
+/* session_transaction.c - MAIL to final dot inside a session (B 10, 15, 17)
+ *
+ *	current:  MAIL RCPT RCPT DATA | body .                            replies are matched by s->pipeline
+ *	riding:                               MAIL RCPT DATA | body .     behind the body of the one before
+ */
+#include <errno.h>
+
+#include "core/err.h"
+#include "net/smtp/session_internal.h"
+#include "net/wire/smtp_command.h"
+
+enum { TAG_NONE, TAG_WINDOW_0, TAG_WINDOW_1, TAG_DOT };
+
+/* --- verdicts --------------------------------------------------------------------------------------------------------- */
+
+static bool is_open(const struct rcpt *r)
+{
+	return r->state == RCPT_OPEN && r->outcome == OUTCOME_NONE;
+}
+
+static void judge_all(struct transaction *t, const struct verdict *v)
+{
+	for (uint32_t i = 0; i < t->rcpt_count; i++)
+		if (is_open(&t->rcpts[i]))
+			t->judge(t, &t->rcpts[i], v);
+}
+
+/* Refusals inside a group that never reached its synchronisation point were not refusals (row RPL-09). */
+static void forget_verdicts(struct transaction *t)
+{
+	for (uint32_t i = 0; i < t->rcpt_count; i++)
+		if (t->rcpts[i].state == RCPT_OPEN)
+			t->rcpts[i].outcome = OUTCOME_NONE;
+}
+
+static bool has_pipelining(const struct session *s)
+{
+	return s->caps.bits & SMTP_CAP_PIPELINING;
+}
+
+/* The current transaction has all its outcomes: hand it back and let the riding one move up. */
+static void finish(struct session *s)
+{
+	struct transaction *t = s->current;
+
+	ASSERT(t->state != TRANSACTION_DONE);
+	t->state = TRANSACTION_DONE;
+	t->done_ns = reactor_wall_now();
+	s->current = s->riding;
+	s->riding = NULL;
+	s->events->done(s, t);
+}
+
+/* Ends the current transaction without a final dot; the server has to be told before the next one. */
+static void finish_aborted(struct session *s)
+{
+	if (s->current->mail_written)
+		s->rset_due = true;
+	finish(s);
+}
+
+/* --- writing ---------------------------------------------------------------------------------------------------------- */
+
+static struct transaction *sending(const struct session *s)
+{
+	return s->current != NULL && s->current->state == TRANSACTION_DOT ? s->riding : s->current;
+}
+
+static bool write_command(struct session *s, enum session_state step, struct transaction *t, uint32_t rcpt,
+			  const struct str *command)
+{
+	conn_command_add(&s->conn, command);
+	pipeline_push(&s->pipeline, (struct expectation){ .step = step, .rcpt = rcpt, .transaction = t });
+	return true;
+}
+
+static bool write_rset(struct session *s)
+{
+	struct str command = conn_command(&s->conn, 16);
+
+	if (smtp_command_add_plain(&command, SMTP_VERB_RSET) < 0)
+		return false;
+	s->rset_due = false;
+	return write_command(s, SESSION_RSET, NULL, 0, &command);
+}
+
+/* Nothing of t is on the wire, and nothing may go. Only the current one can be ended here: a riding one waits its turn. */
+static bool refuse_unsent(struct session *s, struct transaction *t, int err)
+{
+	const struct verdict v = { .step = SESSION_MAIL, .err = err };
+
+	if (t != s->current)
+		return false;
+	judge_all(t, &v);
+	finish(s);
+	return true;
+}
+
+static enum smtp_body body_parameter(const struct session *s, const struct message *msg)
+{
+	if (!(s->caps.bits & SMTP_CAP_8BITMIME))
+		return SMTP_BODY_UNKNOWN;
+	if (msg->facts & MESSAGE_BODY_8BITMIME)
+		return SMTP_BODY_8BITMIME;
+	/* Undeclared 8-bit content is nothing we would vouch for either way (B 10.2). */
+	return msg->facts & MESSAGE_8BIT ? SMTP_BODY_UNKNOWN : SMTP_BODY_7BIT;
+}
+
+static bool write_mail(struct session *s, struct transaction *t)
+{
+	const struct smtp_mail mail = {
+		.sender = t->msg->sender,
+		.has_size = s->caps.bits & SMTP_CAP_SIZE,
+		.size = t->msg->size,
+		.body = body_parameter(s, t->msg),
+	};
+	struct str command = conn_command(&s->conn, SMTP_COMMAND_SEND_MAX);
+
+	if (s->caps.size_limit > 0 && t->msg->size > s->caps.size_limit)
+		return refuse_unsent(s, t, -EMSGSIZE);
+	if (str_is_full(&command))
+		return false;
+	if (smtp_command_add_mail(&command, &mail) < 0)
+		return refuse_unsent(s, t, -EBADMSG);
+	t->mail_written = true;
+	t->mail_ns = reactor_wall_now();
+	return write_command(s, SESSION_MAIL, t, 0, &command);
+}
+
+/* The next recipient that wants to be written; rcpt_count when there is none. */
+static uint32_t next_rcpt(struct transaction *t)
+{
+	while (t->rcpt_next < t->rcpt_count && !is_open(&t->rcpts[t->rcpt_next]))
+		t->rcpt_next++;
+	return t->rcpt_next;
+}
+
+static bool write_rcpt(struct session *s, struct transaction *t, uint32_t i)
+{
+	const struct smtp_rcpt rcpt = { .rcpt = t->rcpts[i].addr };
+	const struct verdict unsendable = { .step = SESSION_RCPT, .err = -EBADMSG };
+	struct str command = conn_command(&s->conn, SMTP_COMMAND_SEND_MAX);
+
+	if (str_is_full(&command))
+		return false;
+	t->rcpt_next = i + 1;
+	if (smtp_command_add_rcpt(&command, &rcpt) < 0) {
+		t->judge(t, &t->rcpts[i], &unsendable);
+		return true;
+	}
+	return write_command(s, SESSION_RCPT, t, i, &command);
+}
+
+static bool write_data(struct session *s, struct transaction *t)
+{
+	struct str command = conn_command(&s->conn, 16);
+
+	if (smtp_command_add_plain(&command, SMTP_VERB_DATA) < 0)
+		return false;
+	t->state = TRANSACTION_DATA;
+	return write_command(s, SESSION_DATA, t, 0, &command);
+}
+
+static bool any_rcpt_unanswered(const struct session *s, const struct transaction *t)
+{
+	for (unsigned i = 0; i < s->pipeline.count; i++)
+		if (s->pipeline.entries[(s->pipeline.first + i) % PIPELINE_MAX].transaction == t)
+			return true;
+	return false;
+}
+
+static bool step_commands(struct session *s, struct transaction *t)
+{
+	if (pipeline_is_full(&s->pipeline) || (!has_pipelining(s) && s->pipeline.count > 0))
+		return false;
+	if (s->rset_due && t == s->current)
+		return write_rset(s);
+	if (!t->mail_written)
+		return write_mail(s, t);
+	uint32_t i = t->mail_failed ? t->rcpt_count : next_rcpt(t);
+
+	if (i < t->rcpt_count)
+		return write_rcpt(s, t, i);
+	bool hopeless = t->mail_failed || (t->accepted == 0 && !any_rcpt_unanswered(s, t));
+
+	if (!hopeless)
+		return write_data(s, t);
+	if (t != s->current || any_rcpt_unanswered(s, t))
+		return false;
+	/* Everybody has been refused before DATA was written: there is nothing to send it for. */
+	t->verdicts_final = true;
+	finish_aborted(s);
+	return true;
+}
+
+/* The content cannot be had: no dot, so that the server throws away what it got. There is no other way to cancel. */
+static bool fail_body(struct session *s, struct transaction *t)
+{
+	const struct verdict v = { .step = SESSION_BODY, .err = t->body->err };
+
+	judge_all(t, &v);
+	session_lose(s, t->body->err);
+	return false;
+}
+
+static bool add_dot(struct session *s, struct transaction *t)
+{
+	conn_add(&s->conn, ".\r\n", 3, TAG_DOT);
+	t->state = TRANSACTION_DOT;
+	pipeline_push(&s->pipeline, (struct expectation){ .step = SESSION_FINAL_DOT, .transaction = t });
+	if (session_can_start(s))
+		s->events->next(s);
+	return true;
+}
+
+static bool step_body(struct session *s, struct transaction *t)
+{
+	struct body_window *w = &t->body->windows[t->window];
+
+	if (pipeline_is_full(&s->pipeline) || conn_room(&s->conn) < BODY_PIECES + 2)
+		return false;
+	if (t->lone_dot)
+		return add_dot(s, t);
+	if (t->body->err < 0)
+		return fail_body(s, t);
+	if (!w->ready)
+		return false;
+	bool last = w->last;
+
+	for (unsigned i = 0; i < w->count; i++) {
+		bool ends = i + 1 == w->count;
+		uint8_t tag = t->window == 0 ? TAG_WINDOW_0 : TAG_WINDOW_1;
+
+		conn_add(&s->conn, w->pieces[i].ptr, w->pieces[i].len, ends ? tag : TAG_NONE);
+	}
+	w->ready = false;
+	if (w->count == 0)
+		t->body->release(t->body, w);
+	t->window ^= 1;
+	return !last || add_dot(s, t);
+}
+
+bool session_transaction_step(struct session *s)
+{
+	struct transaction *t = sending(s);
+
+	if (s->state != SESSION_OPEN || t == NULL)
+		return false;
+	switch (t->state) {
+	case TRANSACTION_COMMANDS:
+		return step_commands(s, t);
+	case TRANSACTION_BODY:
+		return step_body(s, t);
+	case TRANSACTION_DATA:
+	case TRANSACTION_DOT:
+	case TRANSACTION_DONE:
+		return false;
+	}
+	UNREACHABLE();
+}
+
+void session_transaction_sent(struct session *s, uint8_t tag)
+{
+	struct transaction *t = s->current;
+
+	/* Only the current one can have a body under way: the reply to a riding DATA comes after the reply to our dot. */
+	if (t != NULL && (tag == TAG_WINDOW_0 || tag == TAG_WINDOW_1))
+		t->body->release(t->body, &t->body->windows[tag - TAG_WINDOW_0]);
+}
+
+/* --- replies ---------------------------------------------------------------------------------------------------------- */
+
+static void on_mail(struct session *s, struct transaction *t, const struct smtp_reply *reply)
+{
+	const struct verdict v = { .step = SESSION_MAIL, .reply = reply };
+
+	if (reply->code / 100 == 2)
+		return;
+	t->mail_failed = true;
+	judge_all(t, &v);
+	if (reply->code == 421)
+		s->reusable = false;
+}
+
+static void on_rcpt(struct session *s, struct transaction *t, uint32_t i, const struct smtp_reply *reply)
+{
+	const struct verdict v = { .step = SESSION_RCPT, .reply = reply };
+
+	if (t->mail_failed)
+		return;		/* a consequence, and not about this recipient */
+	if (reply->code / 100 == 2) {
+		t->accepted++;
+		return;
+	}
+	t->judge(t, &t->rcpts[i], &v);
+	if (reply->code == 421)
+		s->reusable = false;
+}
+
+static void on_data(struct session *s, struct transaction *t, const struct smtp_reply *reply)
+{
+	const struct verdict v = { .step = SESSION_DATA, .reply = reply };
+
+	t->verdicts_final = true;	/* the synchronisation point of the group */
+	if (reply->code / 100 == 3) {
+		t->lone_dot = t->accepted == 0 || t->mail_failed;
+		t->state = TRANSACTION_BODY;
+		return;
+	}
+	judge_all(t, &v);
+	/* 250 to DATA: is it expecting a message or not? Nothing can be said to such a server any more (row SMG-09). */
+	if (reply->code / 100 == 2 || reply->code == 421)
+		s->reusable = false;
+	finish_aborted(s);
+}
+
+void session_early_reply(struct session *s, const struct smtp_reply *reply)
+{
+	const struct verdict v = { .step = SESSION_BODY, .reply = reply };
+
+	if (reply->code >= 400)
+		judge_all(s->current, &v);
+	session_lose(s, ERR_PROTO);
+}
+
+static void on_final_dot(struct session *s, struct transaction *t, const struct smtp_reply *reply)
+{
+	const struct verdict v = { .step = SESSION_FINAL_DOT, .reply = reply };
+
+	judge_all(t, &v);
+	if (reply->code == 421)
+		s->reusable = false;
+	finish(s);
+}
+
+/* Has every octet up to the dot left us? What waits may only be commands of the transaction behind. */
+static bool dot_has_left(const struct session *s)
+{
+	for (unsigned i = 0; i < s->conn.piece_count; i++)
+		if (s->conn.pieces[(s->conn.piece_first + i) % CONN_PIECES].tag == TAG_DOT)
+			return false;
+	return true;
+}
+
+static void on_step_reply(struct session *s, const struct expectation *e, const struct smtp_reply *reply)
+{
+	struct transaction *t = e->transaction;
+
+	switch (e->step) {
+	case SESSION_MAIL:
+		on_mail(s, t, reply);
+		break;
+	case SESSION_RCPT:
+		on_rcpt(s, t, e->rcpt, reply);
+		break;
+	case SESSION_DATA:
+		on_data(s, t, reply);
+		break;
+	case SESSION_FINAL_DOT:
+		if (dot_has_left(s))
+			on_final_dot(s, t, reply);
+		else
+			session_early_reply(s, reply);	/* row WIN-05 */
+		break;
+	case SESSION_RSET:
+		if (reply->code / 100 != 2)
+			s->reusable = false;
+		break;
+	default:
+		UNREACHABLE();
+	}
+}
+
+void session_transaction_reply(struct session *s, const struct expectation *e, const struct smtp_reply *reply)
+{
+	on_step_reply(s, e, reply);
+	if (s->current == NULL && s->state == SESSION_OPEN && !s->reusable && s->conn.state == CONN_OPEN)
+		session_quit(s);
+}
+
+/* --- loss ------------------------------------------------------------------------------------------------------------- */
+
+static enum session_state step_of(const struct session *s, const struct transaction *t)
+{
+	static const enum session_state steps[] = {
+		[TRANSACTION_COMMANDS] = SESSION_MAIL,
+		[TRANSACTION_DATA] = SESSION_DATA,
+		[TRANSACTION_BODY] = SESSION_BODY,
+		[TRANSACTION_DOT] = SESSION_FINAL_DOT,
+	};
+
+	ASSERT(t->state != TRANSACTION_DONE);
+	/* For the current one, what the peer owed us is known more exactly. */
+	if (t == s->current && t->state < TRANSACTION_BODY && s->lost_step > SESSION_QUIT && s->lost_step != SESSION_RSET)
+		return s->lost_step;
+	return steps[t->state];
+}
+
+void session_transactions_lost(struct session *s)
+{
+	while (s->current != NULL) {
+		struct transaction *t = s->current;
+		const struct verdict v = {
+			.step = step_of(s, t),
+			.err = s->lost_err,
+			.maybe_delivered = t->state == TRANSACTION_DOT && !t->lone_dot,
+		};
+
+		if (!t->verdicts_final && has_pipelining(s))
+			forget_verdicts(t);
+		judge_all(t, &v);
+		finish(s);
+	}
+}

@@ -1,0 +1,57 @@
+/* transaction.h - MAIL to final dot: some recipients of one message, one result for each
+ *
+ * Whoever starts a transaction fills in the first part; the session runs it and hands every fact that decides about a
+ * recipient to the judge, which writes the recipient's outcome. The session itself never decides what a reply means for
+ * the mail, only what it means for the dialogue.
+ *
+ * memory   the owner's; everything named here stays put until the session says done
+ */
+#pragma once
+
+#include "net/mail/body.h"
+#include "net/mail/message.h"
+#include "net/smtp/session_states.h"
+#include "net/wire/smtp_reply.h"
+
+struct session;
+struct transaction;
+
+/* What happened to a recipient: either a reply, or an error (then reply is NULL). */
+struct verdict {
+	enum session_state step;
+	const struct smtp_reply *reply;
+	int err;		/* ERR_EOF, ERR_TIMEOUT, ERR_PROTO or negative errno; -EMSGSIZE: over the server's SIZE; -EBADMSG: the
+				 * address cannot be sent; -EIO and ERR_CORRUPT: the content cannot be had */
+	bool maybe_delivered;	/* the final dot was under way */
+};
+
+typedef void transaction_judge_fn(struct transaction *t, struct rcpt *rcpt, const struct verdict *verdict);
+
+enum transaction_state {
+	TRANSACTION_COMMANDS,	/* MAIL and RCPTs are being written */
+	TRANSACTION_DATA,	/* DATA is written; its reply is the group's synchronisation point */
+	TRANSACTION_BODY,	/* the body is being handed to the connection */
+	TRANSACTION_DOT,	/* all of it is; the reply decides */
+	TRANSACTION_DONE,
+};
+
+struct transaction {
+	const struct message *msg;
+	struct rcpt *rcpts;		/* those that are not RCPT_OPEN are passed over */
+	uint32_t rcpt_count;
+	struct body *body;
+	transaction_judge_fn *judge;
+	/* results, besides the recipients' outcomes */
+	uint64_t mail_ns;		/* wall clock, just before MAIL; 0: it was never written */
+	uint64_t done_ns;		/* wall clock, the deciding reply or failure */
+	uint32_t use;			/* the how-manieth transaction of its connection */
+	/* private: the session's */
+	enum transaction_state state;
+	bool mail_written;
+	bool mail_failed;
+	bool lone_dot;			/* 354 although no recipient was accepted: end it without a body */
+	bool verdicts_final;		/* its synchronisation point has passed */
+	uint32_t rcpt_next;		/* the next to write */
+	uint32_t accepted;
+	uint8_t window;			/* of the body: the next to hand over */
+};
