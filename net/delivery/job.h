@@ -79,6 +79,7 @@ struct attempt {
 
 	char text[ATTEMPT_TEXT];	/* reasons */
 	uint32_t text_len;
+	uint32_t text_last;		/* where the latest reason begins */
 
 	void *session_part;		/* the transaction, on the destination's core */
 	void *source_part;		/* pins and reads, on the home core */

@@ -1,0 +1,98 @@
+#include "net/delivery/maillog.h"
+
+#include "core/log.h"
+#include "core/reactor.h"
+#include "net/wire/address.h"
+
+#define RESOLUTION_MAX 6u
+
+static unsigned resolution_digits = 2;
+
+void maillog_start(unsigned resolution)
+{
+	ASSERT(resolution <= RESOLUTION_MAX);
+	resolution_digits = resolution;
+}
+
+static void add_decimals(struct str *out, uint64_t us, unsigned digits)
+{
+	char text[RESOLUTION_MAX];
+	unsigned used = 0;
+	uint64_t rest = us % 1000000;
+	uint64_t unit = 100000;
+
+	for (unsigned i = 0; i < digits; i++, unit /= 10) {
+		text[i] = (char)('0' + rest / unit);
+		rest %= unit;
+		if (text[i] != '0')
+			used = i + 1;
+	}
+	str_add_u64(out, us / 1000000);
+	if (used > 0) {
+		str_add_char(out, '.');
+		str_add(out, slice_of(text, used));
+	}
+}
+
+void maillog_add_delay(struct str *out, uint64_t delay_ns, unsigned resolution)
+{
+	uint64_t us = delay_ns / NS_PER_US;
+	unsigned digits = 0;
+
+	/* Two significant digits: none behind the point from 10 s on, one from 1 s, two from 0.1 s, three below ... */
+	for (uint64_t limit = 10000000; digits < resolution && us < limit; limit /= 10)
+		digits++;
+	add_decimals(out, us, digits);
+}
+
+static uint64_t since(uint64_t from, uint64_t to)
+{
+	return to > from ? to - from : 0;	/* the wall clock may have been set back */
+}
+
+static void add_delays(struct str *out, const struct attempt *a)
+{
+	const struct attempt_times *t = &a->times;
+	uint64_t arrival = a->job->msg->arrival_ns;
+	uint64_t mail = t->mail_ns != 0 ? t->mail_ns : t->done_ns;
+	const uint64_t parts[] = {
+		since(arrival, t->active_ns),
+		since(t->active_ns, t->handoff_ns),
+		since(t->handoff_ns, mail),
+		since(mail, t->done_ns),
+	};
+
+	str_add_cstr(out, ", delay=");
+	maillog_add_delay(out, since(arrival, t->done_ns), resolution_digits);
+	str_add_cstr(out, ", delays=");
+	for (unsigned i = 0; i < ARRAY_LEN(parts); i++) {
+		if (i > 0)
+			str_add_char(out, '/');
+		maillog_add_delay(out, parts[i], resolution_digits);
+	}
+}
+
+void maillog_rcpt(const struct attempt *a, const struct rcpt *r, enum maillog_status status)
+{
+	static const char *const words[] = {
+		[MAILLOG_SENT] = "sent", [MAILLOG_DEFERRED] = "deferred", [MAILLOG_BOUNCED] = "bounced",
+	};
+	char storage[3072];
+	struct str line = STR(storage);
+
+	message_id_text(&line, a->job->msg->id);
+	str_add_cstr(&line, ": to=<");
+	address_unquote(&line, r->addr);
+	str_add_cstr(&line, ">, relay=");
+	str_add(&line, slice_of(a->relay, a->relay_len));
+	if (a->conn_use > 1) {
+		str_add_cstr(&line, ", conn_use=");
+		str_add_u64(&line, a->conn_use);
+	}
+	add_delays(&line, a);
+	str_printf(&line, ", dsn=%u.%u.%u, status=%s (", r->dsn.class, r->dsn.subject, r->dsn.detail, words[status]);
+	str_add_cut(&line, r->text, LOG_FIELD_MAX);
+	line.full = false;
+	str_add_char(&line, ')');
+	log_put(LOG_LEVEL_INFO, "smtp", str_slice(&line));
+}

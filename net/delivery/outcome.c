@@ -1,0 +1,201 @@
+#include "net/delivery/outcome.h"
+
+#include <errno.h>
+
+#include "core/err.h"
+
+#define REASON_MAX 1024u	/* row LOG-02: what a peer chose stays small in every record and log line */
+
+struct slice outcome_keep_text(struct attempt *a, struct slice text)
+{
+	size_t n = MIN(text.len, (size_t)REASON_MAX);
+	/* Recipients of one reply share one reason: looking at the latest is enough to find it again. */
+	struct slice latest = slice_of(a->text + a->text_last, a->text_len - a->text_last);
+
+	if (slice_eq(latest, slice_head(text, n)))
+		return latest;
+	n = MIN(n, ATTEMPT_TEXT - a->text_len);
+	memcpy(a->text + a->text_len, text.ptr, n);
+	a->text_last = a->text_len;
+	a->text_len += (uint32_t)n;
+	return slice_of(a->text + a->text_last, n);
+}
+
+struct outcome outcome_of_reply(enum session_state step, const struct smtp_reply *reply)
+{
+	switch (reply->code / 100) {
+	case 2:
+		if (step == SESSION_FINAL_DOT)
+			return (struct outcome){ OUTCOME_SENT, reply->enhanced };
+		/* "Yes" where only "no" or "go on" makes sense: 250 to DATA (row SMG-09). */
+		return (struct outcome){ OUTCOME_HARD, { 5, 5, 0 } };
+	case 4:
+		return (struct outcome){ OUTCOME_SOFT, reply->enhanced };
+	case 5:
+		return (struct outcome){ OUTCOME_HARD, reply->enhanced };
+	default:
+		return (struct outcome){ OUTCOME_HARD, { 5, 5, 0 } };	/* 3xx where it is not due (B 6.2) */
+	}
+}
+
+struct outcome outcome_of_error(enum session_state step, int err)
+{
+	switch (err) {
+	case -EMSGSIZE:		/* larger than the server's SIZE: no other of its hosts is asked (B 10.1) */
+		return (struct outcome){ OUTCOME_HARD, { 5, 3, 4 } };
+	case -EBADMSG:		/* an address no command line can carry */
+		return (struct outcome){ OUTCOME_HARD, { 5, 1, step == SESSION_MAIL ? 7 : 3 } };
+	case ERR_PROTO:		/* B 26.2: nothing more can be believed */
+		return (struct outcome){ OUTCOME_SOFT, { 4, 5, 0 } };
+	case ERR_CORRUPT:
+	case -EIO:
+	case -ENOBUFS:
+		return (struct outcome){ OUTCOME_SOFT, { 4, 3, 0 } };
+	case -ELOOP:
+		return (struct outcome){ OUTCOME_HARD, { 5, 4, 6 } };
+	default:
+		break;
+	}
+	if (step == SESSION_CONNECT)
+		return (struct outcome){ OUTCOME_SOFT, { 4, 4, 1 } };
+	return (struct outcome){ OUTCOME_SOFT, { 4, 4, 2 } };
+}
+
+/* --- reasons ---------------------------------------------------------------------------------------------------------- */
+
+static void add_reply_text(struct str *out, struct slice text)
+{
+	size_t from = out->len;
+
+	str_add_cut(out, text, REASON_MAX - 200);
+	out->full = false;
+	for (size_t i = from; i < out->len; i++)
+		if (out->ptr[i] == '\n')
+			out->ptr[i] = ' ';
+}
+
+static void reason_of_reply(struct str *out, const struct verdict *v, struct slice peer)
+{
+	const char *command = session_state_command(v->step);
+
+	if (v->reply->code / 100 == 2 && v->step == SESSION_FINAL_DOT) {
+		add_reply_text(out, v->reply->text);
+		return;
+	}
+	str_add_cstr(out, "host ");
+	str_add(out, peer);
+	str_add_cstr(out, " said: ");
+	add_reply_text(out, v->reply->text);
+	if (command != NULL) {
+		str_add_cstr(out, " (in reply to ");
+		str_add_cstr(out, command);
+		str_add_char(out, ')');
+	}
+}
+
+static void reason_of_error(struct str *out, enum session_state step, int err, struct slice peer)
+{
+	const char *words = session_state_words(step);
+
+	switch (err) {
+	case -EMSGSIZE:
+		str_printf(out, "message size exceeds size limit of server %.*s", SLICE_FMT(peer));
+		break;
+	case -EBADMSG:
+		str_add_cstr(out, step == SESSION_MAIL ? "sender address cannot be sent in an SMTP command" :
+							 "recipient address cannot be sent in an SMTP command");
+		break;
+	case ERR_TIMEOUT:
+		str_printf(out, "conversation with %.*s timed out while %s", SLICE_FMT(peer), words);
+		break;
+	case ERR_PROTO:
+		str_printf(out, "protocol error: %.*s sent something that is no reply while %s", SLICE_FMT(peer), words);
+		break;
+	case ERR_CORRUPT:
+		str_add_cstr(out, "the stored message is damaged");
+		break;
+	case -EIO:
+	case -ENOBUFS:
+		str_printf(out, "the stored message cannot be read: %s", err_text(err));
+		break;
+	default:
+		str_printf(out, "lost connection with %.*s while %s", SLICE_FMT(peer), words);
+		break;
+	}
+}
+
+void outcome_judge(struct attempt *a, struct rcpt *rcpt, const struct verdict *v, struct slice peer, bool soft_bounce)
+{
+	char storage[REASON_MAX];
+	struct str text = STR(storage);
+	struct outcome o = v->reply != NULL ? outcome_of_reply(v->step, v->reply) : outcome_of_error(v->step, v->err);
+
+	if (v->reply != NULL)
+		reason_of_reply(&text, v, peer);
+	else
+		reason_of_error(&text, v->step, v->err, peer);
+	if (soft_bounce && o.kind == OUTCOME_HARD) {
+		o.kind = OUTCOME_SOFT;
+		o.dsn.class = 4;
+	}
+	rcpt->outcome = (uint8_t)o.kind;
+	rcpt->dsn = o.dsn;
+	rcpt->phase = (uint8_t)v->step;
+	rcpt->ambiguous = v->maybe_delivered;
+	rcpt->text = outcome_keep_text(a, str_slice(&text));
+}
+
+struct outcome outcome_of_failure(const struct session *s, struct str *ret_text)
+{
+	const struct session_failure *f = &s->failure;
+	struct slice peer = session_peer(s);
+
+	if (f->code != 0) {
+		struct outcome o = { f->code / 100 == 4 ? OUTCOME_SOFT : OUTCOME_HARD, f->dsn };
+
+		/* A host that does not want us today may have a colleague who does (smtp_skip_5xx_greeting). Banners that are
+		 * neither 4xx nor 5xx are odd, not final (B 6.3). */
+		if (f->state == SESSION_GREETING && (s->params->smtp_skip_5xx_greeting || f->code / 100 != 5))
+			o = (struct outcome){ OUTCOME_SOFT, { 4, f->dsn.subject, f->dsn.detail } };
+		str_printf(ret_text, "host %.*s refused to talk to me: ", SLICE_FMT(peer));
+		add_reply_text(ret_text, slice_of(f->text, f->text_len));
+		return o;
+	}
+	if (f->err == -ELOOP)
+		str_printf(ret_text, "mail for %.*s loops back to myself", SLICE_FMT(peer));
+	else if (f->state == SESSION_CONNECT)
+		str_printf(ret_text, "connect to %.*s: %s", SLICE_FMT(session_relay(s)), err_text(f->err));
+	else
+		reason_of_error(ret_text, f->state, f->err, peer);
+	return outcome_of_error(f->state, f->err);
+}
+
+void outcome_apply(struct attempt *a, struct outcome outcome, enum session_state step, struct slice text)
+{
+	struct slice kept = outcome_keep_text(a, text);
+
+	for (uint32_t i = a->first; i < a->first + a->count; i++) {
+		struct rcpt *r = &a->job->msg->rcpts[i];
+
+		if (r->state != RCPT_OPEN || r->outcome != OUTCOME_NONE)
+			continue;
+		r->outcome = (uint8_t)outcome.kind;
+		r->dsn = outcome.dsn;
+		r->phase = (uint8_t)step;
+		r->ambiguous = false;
+		r->text = kept;
+	}
+}
+
+void outcome_expire(struct attempt *a, struct rcpt *rcpt)
+{
+	char storage[REASON_MAX];
+	struct str text = STR(storage);
+
+	ASSERT(rcpt->outcome == OUTCOME_SOFT);
+	str_add_cstr(&text, "delivery time expired; the last failure was: ");
+	str_add_cut(&text, rcpt->text, REASON_MAX - 100);
+	rcpt->outcome = OUTCOME_HARD;
+	rcpt->dsn = (struct enhanced_code){ 5, 4, 7 };
+	rcpt->text = outcome_keep_text(a, str_slice(&text));
+}

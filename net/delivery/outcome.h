@@ -1,0 +1,37 @@
+/* outcome.h - the one judge: a reply or an error becomes sent, soft or hard (B 6.2, 17.4, 19)
+ *
+ * Nobody else decides what a failure means for a recipient, so that logs, reports and retries always agree.
+ *
+ * memory   reasons go into the attempt's text; equal ones are stored once
+ * never    looks at the clock, counts or logs
+ */
+#pragma once
+
+#include "net/delivery/job.h"
+#include "net/smtp/session.h"
+
+struct outcome {
+	enum rcpt_outcome kind;
+	struct enhanced_code dsn;
+};
+
+/* What the reply to this step means. For SESSION_DATA a 3xx never comes here. */
+struct outcome outcome_of_reply(enum session_state step, const struct smtp_reply *reply);
+
+/* What losing the connection, or failing on our own side, in this step means. */
+struct outcome outcome_of_error(enum session_state step, int err);
+
+/* Writes outcome, code, step and reason into rcpt. peer: "host[address]". soft_bounce: 5xx counts as temporary. */
+void outcome_judge(struct attempt *a, struct rcpt *rcpt, const struct verdict *v, struct slice peer, bool soft_bounce);
+
+/* A session that never became ready: what that means for all who wait for it, and why in words. */
+struct outcome outcome_of_failure(const struct session *s, struct str *ret_text);
+
+/* The same outcome for every open recipient of the attempt. */
+void outcome_apply(struct attempt *a, struct outcome outcome, enum session_state step, struct slice text);
+
+/* A soft outcome of a message that has been tried long enough: hard, with 5.4.7 and the last reason. */
+void outcome_expire(struct attempt *a, struct rcpt *rcpt);
+
+/* text, stored with the attempt; cut when there is no room. */
+struct slice outcome_keep_text(struct attempt *a, struct slice text);
