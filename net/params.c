@@ -662,13 +662,16 @@ static void add_words(struct str *s, const char *words)
 	}
 }
 
+/* A bound that only keeps arithmetic from wrapping is not worth a word. */
 static void add_bounds(struct str *s, const char *what, const struct row *row, const char *unit)
 {
-	bool open = row->max >= PARAM_TIME_MAX && (row->kind == KIND_TIME || row->max >= PARAM_U32);
+	bool open = row->max == (row->kind == KIND_INT ? PARAM_U32 : row->kind == KIND_SIZE ? PARAM_U64 : PARAM_TIME_MAX);
 
-	str_printf(s, open ? "%s, at least %llu%s" : "%s from %llu%s", what, (unsigned long long)row->min, unit);
+	str_add_cstr(s, what);
 	if (!open)
-		str_printf(s, " to %llu%s", (unsigned long long)row->max, unit);
+		str_printf(s, " from %llu%s to %llu%s", (unsigned long long)row->min, unit, (unsigned long long)row->max, unit);
+	else if (row->min > 0)
+		str_printf(s, ", at least %llu%s", (unsigned long long)row->min, unit);
 }
 
 static const char *row_form(const struct row *row, struct str *s)
