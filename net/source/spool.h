@@ -23,6 +23,7 @@
 
 #include "core/journal.h"
 #include "net/delivery/intake.h"
+#include "net/delivery/maillog.h"
 #include "net/params.h"
 
 #define SPOOL_JOURNALS_MAX	CORE_COUNT_MAX	/* the low bits of an id name the journal */
@@ -36,9 +37,6 @@ static_assert(SPOOL_JOURNALS_MAX <= 64, "six bits of an id");
 struct spool;
 struct spool_draft;
 
-/* What is written to the log for one recipient; called on the home core when the outcome is durable. */
-enum maillog_status { MAILLOG_SENT, MAILLOG_DEFERRED, MAILLOG_BOUNCED };
-
 struct spool_conf {
 	const char *dir;		/* spool_directory, prepared by spool_dir_open; borrowed */
 	unsigned core;
@@ -47,6 +45,7 @@ struct spool_conf {
 	size_t journal_memory;		/* journal_memory: for the journal that is written to */
 	size_t message_limit;		/* this core's share of queue_message_limit */
 	size_t read_memory;
+	/* One recipient's outcome is durable: maillog_rcpt, but for tests. */
 	void (*log_rcpt)(const struct attempt *a, const struct rcpt *rcpt, enum maillog_status status);
 	/* Recovered and offered (0), or why not. Nothing may be accepted before. */
 	void (*ready)(struct spool *s, int err, void *context);
