@@ -1,0 +1,540 @@
+#include "net/lookup/mx.h"
+
+#include "net/lookup/deny.h"
+#include "net/lookup/mx_order.h"
+#include "net/wire/address.h"
+
+static void on_mx(struct query *query, const struct answer *answer);
+static void on_host_answer(struct query *query, const struct answer *answer);
+static void on_finish(struct task *task);
+static void take_mx_records(struct mx_lookup *l, const struct dns_answer *dns);
+static void ask_implicit(struct mx_lookup *l);
+static void next_host(struct mx_lookup *l);
+static void host_done(struct mx_lookup *l);
+static void finish_list(struct mx_lookup *l);
+
+/* --- telling ------------------------------------------------------------------------------------------------------------ */
+
+static void answer_later(struct mx_lookup *l)
+{
+	l->state = MX_ANSWER;
+	reactor_post(&l->finish);
+}
+
+static void on_finish(struct task *task)
+{
+	struct mx_lookup *l = container_of(task, struct mx_lookup, finish);
+
+	ASSERT(l->state == MX_ANSWER);
+	l->state = MX_IDLE;
+	l->fn(l, l->count > 0 ? NULL : &l->error);
+}
+
+static void error_set(struct mx_lookup *l, unsigned class, unsigned detail, const char *what, struct slice name,
+		      const char *why)
+{
+	struct str text = STR(l->error.text);
+
+	l->error.class = (uint8_t)class;
+	l->error.subject = 4;
+	l->error.detail = (uint8_t)detail;
+	str_add_cstr(&text, what);
+	str_add_char(&text, ' ');
+	str_add_printable(&text, name, NEXTHOP_HOST_MAX);
+	str_add_cstr(&text, ": ");
+	str_add_cstr(&text, why);
+	(void)str_cstr(&text);		/* for its NUL */
+}
+
+static void fail(struct mx_lookup *l, unsigned class, unsigned detail, const char *what, const char *why)
+{
+	error_set(l, class, detail, what, l->dest.host, why);
+	l->count = 0;
+	answer_later(l);
+}
+
+static void warn(const struct mx_lookup *l, const char *what, struct slice name, const char *more)
+{
+	char storage[MX_TEXT_MAX];
+	struct str text = STR(storage);
+
+	if (l->conf->warn == NULL)
+		return;
+	str_add_cstr(&text, what);
+	str_add_char(&text, ' ');
+	str_add_printable(&text, name, NEXTHOP_HOST_MAX);
+	str_add_cstr(&text, more);
+	l->conf->warn(l->conf->context, str_cstr(&text));
+}
+
+/* --- the destination ----------------------------------------------------------------------------------------------------- */
+
+void mx_lookup_init(struct mx_lookup *lookup)
+{
+	memset(lookup, 0, offsetof(struct mx_lookup, addresses));
+	lookup->state = MX_IDLE;
+	query_init(&lookup->query, on_mx);
+	task_init(&lookup->finish, on_finish);
+}
+
+void mx_lookup_start(struct mx_lookup *lookup, const struct mx_conf *conf, const struct destination_name *dest,
+		     bool from_recipient, mx_lookup_fn *fn)
+{
+	struct mx_lookup *l = lookup;
+
+	ASSERT(l->state == MX_IDLE);
+	memset(l, 0, offsetof(struct mx_lookup, addresses));
+	l->conf = conf;
+	l->fn = fn;
+	l->dest = *dest;
+	l->from_recipient = from_recipient;
+	l->from_mx = l->mx_validated = l->overflow_told = l->soft_seen = l->no_address_seen = false;
+	l->host_next = l->host_count = 0;
+	l->names_len = 0;
+	if (!conf->ipv4 && !conf->ipv6) {
+		fail(l, 4, 4, "cannot look up", "inet_protocols names no protocol");
+	} else if (dest->bracketed || dest->is_literal || !conf->dns) {
+		ask_implicit(l);
+	} else {
+		l->state = MX_ASKING_MX;
+		query_init(&l->query, on_mx);
+		resolver_ask(conf->resolver, &l->query, DNS_TYPE_MX, dest->host);
+	}
+}
+
+void mx_lookup_cancel(struct mx_lookup *lookup)
+{
+	if (lookup->state == MX_ANSWER)
+		reactor_unpost(&lookup->finish);
+	else if (lookup->state != MX_IDLE)
+		resolver_cancel(&lookup->query);
+	lookup->state = MX_IDLE;
+}
+
+/* --- MX records ------------------------------------------------------------------------------------------------------------ */
+
+static void on_mx(struct query *query, const struct answer *answer)
+{
+	struct mx_lookup *l = container_of(query, struct mx_lookup, query);
+	bool ignore = l->conf->ignore_mx_lookup_error;
+
+	ASSERT(l->state == MX_ASKING_MX);
+	switch (answer->class) {
+	case ANSWER_FOUND:
+		take_mx_records(l, answer->dns);
+		return;
+	case ANSWER_NOT_FOUND:
+	case ANSWER_INVALID:
+		ask_implicit(l);	/* RFC 5321 5.1: the domain is its own mail server */
+		return;
+	case ANSWER_RETRY:
+		if (!ignore) {
+			fail(l, 4, 3, "cannot look up the mail servers of", answer->why);
+			return;
+		}
+		break;
+	case ANSWER_FAIL:
+		if (!ignore) {
+			fail(l, 5, 3, "cannot look up the mail servers of", answer->why);
+			return;
+		}
+		break;
+	case ANSWER_CLASS_COUNT:
+		UNREACHABLE();
+	}
+	ask_implicit(l);
+}
+
+/* Returns where the name is now, or false when there is no room. */
+static bool name_keep(struct mx_lookup *l, struct slice name, uint32_t *ret_at)
+{
+	if (name.len > MX_NAMES_SIZE - l->names_len)
+		return false;
+	memcpy(l->names + l->names_len, name.ptr, name.len);
+	*ret_at = (uint32_t)l->names_len;
+	l->names_len += name.len;
+	return true;
+}
+
+static void host_add(struct mx_lookup *l, struct slice name, uint16_t preference)
+{
+	struct mx_host *host = &l->hosts[l->host_count];
+
+	ASSERT(l->host_count < MX_ADDRESSES_MAX);
+	/* 100 names of at most 255 octets are less than the storage has. */
+	static_assert(MX_ADDRESSES_MAX * NEXTHOP_HOST_MAX <= MX_NAMES_SIZE, "all host names fit");
+	ASSERT(name_keep(l, name, &host->name_at));
+	host->name_len = (uint16_t)name.len;
+	host->preference = preference;
+	l->host_count++;
+}
+
+static struct slice host_name(const struct mx_lookup *l, const struct mx_host *host)
+{
+	return slice_of(l->names + host->name_at, host->name_len);
+}
+
+/* Stable: records of equal preference keep the order of the answer (case 44). */
+static void hosts_sort(struct mx_lookup *l)
+{
+	for (unsigned i = 1; i < l->host_count; i++) {
+		struct mx_host moving = l->hosts[i];
+		unsigned at = i;
+
+		for (; at > 0 && moving.preference < l->hosts[at - 1].preference; at--)
+			l->hosts[at] = l->hosts[at - 1];
+		l->hosts[at] = moving;
+	}
+}
+
+static void overflow_tell(struct mx_lookup *l)
+{
+	if (!l->overflow_told)
+		warn(l, "mail servers of", l->dest.host, ": more than 100 records, the rest is ignored");
+	l->overflow_told = true;
+}
+
+/* Nothing but the root as exchange, or nothing usable. */
+static void no_mx_host(struct mx_lookup *l, bool has_bad_name)
+{
+	if (!has_bad_name) {
+		fail(l, 5, 10, "no mail is accepted by", "its null MX record says so");
+		l->error.subject = 1;	/* 5.1.10: RFC 7505 4.2 */
+		l->null_mx = true;
+	} else if (l->conf->ignore_mx_lookup_error) {
+		ask_implicit(l);
+	} else {
+		fail(l, 5, 4, "bad mail server name in the MX records of", "not a host name");
+	}
+}
+
+/* Names that no host can have are passed over (row DNS-06), and so is the root beside other records (case 54). */
+static void take_mx_records(struct mx_lookup *l, const struct dns_answer *dns)
+{
+	bool has_root = false, has_bad_name = false;
+
+	l->mx_validated = dns->authentic;
+	for (unsigned i = 0; i < dns->count; i++) {
+		struct slice name = dns_record_data(dns, &dns->records[i]);
+		struct addr numeric;
+
+		if (name.len == 0) {
+			has_root = true;
+		} else if (addr_parse_ip(name, 0, &numeric) == 0) {
+			warn(l, "mail server of", l->dest.host, " is given as an address instead of a name");
+			host_add(l, name, dns->records[i].preference);
+		} else if (address_domain_is_valid(name, false)) {
+			host_add(l, name, dns->records[i].preference);
+		} else {
+			warn(l, "not a host name, ignored as mail server:", name, "");
+			has_bad_name = true;
+		}
+	}
+	if (dns->dropped > 0)
+		overflow_tell(l);
+	if (l->host_count == 0) {
+		no_mx_host(l, has_bad_name);
+		return;
+	}
+	if (has_root)
+		warn(l, "null MX record beside others is ignored for", l->dest.host, "");
+	l->from_mx = true;
+	hosts_sort(l);
+	next_host(l);
+}
+
+/* --- hosts ------------------------------------------------------------------------------------------------------------------ */
+
+/* The destination's own host is all there is to look up. */
+static void ask_implicit(struct mx_lookup *l)
+{
+	ASSERT(l->host_count == 0);
+	host_add(l, l->dest.host, 0);
+	next_host(l);
+}
+
+/* What a host without an address does to the whole (table of B 3.6). Once something soft has been seen the class stays soft,
+ * and the text stays that of the soft failure: it is the one that may go away. */
+static void note_failure(struct mx_lookup *l, const struct mx_host *host, enum answer_class class, const char *why)
+{
+	bool soft = class == ANSWER_RETRY;
+	unsigned detail = soft || class == ANSWER_FAIL ? 3 : 4;
+
+	if (!l->no_address_seen)
+		l->best_without_address = host->preference;
+	l->no_address_seen = true;
+	if (soft || !l->soft_seen)
+		error_set(l, soft ? 4 : 5, detail, "no address for", host_name(l, host), why);
+	else
+		l->error.detail = (uint8_t)detail;
+	l->soft_seen = l->soft_seen || soft;
+}
+
+static bool is_enabled(const struct mx_conf *conf, const struct addr *addr)
+{
+	return addr->sa.sa_family == AF_INET ? conf->ipv4 : conf->ipv6;
+}
+
+/* May a name from DNS lead here? What the operator wrote between brackets, or as a number, is the operator's choice. */
+static bool is_denied(const struct mx_lookup *l, const struct addr *addr)
+{
+	bool explicit = l->dest.bracketed || l->dest.is_literal;
+
+	if (explicit && !l->from_recipient)
+		return false;
+	return deny_has(l->conf->deny, l->conf->deny_count, addr);
+}
+
+static bool is_known(const struct mx_lookup *l, const struct addr *addr)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		if (addr_eq(&l->addresses[i].addr, addr))
+			return true;
+	return false;
+}
+
+/* Takes one address of the current host under the name at name_at. */
+static void address_add(struct mx_lookup *l, struct addr addr, uint32_t name_at, size_t name_len, bool validated)
+{
+	const struct mx_host *host = &l->hosts[l->host_next];
+
+	addr_set_port(&addr, l->dest.port);
+	l->host_usable++;
+	if (is_known(l, &addr))
+		return;		/* hosts come in order of preference: the better one has it already */
+	if (l->count == MX_ADDRESSES_MAX) {
+		overflow_tell(l);
+		return;
+	}
+	l->addresses[l->count++] = (struct mx_address){
+		.addr = addr,
+		.preference = host->preference,
+		.validated = validated,
+		.host_at = name_at,
+		.host_len = (uint16_t)name_len,
+	};
+}
+
+/* The same, unless it must not be connected to. */
+static void address_offer(struct mx_lookup *l, struct addr addr, uint32_t name_at, size_t name_len, bool validated)
+{
+	if (is_denied(l, &addr))
+		l->host_denied++;
+	else
+		address_add(l, addr, name_at, name_len, validated);
+}
+
+static void take_literal(struct mx_lookup *l, const struct mx_host *host, const struct addr *addr)
+{
+	if (is_enabled(l->conf, addr))
+		address_offer(l, *addr, host->name_at, host->name_len, false);
+	else
+		l->worst = (struct mx_verdict){ ANSWER_NOT_FOUND, "its address family is not in inet_protocols" };
+}
+
+/* What the operator's own file says is not subject to the deny list, but for a recipient's literal, which never gets here. */
+static void take_native(struct mx_lookup *l, const struct mx_host *host)
+{
+	struct slice name = host_name(l, host);
+	int first = l->conf->hosts != NULL ? hosts_find(l->conf->hosts, name) : -1;
+
+	for (unsigned i = (unsigned)first; first >= 0 && hosts_is(l->conf->hosts, i, name); i++) {
+		const struct addr *addr = &l->conf->hosts->entries[i].addr;
+
+		if (is_enabled(l->conf, addr))
+			address_add(l, *addr, host->name_at, host->name_len, false);
+	}
+}
+
+static void ask_family(struct mx_lookup *l, enum mx_state state, enum dns_type type)
+{
+	l->state = state;
+	query_init(&l->query, on_host_answer);
+	resolver_ask(l->conf->resolver, &l->query, type, host_name(l, &l->hosts[l->host_next]));
+}
+
+/* What will be asked soon is asked now: the answers then wait in the cache, and are still taken in order. */
+static void warm(struct mx_lookup *l)
+{
+	unsigned end = MIN(l->host_count, l->host_next + MX_WARM);
+
+	for (unsigned i = l->host_next; i < end; i++) {
+		struct slice name = host_name(l, &l->hosts[i]);
+
+		if (l->conf->ipv4)
+			resolver_warm(l->conf->resolver, DNS_TYPE_A, name);
+		if (l->conf->ipv6)
+			resolver_warm(l->conf->resolver, DNS_TYPE_AAAA, name);
+	}
+}
+
+/* Looks up hosts until one needs an answer from DNS, or none is left. */
+static void next_host(struct mx_lookup *l)
+{
+	bool use_dns = l->conf->dns && l->conf->host_dns;
+
+	for (; l->host_next < l->host_count && l->count < MX_ADDRESSES_MAX; l->host_next++) {
+		const struct mx_host *host = &l->hosts[l->host_next];
+		struct addr numeric;
+
+		l->host_usable = l->host_denied = 0;
+		l->worst = (struct mx_verdict){ ANSWER_NOT_FOUND, "not found" };
+		if (addr_parse_ip(host_name(l, host), 0, &numeric) == 0) {
+			take_literal(l, host, &numeric);
+		} else if (use_dns) {
+			if (l->host_next == 0 || l->host_next % MX_WARM == 0)
+				warm(l);
+			if (l->conf->ipv4)
+				ask_family(l, MX_ASKING_A, DNS_TYPE_A);
+			else
+				ask_family(l, MX_ASKING_AAAA, DNS_TYPE_AAAA);
+			return;
+		} else {
+			take_native(l, host);
+		}
+		host_done(l);
+	}
+	if (l->host_next < l->host_count)
+		overflow_tell(l);
+	finish_list(l);
+}
+
+/* Retryable before non-recoverable before malformed before not found. */
+static bool is_worse(enum answer_class a, enum answer_class b)
+{
+	static const uint8_t rank[ANSWER_CLASS_COUNT] = {
+		[ANSWER_RETRY] = 4, [ANSWER_FAIL] = 3, [ANSWER_INVALID] = 2, [ANSWER_NOT_FOUND] = 1, [ANSWER_FOUND] = 0,
+	};
+
+	return rank[a] > rank[b];
+}
+
+static void take_addresses(struct mx_lookup *l, const struct dns_answer *dns, bool is_ip4)
+{
+	const struct mx_host *host = &l->hosts[l->host_next];
+	struct slice owner = dns_answer_owner(dns);
+	uint32_t name_at = host->name_at;
+	size_t name_len = host->name_len;
+
+	if (dns->dropped > 0)
+		overflow_tell(l);
+	/* No room for the alias means that the name that was asked for has to do. */
+	if (l->conf->cname_overrides_servername && dns->hops > 0 && owner.len <= NEXTHOP_HOST_MAX &&
+	    name_keep(l, owner, &name_at))
+		name_len = owner.len;
+	for (unsigned i = 0; i < dns->count; i++) {
+		const uint8_t *ip = (const uint8_t *)dns_record_data(dns, &dns->records[i]).ptr;
+		struct addr addr = is_ip4 ? addr_from_ip4(ip, 0) : addr_from_ip6(ip, 0);
+
+		address_offer(l, addr, name_at, name_len, dns->authentic && (!l->from_mx || l->mx_validated));
+	}
+}
+
+static void on_host_answer(struct query *query, const struct answer *answer)
+{
+	struct mx_lookup *l = container_of(query, struct mx_lookup, query);
+	bool is_ip4 = l->state == MX_ASKING_A;
+
+	ASSERT(l->state == MX_ASKING_A || l->state == MX_ASKING_AAAA);
+	if (answer->class != ANSWER_FOUND) {
+		if (l->worst.why == NULL || !is_worse(l->worst.class, answer->class))
+			l->worst = (struct mx_verdict){ answer->class, answer->why };
+	} else if (address_domain_is_valid(dns_answer_owner(answer->dns), false)) {
+		take_addresses(l, answer->dns, is_ip4);
+	} else if (!is_worse(l->worst.class, ANSWER_INVALID)) {
+		l->worst = (struct mx_verdict){ ANSWER_INVALID, "it is an alias to something that is no host name" };
+	}
+	if (is_ip4 && l->conf->ipv6) {
+		ask_family(l, MX_ASKING_AAAA, DNS_TYPE_AAAA);
+		return;
+	}
+	bool not_found = l->worst.class == ANSWER_NOT_FOUND || l->worst.class == ANSWER_INVALID;
+
+	/* Only a definite "not found" goes on to the hosts file (cases 68, 69). */
+	if (l->host_usable == 0 && l->host_denied == 0 && not_found && l->conf->host_native)
+		take_native(l, &l->hosts[l->host_next]);
+	host_done(l);
+	l->host_next++;
+	next_host(l);
+}
+
+/* The current host has given what it has. */
+static void host_done(struct mx_lookup *l)
+{
+	const struct mx_host *host = &l->hosts[l->host_next];
+
+	if (l->host_denied > 0)
+		warn(l, "address that names from DNS must not lead to is ignored for", host_name(l, host), "");
+	if (l->host_usable > 0)
+		return;
+	if (l->host_denied > 0 && l->worst.class != ANSWER_RETRY)
+		note_failure(l, host, ANSWER_NOT_FOUND, "connecting to its address is not allowed");
+	else
+		note_failure(l, host, l->worst.class, l->worst.why);
+}
+
+/* --- the whole list ----------------------------------------------------------------------------------------------------------- */
+
+static bool is_own(const struct mx_conf *conf, const struct addr *addr)
+{
+	struct addr inner = *addr;
+
+	(void)deny_inner_ip4(addr, &inner);	/* none inside: inner stays what it was */
+	for (unsigned i = 0; i < conf->own_count; i++)
+		if (addr_eq_ip(&conf->own[i], addr) || addr_eq_ip(&conf->own[i], &inner))
+			return true;
+	return false;
+}
+
+/* Index of the first of our own addresses, or count. */
+static unsigned find_own(const struct mx_lookup *l)
+{
+	unsigned i = 0;
+
+	while (i < l->count && !is_own(l->conf, &l->addresses[i].addr))
+		i++;
+	return i;
+}
+
+/* RFC 5321 5.1: drop ourselves and everyone who is not better. True when nothing is left and the error is set. */
+static bool cut_loop(struct mx_lookup *l)
+{
+	unsigned own = find_own(l);
+
+	if (own == l->count)
+		return false;
+	uint16_t preference = l->addresses[own].preference;
+
+	l->i_am_mx = true;
+	while (own > 0 && l->addresses[own - 1].preference == preference)
+		own--;
+	l->count = l->from_mx ? own : 0;
+	if (l->count > 0)
+		return false;
+	if (l->from_mx && l->no_address_seen && l->best_without_address < preference)
+		fail(l, 4, 4, "no address for a better mail server than ourselves for", "lookup failed");
+	else
+		fail(l, 5, 6, "mail loops back to ourselves for", "we are its best mail server");
+	return true;
+}
+
+static void finish_list(struct mx_lookup *l)
+{
+	if (l->count == 0) {
+		ASSERT(l->error.class != 0);
+		if (l->from_mx) {
+			warn(l, "no mail server has a usable address for", l->dest.host, "");
+			if (l->conf->defer_if_no_mx_address_found)
+				l->error.class = 4;
+		}
+		answer_later(l);
+		return;
+	}
+	if (l->dest.wants_loop_check && cut_loop(l))
+		return;
+	mx_order_for_delivery(l->conf, l->addresses, l->count);
+	l->count = mx_order_balance(l->conf, l->addresses, l->count);
+	mx_order_mark_last(l->addresses, l->count);
+	l->best_preference = l->addresses[0].preference;
+	answer_later(l);
+}

@@ -1,0 +1,813 @@
+/* From destination to address list, with a zone table in place of the resolver: conformance areas B and C. */
+#include "net/lookup/mx.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "core/conf.h"
+#include "net/params_table.h"
+
+/* --- a resolver that knows a table ---------------------------------------------------------------------------------------- */
+
+#define ZONE_MAX 256
+
+static struct zone_entry {
+	char name[256];
+	enum dns_type type;
+	enum answer_class class;
+	uint16_t preference;
+	char data[256];		/* host name or address */
+	char owner[256];	/* at the end of aliases; empty: name */
+} zone[ZONE_MAX];
+static unsigned zone_count;
+
+static bool mx_is_authentic, host_is_authentic;
+static struct list asked, tasks;
+static char asked_log[4096];
+static unsigned warnings;
+static char warning[512];
+
+static void zone_put(const char *name, enum dns_type type, enum answer_class class, uint16_t preference, const char *data)
+{
+	struct zone_entry *e = &zone[zone_count++];
+
+	assert_true(zone_count <= ZONE_MAX);
+	memset(e, 0, sizeof(*e));
+	snprintf(e->name, sizeof(e->name), "%s", name);
+	snprintf(e->data, sizeof(e->data), "%s", data);
+	e->type = type;
+	e->class = class;
+	e->preference = preference;
+}
+
+static void mx_record(const char *name, uint16_t preference, const char *host)
+{
+	zone_put(name, DNS_TYPE_MX, ANSWER_FOUND, preference, host);
+}
+
+static void address(const char *name, const char *text)
+{
+	zone_put(name, strchr(text, ':') != NULL ? DNS_TYPE_AAAA : DNS_TYPE_A, ANSWER_FOUND, 0, text);
+}
+
+static void trouble(const char *name, enum dns_type type, enum answer_class class)
+{
+	zone_put(name, type, class, 0, "");
+}
+
+static void fill(struct query *q, struct answer *answer, struct dns_answer *dns)
+{
+	*answer = (struct answer){ .class = ANSWER_NOT_FOUND, .why = "no such name" };
+	dns_answer_start(dns, q->name);
+	dns->authentic = q->type == DNS_TYPE_MX ? mx_is_authentic : host_is_authentic;
+	for (unsigned i = 0; i < zone_count; i++) {
+		struct zone_entry *e = &zone[i];
+		struct dns_record like = { .preference = e->preference };
+		struct addr addr;
+
+		if (e->type != q->type || !slice_eq_nocase(slice_of_str(e->name), q->name))
+			continue;
+		answer->class = e->class;
+		answer->why = "as the table says";
+		if (e->owner[0] != '\0') {
+			dns_answer_set_owner(dns, slice_of_str(e->owner));
+			dns->hops = 1;
+		}
+		if (e->class != ANSWER_FOUND)
+			return;
+		answer->dns = dns;
+		if (e->type == DNS_TYPE_MX) {
+			dns_answer_add(dns, &like, slice_of_str(e->data));
+			continue;
+		}
+		assert_int_equal(addr_parse_ip(slice_of_str(e->data), 0, &addr), 0);
+		if (e->type == DNS_TYPE_A)
+			dns_answer_add(dns, &like, slice_of(&addr.in.sin_addr, 4));
+		else
+			dns_answer_add(dns, &like, slice_of(&addr.in6.sin6_addr, 16));
+	}
+}
+
+void resolver_ask(struct resolver *r, struct query *q, enum dns_type type, struct slice name)
+{
+	size_t len = strlen(asked_log);
+
+	(void)r;
+	q->type = type;
+	q->name = name;
+	list_push_back(&asked, &q->node);
+	snprintf(asked_log + len, sizeof(asked_log) - len, "%s %.*s;",
+		 type == DNS_TYPE_MX ? "MX" : type == DNS_TYPE_A ? "A" : "AAAA", SLICE_FMT(name));
+}
+
+void resolver_warm(struct resolver *r, enum dns_type type, struct slice name)
+{
+	(void)r;
+	(void)type;
+	(void)name;
+}
+
+void resolver_cancel(struct query *q)
+{
+	list_remove(&q->node);
+}
+
+void reactor_post(struct task *t)
+{
+	if (list_is_empty(&t->node))
+		list_push_back(&tasks, &t->node);
+}
+
+void reactor_unpost(struct task *t)
+{
+	list_remove(&t->node);
+}
+
+static void run(void)
+{
+	static struct dns_answer dns;
+	struct list *node;
+
+	for (unsigned i = 0; i < 10000; i++) {
+		struct answer answer;
+
+		if ((node = list_pop_front(&tasks)) != NULL) {
+			struct task *t = container_of(node, struct task, node);
+
+			t->fn(t);
+		} else if ((node = list_pop_front(&asked)) != NULL) {
+			struct query *q = container_of(node, struct query, node);
+
+			fill(q, &answer, &dns);
+			q->fn(q, &answer);
+		} else {
+			return;
+		}
+	}
+	fail_msg("the lookup never ends");
+}
+
+/* --- the fixture -------------------------------------------------------------------------------------------------------------- */
+
+static struct mx_conf conf;
+static struct mx_lookup lookup;
+static unsigned answers;
+static bool had_error;
+static char order[8192];
+
+static void note_warning(void *context, const char *text)
+{
+	(void)context;
+	warnings++;
+	snprintf(warning, sizeof(warning), "%s", text);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	zone_count = 0;
+	warnings = answers = 0;
+	asked_log[0] = '\0';
+	list_init(&asked);
+	list_init(&tasks);
+	conf = (struct mx_conf){
+		.dns = true, .host_dns = true, .ipv4 = true, .ipv6 = true,
+		.balance_inet_protocols = true, .address_limit = 5, .warn = note_warning,
+	};
+	mx_lookup_init(&lookup);
+	return 0;
+}
+
+static void on_done(struct mx_lookup *l, const struct mx_error *error)
+{
+	struct str out = STR(order);
+
+	answers++;
+	had_error = error != NULL;
+	for (unsigned i = 0; i < l->count; i++) {
+		if (i > 0)
+			str_add_char(&out, ' ');
+		addr_add_ip(&out, &l->addresses[i].addr);
+	}
+	(void)str_cstr(&out);
+}
+
+static void start(const char *nexthop, bool from_recipient)
+{
+	struct nexthop_conf syntax = { .default_port = 25 };
+	struct slice rest = slice_of_str(nexthop);
+	struct destination_name dest;
+	const char *why;
+
+	answers = 0;
+	asked_log[0] = '\0';
+	assert_int_equal(nexthop_next(&syntax, &rest, &dest, &why), 1);
+	mx_lookup_start(&lookup, &conf, &dest, from_recipient, on_done);
+	assert_int_equal(answers, 0);	/* never inside the call */
+}
+
+static void look_up(const char *nexthop)
+{
+	start(nexthop, false);
+	run();
+	assert_int_equal(answers, 1);
+}
+
+static void expect_list(const char *nexthop, const char *want)
+{
+	look_up(nexthop);
+	if (had_error)
+		fail_msg("%s: %u.%u.%u %s", nexthop, lookup.error.class, lookup.error.subject, lookup.error.detail,
+			 lookup.error.text);
+	assert_string_equal(order, want);
+}
+
+static void expect_error(const char *nexthop, unsigned class, unsigned subject, unsigned detail)
+{
+	look_up(nexthop);
+	assert_true(had_error);
+	assert_int_equal(lookup.count, 0);
+	assert_int_equal(lookup.error.class * 10000 + lookup.error.subject * 100 + lookup.error.detail,
+			 class * 10000 + subject * 100 + detail);
+}
+
+static bool was_asked(const char *question)
+{
+	return strstr(asked_log, question) != NULL;
+}
+
+/* --- area B --------------------------------------------------------------------------------------------------------------------- */
+
+static void a_bare_domain_asks_for_mx_and_brackets_do_not(void **state)	/* cases 24, 25 */
+{
+	(void)state;
+	mx_record("example.org", 10, "mx.example.org");
+	address("mx.example.org", "192.0.2.1");
+	address("mail.example.org", "192.0.2.2");
+	expect_list("example.org", "192.0.2.1");
+	assert_int_equal(addr_port(&lookup.addresses[0].addr), 25);
+	assert_true(slice_eq(mx_address_host(&lookup, &lookup.addresses[0]), SLICE("mx.example.org")));
+	expect_list("[mail.example.org]", "192.0.2.2");
+	assert_false(was_asked("MX"));
+}
+
+static void a_literal_asks_nobody(void **state)		/* cases 26, 27, 28 */
+{
+	(void)state;
+	expect_list("[192.0.2.7]", "192.0.2.7");
+	expect_list("[192.0.2.7]:2525", "192.0.2.7");
+	assert_int_equal(addr_port(&lookup.addresses[0].addr), 2525);
+	expect_list("[ipv6:2001:db8::1]:587", "2001:db8::1");
+	assert_int_equal(addr_port(&lookup.addresses[0].addr), 587);
+	expect_list("192.0.2.7", "192.0.2.7");
+	assert_string_equal(asked_log, "");
+}
+
+static void another_port_goes_with_every_address(void **state)	/* case 30 */
+{
+	(void)state;
+	mx_record("example.org", 10, "mx.example.org");
+	address("mx.example.org", "192.0.2.1");
+	expect_list("example.org:587", "192.0.2.1");
+	assert_int_equal(addr_port(&lookup.addresses[0].addr), 587);
+}
+
+static void loops_count_only_on_port_25(void **state)	/* cases 30, 37 */
+{
+	struct addr own = addr_from_ip4((uint8_t[]){ 192, 0, 2, 1 }, 0);
+
+	(void)state;
+	conf.own = &own;
+	conf.own_count = 1;
+	mx_record("example.org", 10, "mx.example.org");
+	address("mx.example.org", "192.0.2.1");
+	expect_list("example.org:2525", "192.0.2.1");
+	assert_false(lookup.i_am_mx);
+	expect_error("example.org", 5, 4, 6);
+}
+
+/* --- area C: MX ------------------------------------------------------------------------------------------------------------------ */
+
+static void lower_preference_comes_first(void **state)	/* case 41 */
+{
+	(void)state;
+	mx_record("example.org", 20, "b.test");
+	mx_record("example.org", 10, "a.test");
+	address("a.test", "192.0.2.1");
+	address("b.test", "192.0.2.2");
+	expect_list("example.org", "192.0.2.1 192.0.2.2");
+	assert_int_equal(lookup.best_preference, 10);
+	assert_true(lookup.addresses[0].last_of_preference);
+}
+
+static void equal_preference_is_shuffled_by_address(void **state)	/* cases 42, 43; row DNS-04 */
+{
+	unsigned first[5] = { 0 };
+
+	(void)state;
+	conf.randomize_addresses = true;
+	mx_record("example.org", 10, "a.test");
+	mx_record("example.org", 10, "b.test");
+	address("a.test", "192.0.2.1");
+	address("a.test", "192.0.2.2");
+	address("a.test", "192.0.2.3");
+	address("b.test", "192.0.2.4");
+	for (unsigned i = 0; i < 4000; i++) {
+		look_up("example.org");
+		assert_int_equal(lookup.count, 4);
+		first[ntohl(lookup.addresses[0].addr.in.sin_addr.s_addr) & 7]++;
+	}
+	/* 1,000 expected each; nine standard deviations (27) either way. */
+	for (unsigned i = 1; i <= 4; i++)
+		assert_in_range(first[i], 750, 1250);
+}
+
+static void without_randomizing_the_answer_order_stays(void **state)	/* case 44 */
+{
+	(void)state;
+	mx_record("example.org", 10, "b.test");
+	mx_record("example.org", 10, "a.test");
+	address("a.test", "192.0.2.1");
+	address("b.test", "192.0.2.9");
+	address("b.test", "192.0.2.8");
+	for (unsigned i = 0; i < 20; i++)
+		expect_list("example.org", "192.0.2.9 192.0.2.8 192.0.2.1");
+	assert_false(lookup.addresses[0].last_of_preference);
+	assert_true(lookup.addresses[2].last_of_preference);
+}
+
+static void a_domain_without_mx_is_its_own_server(void **state)	/* case 45 */
+{
+	(void)state;
+	address("example.org", "192.0.2.5");
+	expect_list("example.org", "192.0.2.5");
+	assert_true(was_asked("MX example.org"));
+	assert_int_equal(lookup.best_preference, 0);
+}
+
+static void a_domain_with_nothing_is_hard(void **state)	/* case 46 */
+{
+	(void)state;
+	expect_error("example.org", 5, 4, 4);
+	assert_non_null(strstr(lookup.error.text, "example.org"));
+}
+
+static void a_soft_mx_failure_never_falls_through_to_addresses(void **state)	/* cases 47, 48, 51; row DNS-01 */
+{
+	(void)state;
+	trouble("example.org", DNS_TYPE_MX, ANSWER_RETRY);
+	address("example.org", "192.0.2.5");
+	expect_error("example.org", 4, 4, 3);
+	assert_false(was_asked("A example.org"));
+	conf.ignore_mx_lookup_error = true;
+	expect_list("example.org", "192.0.2.5");
+}
+
+static void a_non_recoverable_mx_failure_is_hard(void **state)	/* case 49, for rcodes other than REFUSED */
+{
+	(void)state;
+	trouble("example.org", DNS_TYPE_MX, ANSWER_FAIL);
+	address("example.org", "192.0.2.5");
+	expect_error("example.org", 5, 4, 3);
+	conf.ignore_mx_lookup_error = true;
+	expect_list("example.org", "192.0.2.5");
+}
+
+static void bad_host_names_are_passed_over(void **state)	/* case 50; row DNS-06 */
+{
+	static const char *const bad[] = {
+		"a\\032b.example", "a\\000.test", "a\\010b.test", "x\\059y.test", "-x.test", "12345", "b\\252cher.test",
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++)
+		mx_record("example.org", 10, bad[i]);
+	expect_error("example.org", 5, 4, 4);
+	conf.ignore_mx_lookup_error = true;
+	address("example.org", "192.0.2.5");
+	expect_list("example.org", "192.0.2.5");
+	conf.ignore_mx_lookup_error = false;
+	mx_record("example.org", 20, "good_one.test");
+	address("good_one.test", "192.0.2.6");
+	expect_list("example.org", "192.0.2.6");
+}
+
+static void null_mx_means_no_mail(void **state)		/* cases 52, 53; row DNS-02 */
+{
+	(void)state;
+	mx_record("example.org", 0, "");
+	address("example.org", "192.0.2.5");
+	expect_error("example.org", 5, 1, 10);
+	assert_true(lookup.null_mx);
+	assert_false(was_asked("A "));
+}
+
+static void null_mx_beside_others_is_ignored(void **state)	/* case 54; row DNS-02 */
+{
+	(void)state;
+	mx_record("example.org", 0, "");
+	mx_record("example.org", 10, "a.test");
+	address("a.test", "192.0.2.1");
+	expect_list("example.org", "192.0.2.1");
+	assert_int_equal(warnings, 1);
+	assert_false(lookup.null_mx);
+}
+
+static void a_host_without_address_is_passed_over(void **state)	/* cases 55, 60 */
+{
+	(void)state;
+	mx_record("example.org", 10, "a.test");
+	mx_record("example.org", 20, "b.test");
+	address("b.test", "192.0.2.2");
+	expect_list("example.org", "192.0.2.2");
+	assert_int_equal(lookup.best_preference, 20);
+	trouble("a.test", DNS_TYPE_A, ANSWER_RETRY);
+	expect_list("example.org", "192.0.2.2");
+}
+
+static void all_hosts_missing_is_hard_unless_told_otherwise(void **state)	/* cases 56, 57 */
+{
+	(void)state;
+	mx_record("example.org", 10, "a.test");
+	mx_record("example.org", 20, "b.test");
+	expect_error("example.org", 5, 4, 4);
+	assert_int_equal(warnings, 1);
+	assert_non_null(strstr(warning, "example.org"));
+	conf.defer_if_no_mx_address_found = true;
+	expect_error("example.org", 4, 4, 4);
+}
+
+static void one_soft_failure_dominates_before_and_after(void **state)	/* cases 58, 59 */
+{
+	(void)state;
+	mx_record("soft-first.test", 10, "soft.test");
+	mx_record("soft-first.test", 20, "gone.test");
+	mx_record("soft-last.test", 10, "gone.test");
+	mx_record("soft-last.test", 20, "soft.test");
+	trouble("soft.test", DNS_TYPE_A, ANSWER_RETRY);
+	expect_error("soft-first.test", 4, 4, 4);
+	expect_error("soft-last.test", 4, 4, 3);
+}
+
+static void a_number_as_exchange_is_used_with_a_warning(void **state)	/* case 61 */
+{
+	(void)state;
+	mx_record("example.org", 10, "192.0.2.9");
+	expect_list("example.org", "192.0.2.9");
+	assert_int_equal(warnings, 1);
+}
+
+static void an_alias_gives_addresses_and_only_on_request_its_name(void **state)	/* case 62 */
+{
+	(void)state;
+	mx_record("example.org", 10, "a.test");
+	address("a.test", "192.0.2.1");
+	snprintf(zone[1].owner, sizeof(zone[1].owner), "x.test");
+	expect_list("example.org", "192.0.2.1");
+	assert_true(slice_eq(mx_address_host(&lookup, &lookup.addresses[0]), SLICE("a.test")));
+	conf.cname_overrides_servername = true;
+	expect_list("example.org", "192.0.2.1");
+	assert_true(slice_eq(mx_address_host(&lookup, &lookup.addresses[0]), SLICE("x.test")));
+}
+
+static void an_alias_to_no_host_name_is_malformed(void **state)	/* B 3.6; row DNS-06 */
+{
+	(void)state;
+	address("example.org", "192.0.2.1");
+	snprintf(zone[0].owner, sizeof(zone[0].owner), "x\\010y.test");
+	expect_error("[example.org]", 5, 4, 4);
+}
+
+static void one_family_is_enough(void **state)		/* cases 65, 66 */
+{
+	(void)state;
+	address("a.test", "192.0.2.1");
+	trouble("a.test", DNS_TYPE_AAAA, ANSWER_RETRY);
+	trouble("b.test", DNS_TYPE_AAAA, ANSWER_RETRY);
+	trouble("c.test", DNS_TYPE_A, ANSWER_RETRY);
+	expect_list("[a.test]", "192.0.2.1");
+	expect_error("[b.test]", 4, 4, 3);
+	expect_error("[c.test]", 4, 4, 3);
+	trouble("d.test", DNS_TYPE_A, ANSWER_FAIL);
+	expect_error("[d.test]", 5, 4, 3);
+}
+
+static void a_family_switched_off_is_not_asked_for(void **state)	/* case 67 */
+{
+	(void)state;
+	conf.ipv6 = false;
+	address("a.test", "192.0.2.1");
+	address("a.test", "2001:db8::1");
+	expect_list("[a.test]", "192.0.2.1");
+	assert_false(was_asked("AAAA"));
+	expect_error("[2001:db8::1]", 5, 4, 4);
+	conf.ipv4 = false;
+	expect_error("[a.test]", 4, 4, 4);
+	conf.ipv6 = true;
+	expect_list("[a.test]", "2001:db8::1");
+	assert_string_equal(asked_log, "AAAA a.test;");
+}
+
+static void the_hosts_file_helps_only_after_a_definite_no(void **state)	/* cases 68, 69, 70 */
+{
+	struct hosts hosts;
+
+	(void)state;
+	assert_int_equal(hosts_init(&hosts, SLICE("192.0.2.77 a.test b.test\n2001:db8::77 a.test\n")), 0);
+	conf.hosts = &hosts;
+	expect_error("[a.test]", 5, 4, 4);
+	conf.host_native = true;
+	expect_list("[a.test]", "192.0.2.77 2001:db8::77");
+	trouble("b.test", DNS_TYPE_A, ANSWER_RETRY);
+	expect_error("[b.test]", 4, 4, 3);
+	conf.host_dns = false;
+	mx_record("example.org", 10, "b.test");
+	expect_list("example.org", "192.0.2.77");
+	assert_string_equal(asked_log, "MX example.org;");
+	hosts_done(&hosts);
+}
+
+static void without_dns_only_the_hosts_file_is_asked(void **state)	/* case 71 */
+{
+	struct hosts hosts;
+
+	(void)state;
+	assert_int_equal(hosts_init(&hosts, SLICE("192.0.2.77 example.org\n")), 0);
+	conf.hosts = &hosts;
+	conf.dns = false;
+	mx_record("example.org", 10, "b.test");
+	expect_list("example.org", "192.0.2.77");
+	expect_error("other.test", 5, 4, 4);
+	assert_string_equal(asked_log, "");
+	hosts_done(&hosts);
+}
+
+/* --- area C: loops, balance, limits -------------------------------------------------------------------------------------------- */
+
+static const struct addr me[] = {
+	{ .len = sizeof(struct sockaddr_in), .in = { .sin_family = AF_INET, .sin_addr.s_addr = 0x630200c0 } },
+};
+
+static void everyone_not_better_than_ourselves_is_cut(void **state)	/* cases 73, 74, 77; RFC 5321 5.1 */
+{
+	(void)state;
+	conf.own = me;		/* 192.0.2.99 */
+	conf.own_count = 1;
+	mx_record("example.org", 10, "a.test");
+	mx_record("example.org", 20, "me.test");
+	mx_record("example.org", 20, "b.test");
+	mx_record("example.org", 30, "c.test");
+	mx_record("only.test", 10, "me.test");
+	address("a.test", "192.0.2.1");
+	address("me.test", "192.0.2.99");
+	address("b.test", "192.0.2.2");
+	address("c.test", "192.0.2.3");
+	expect_list("example.org", "192.0.2.1");
+	assert_true(lookup.i_am_mx);
+	expect_error("only.test", 5, 4, 6);
+	assert_true(lookup.i_am_mx);
+}
+
+static void an_unknown_better_server_makes_a_loop_soft(void **state)	/* case 76 */
+{
+	(void)state;
+	conf.own = me;
+	conf.own_count = 1;
+	mx_record("example.org", 10, "a.test");
+	mx_record("example.org", 20, "me.test");
+	address("me.test", "192.0.2.99");
+	expect_error("example.org", 4, 4, 4);
+	/* A worse server without an address changes nothing. */
+	mx_record("worse.test", 10, "me.test");
+	mx_record("worse.test", 20, "a.test");
+	expect_error("worse.test", 5, 4, 6);
+}
+
+static void a_host_with_one_address_of_ours_is_a_loop(void **state)	/* case 78 */
+{
+	(void)state;
+	conf.own = me;
+	conf.own_count = 1;
+	address("example.org", "192.0.2.1");
+	address("example.org", "192.0.2.99");
+	expect_error("example.org", 5, 4, 6);
+	address("mapped.test", "::ffff:192.0.2.99");
+	expect_error("[mapped.test]", 5, 4, 6);
+}
+
+static void many_addresses(const char *name, unsigned count4, unsigned count6, bool first4)
+{
+	char text[64];
+
+	for (unsigned i = 0; i < count4; i++) {
+		snprintf(text, sizeof(text), "192.0.2.%u", i + 1);
+		mx_record(name, first4 ? 10 : 20, text);
+	}
+	for (unsigned i = 0; i < count6; i++) {
+		char host[64];
+
+		snprintf(host, sizeof(host), "%s%u.six.test", first4 ? "x" : "y", i);
+		snprintf(text, sizeof(text), "2001:db8::%x", i + 1);
+		mx_record(name, first4 ? 20 : 10, host);
+		address(host, text);
+	}
+}
+
+static void expect_balance(unsigned count4, unsigned count6, bool first4, unsigned want4, unsigned want6)
+{
+	unsigned got4 = 0;
+
+	zone_count = 0;
+	many_addresses("example.org", count4, count6, first4);
+	look_up("example.org");
+	for (unsigned i = 0; i < lookup.count; i++)
+		got4 += lookup.addresses[i].addr.sa.sa_family == AF_INET;
+	assert_int_equal(got4, want4);
+	assert_int_equal(lookup.count - got4, want6);
+	assert_int_equal(lookup.addresses[0].addr.sa.sa_family == AF_INET, want4 > 0 && (first4 || want6 == 0));
+}
+
+static void families_share_the_limit(void **state)	/* cases 82-86 */
+{
+	(void)state;
+	expect_balance(4, 4, true, 3, 2);
+	expect_balance(4, 4, false, 2, 3);
+	expect_balance(1, 9, true, 1, 4);
+	expect_balance(9, 2, true, 3, 2);
+	expect_balance(3, 2, true, 3, 2);
+	expect_balance(9, 0, true, 9, 0);
+	conf.address_limit = 1;
+	expect_balance(1, 1, false, 0, 1);
+	conf.address_limit = 0;
+	expect_balance(4, 4, true, 4, 4);
+	conf.address_limit = 5;
+	conf.balance_inet_protocols = false;		/* case 87 */
+	expect_balance(5, 5, false, 5, 5);
+}
+
+static void the_preferred_family_wins_among_equals_only(void **state)	/* case 88 */
+{
+	(void)state;
+	conf.address_preference = MX_PREFER_IPV6;
+	mx_record("example.org", 10, "a.test");
+	mx_record("example.org", 10, "b.test");
+	mx_record("example.org", 20, "c.test");
+	address("a.test", "192.0.2.1");
+	address("b.test", "2001:db8::2");
+	address("c.test", "2001:db8::3");
+	expect_list("example.org", "2001:db8::2 192.0.2.1 2001:db8::3");
+	conf.address_preference = MX_PREFER_IPV4;
+	expect_list("example.org", "192.0.2.1 2001:db8::2 2001:db8::3");
+}
+
+static void at_most_100_addresses_are_kept_with_one_warning(void **state)	/* case 89; row DNS-04 */
+{
+	char text[64], host[64];
+
+	(void)state;
+	for (unsigned i = 0; i < 15; i++) {
+		snprintf(host, sizeof(host), "h%u.test", i);
+		mx_record("example.org", 10, host);
+		for (unsigned j = 0; j < 10; j++) {
+			snprintf(text, sizeof(text), "198.51.100.%u", i * 10 + j + 1);
+			address(host, text);
+		}
+	}
+	look_up("example.org");
+	assert_int_equal(lookup.count, 100);
+	assert_int_equal(warnings, 1);
+	assert_false(was_asked("h10.test"));
+}
+
+static void an_address_counts_once_with_its_best_preference(void **state)	/* row DNS-04 */
+{
+	(void)state;
+	mx_record("example.org", 20, "b.test");
+	mx_record("example.org", 10, "a.test");
+	address("a.test", "192.0.2.1");
+	address("b.test", "192.0.2.1");
+	address("b.test", "192.0.2.2");
+	expect_list("example.org", "192.0.2.1 192.0.2.2");
+	assert_int_equal(lookup.addresses[0].preference, 10);
+}
+
+static unsigned add_nets(struct slice list, struct addr_net *nets)
+{
+	unsigned n = 0;
+
+	for (struct slice item; (item = conf_list_next(&list)).len > 0; n++)
+		assert_int_equal(addr_net_parse(item, &nets[n]), 0);
+	return n;
+}
+
+static void names_from_dns_do_not_lead_to_ourselves(void **state)	/* rows NET-01, NET-02 */
+{
+	static const char *const banned[] = {
+		"127.0.0.1", "127.1.2.3", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::",
+		"169.254.169.254", "fe80::1", "224.0.0.1", "255.255.255.255",
+	};
+	struct addr_net nets[64];
+
+	(void)state;
+	conf.deny = nets;
+	conf.deny_count = add_nets(SLICE(PARAM_DENY_NETWORKS), nets);
+	for (unsigned i = 0; i < ARRAY_LEN(banned); i++) {
+		zone_count = 0;
+		mx_record("example.org", 10, "a.test");
+		address("a.test", banned[i]);
+		expect_error("example.org", 5, 4, 4);
+		address("a.test", "192.0.2.1");
+		expect_list("example.org", "192.0.2.1");
+	}
+	zone_count = 0;
+	mx_record("example.org", 10, "127.0.0.1");
+	expect_error("example.org", 5, 4, 4);
+	address("private.test", "10.1.2.3");
+	expect_list("private.test", "10.1.2.3");
+	conf.deny_count += add_nets(SLICE(PARAM_PRIVATE_NETWORKS), nets + conf.deny_count);
+	expect_error("private.test", 5, 4, 4);
+	/* What the operator wrote is the operator's choice; what a recipient wrote is not. */
+	expect_list("[private.test]", "10.1.2.3");
+	expect_list("[127.0.0.1]", "127.0.0.1");
+	start("[127.0.0.1]", true);
+	run();
+	assert_true(had_error);
+	assert_int_equal(lookup.error.class, 5);
+}
+
+static void a_cancelled_lookup_stays_silent(void **state)
+{
+	(void)state;
+	address("example.org", "192.0.2.1");
+	start("example.org", false);
+	mx_lookup_cancel(&lookup);
+	run();
+	assert_int_equal(answers, 0);
+	start("[192.0.2.1]", false);
+	mx_lookup_cancel(&lookup);
+	mx_lookup_cancel(&lookup);
+	run();
+	assert_int_equal(answers, 0);
+	expect_list("example.org", "192.0.2.1");
+}
+
+static void validation_needs_every_answer(void **state)
+{
+	(void)state;
+	mx_record("example.org", 10, "a.test");
+	address("a.test", "192.0.2.1");
+	for (unsigned i = 0; i < 4; i++) {
+		mx_is_authentic = i & 1;
+		host_is_authentic = i & 2;
+		expect_list("example.org", "192.0.2.1");
+		assert_int_equal(lookup.addresses[0].validated, i == 3);
+	}
+	mx_is_authentic = false;
+	expect_list("[a.test]", "192.0.2.1");
+	assert_true(lookup.addresses[0].validated);
+	host_is_authentic = false;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_bare_domain_asks_for_mx_and_brackets_do_not, setup),
+		cmocka_unit_test_setup(a_literal_asks_nobody, setup),
+		cmocka_unit_test_setup(another_port_goes_with_every_address, setup),
+		cmocka_unit_test_setup(loops_count_only_on_port_25, setup),
+		cmocka_unit_test_setup(lower_preference_comes_first, setup),
+		cmocka_unit_test_setup(equal_preference_is_shuffled_by_address, setup),
+		cmocka_unit_test_setup(without_randomizing_the_answer_order_stays, setup),
+		cmocka_unit_test_setup(a_domain_without_mx_is_its_own_server, setup),
+		cmocka_unit_test_setup(a_domain_with_nothing_is_hard, setup),
+		cmocka_unit_test_setup(a_soft_mx_failure_never_falls_through_to_addresses, setup),
+		cmocka_unit_test_setup(a_non_recoverable_mx_failure_is_hard, setup),
+		cmocka_unit_test_setup(bad_host_names_are_passed_over, setup),
+		cmocka_unit_test_setup(null_mx_means_no_mail, setup),
+		cmocka_unit_test_setup(null_mx_beside_others_is_ignored, setup),
+		cmocka_unit_test_setup(a_host_without_address_is_passed_over, setup),
+		cmocka_unit_test_setup(all_hosts_missing_is_hard_unless_told_otherwise, setup),
+		cmocka_unit_test_setup(one_soft_failure_dominates_before_and_after, setup),
+		cmocka_unit_test_setup(a_number_as_exchange_is_used_with_a_warning, setup),
+		cmocka_unit_test_setup(an_alias_gives_addresses_and_only_on_request_its_name, setup),
+		cmocka_unit_test_setup(an_alias_to_no_host_name_is_malformed, setup),
+		cmocka_unit_test_setup(one_family_is_enough, setup),
+		cmocka_unit_test_setup(a_family_switched_off_is_not_asked_for, setup),
+		cmocka_unit_test_setup(the_hosts_file_helps_only_after_a_definite_no, setup),
+		cmocka_unit_test_setup(without_dns_only_the_hosts_file_is_asked, setup),
+		cmocka_unit_test_setup(everyone_not_better_than_ourselves_is_cut, setup),
+		cmocka_unit_test_setup(an_unknown_better_server_makes_a_loop_soft, setup),
+		cmocka_unit_test_setup(a_host_with_one_address_of_ours_is_a_loop, setup),
+		cmocka_unit_test_setup(families_share_the_limit, setup),
+		cmocka_unit_test_setup(the_preferred_family_wins_among_equals_only, setup),
+		cmocka_unit_test_setup(at_most_100_addresses_are_kept_with_one_warning, setup),
+		cmocka_unit_test_setup(an_address_counts_once_with_its_best_preference, setup),
+		cmocka_unit_test_setup(names_from_dns_do_not_lead_to_ourselves, setup),
+		cmocka_unit_test_setup(a_cancelled_lookup_stays_silent, setup),
+		cmocka_unit_test_setup(validation_needs_every_answer, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
