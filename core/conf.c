@@ -72,12 +72,14 @@ struct reader {
 
 static void read_line(struct reader *rd, struct slice line);
 static void read_logical(struct reader *rd);
-static void define(struct conf *c, struct slice name, struct slice value, const char *where, bool is_option);
+static void define(struct conf *c, struct slice name, struct slice value, const char *where,
+		   bool is_option);
 static struct entry *find(const struct conf *c, struct slice name, size_t *ret_slot);
 static struct entry *find_or_add(struct conf *c, struct slice name);
 static int entry_expand(struct conf *c, struct entry *e);
 static int lookup(void *context, struct slice name, struct slice *ret_value);
-static void complain(struct conf *c, const char *where, struct slice name, const char *value, const char *what, const char *form);
+static void complain(struct conf *c, const char *where, struct slice name, const char *value,
+		     const char *what, const char *form);
 static void complain_of(struct conf *c, struct entry *e, const char *what, const char *form);
 static const char *copy(struct conf *c, struct slice text);
 static const char *raw_text(const struct entry *e);
@@ -156,8 +158,8 @@ static void read_line(struct reader *rd, struct slice line)
 	if (text.len == 0 || text.ptr[0] == '#')
 		return;
 	if (continues && !rd->open) {
-		complain(rd->conf, reader_where(rd, rd->line), text, NULL, "white space in front continues nothing",
-			 "name = value at the beginning of the line");
+		complain(rd->conf, reader_where(rd, rd->line), text, NULL,
+			 "white space in front continues nothing", "name = value at the beginning of the line");
 		return;
 	}
 	if (!continues) {
@@ -201,7 +203,8 @@ static void read_logical(struct reader *rd)
 	} else if (equals < 0) {
 		complain(rd->conf, where, name, NULL, "no '=' here", "name = value");
 	} else if (!is_name(name)) {
-		complain(rd->conf, where, name, NULL, "not a parameter name", "letters, digits, '_', '-' and '.' before the '='");
+		complain(rd->conf, where, name, NULL, "not a parameter name",
+			 "letters, digits, '_', '-' and '.' before the '='");
 	} else {
 		slice_skip(&text, (size_t)equals + 1);
 		define(rd->conf, name, slice_trim(text), where, false);
@@ -246,7 +249,8 @@ void conf_override(struct conf *c, const char *option)
 		struct slice inside;
 
 		if (!conf_take_bracketed(&text, &inside) || text.len > 0) {
-			complain(c, WHERE_OPTION, shown, NULL, "the braces do not enclose it", "{ name = value }");
+			complain(c, WHERE_OPTION, shown, NULL, "the braces do not enclose it",
+				 "{ name = value }");
 			return;
 		}
 		text = slice_trim(inside);
@@ -255,14 +259,16 @@ void conf_override(struct conf *c, const char *option)
 	struct slice name = slice_trim(slice_head(text, equals < 0 ? 0 : (size_t)equals));
 
 	if (equals < 0 || !is_name(name)) {
-		complain(c, WHERE_OPTION, shown, NULL, "not a definition", "name=value or { name = value }");
+		complain(c, WHERE_OPTION, shown, NULL, "not a definition",
+			 "name=value or { name = value }");
 		return;
 	}
 	slice_skip(&text, (size_t)equals + 1);
 	define(c, name, slice_trim(text), WHERE_OPTION, true);
 }
 
-static void define(struct conf *c, struct slice name, struct slice value, const char *where, bool is_option)
+static void define(struct conf *c, struct slice name, struct slice value, const char *where,
+		   bool is_option)
 {
 	struct entry *e = NULL;
 
@@ -276,7 +282,7 @@ static void define(struct conf *c, struct slice name, struct slice value, const 
 		complain(c, where, name, NULL, "the value is too long", "at most 65536 octets");
 	if (e == NULL)
 		return;
-	c->generation++;		/* whatever has been expanded may have been expanded with the old value */
+	c->generation++;	/* whatever has been expanded may have been expanded with the old value */
 	e->complained = false;
 	if (is_option) {
 		e->option_text = copy(c, value);
@@ -531,8 +537,10 @@ int conf_get_u64(struct conf *c, const char *name, uint64_t min, uint64_t max, u
 		*ret = value;
 		return 0;
 	}
-	str_printf(&form, max < UINT64_MAX / 2 ? "a number from %llu to %llu" : "a number not below %llu",
-		   (unsigned long long)min, (unsigned long long)max);
+	if (max < UINT64_MAX / 2)
+		str_printf(&form, "a number from %llu to %llu", (unsigned long long)min, (unsigned long long)max);
+	else
+		str_printf(&form, "a number not below %llu", (unsigned long long)min);
 	conf_error(c, name, r == -EINVAL ? "not a number" : "out of range", str_cstr(&form));
 	return -EINVAL;
 }
@@ -556,7 +564,8 @@ static uint64_t unit_seconds(char unit)
 	}
 }
 
-int conf_get_time(struct conf *c, const char *name, char unit, uint64_t min_s, uint64_t max_s, uint64_t *ret_ns)
+int conf_get_time(struct conf *c, const char *name, char unit, uint64_t min_s, uint64_t max_s,
+		  uint64_t *ret_ns)
 {
 	char storage[128];
 	struct str form = STR(storage);
@@ -573,8 +582,9 @@ int conf_get_time(struct conf *c, const char *name, char unit, uint64_t min_s, u
 		*ret_ns = count * scale * NS_PER_SEC;
 		return 0;
 	}
-	str_printf(&form, "a whole number with s, m, h, d or w behind it (%c when there is none), from %llus to %llus", unit,
-		   (unsigned long long)min_s, (unsigned long long)max_s);
+	str_printf(&form,
+		   "a whole number with s, m, h, d or w behind it (%c when there is none), from %llus to %llus",
+		   unit, (unsigned long long)min_s, (unsigned long long)max_s);
 	conf_error(c, name, r == -EINVAL ? "not a time" : "out of range", str_cstr(&form));
 	return -EINVAL;
 }
@@ -658,7 +668,8 @@ static void complain_of(struct conf *c, struct entry *e, const char *what, const
 	complain(c, entry_where(e), e->name, text != NULL ? text : "", what, form);
 }
 
-static void complain(struct conf *c, const char *where, struct slice name, const char *value, const char *what, const char *form)
+static void complain(struct conf *c, const char *where, struct slice name, const char *value,
+		     const char *what, const char *form)
 {
 	char storage[2048], shown[CONF_SHOWN_MAX];
 	struct str line = STR(storage), part = STR(shown);

@@ -13,7 +13,8 @@ static int expand_macro(struct conf_expand *x, struct slice body);
 static int expand_function(struct conf_expand *x, struct slice name, struct slice body);
 static struct slice out_slice(const struct conf_expand *x, size_t from, size_t to)
 {
-	return from < to ? slice_of(x->out + from, to - from) : SLICE("");	/* out is NULL until something is put */
+	/* out is NULL until something is put. */
+	return from < to ? slice_of(x->out + from, to - from) : SLICE("");
 }
 
 static int expand_test(struct conf_expand *x, struct slice body);
@@ -62,7 +63,7 @@ static int expand_dollar(struct conf_expand *x, struct slice *s)
 	if (s->len > 0 && (s->ptr[0] == '{' || s->ptr[0] == '(')) {
 		if (!conf_take_bracketed(s, &inside))
 			return fail(x, "a bracket after $ is never closed", "${name} or $(name)");
-		int r = charge(x, inside.len);	/* the look for the partner is a pass of its own, at every level */
+		int r = charge(x, inside.len);	/* looking for the partner is a pass of its own */
 
 		return r < 0 ? r : expand_macro(x, inside);
 	}
@@ -83,14 +84,16 @@ static int expand_macro(struct conf_expand *x, struct slice body)
 	struct slice name = conf_take_name(&body, true);
 
 	if (name.len == 0)
-		return fail(x, "no parameter name after the opening bracket", "${name}, ${name?{a}:{b}} or ${{x} == {y} ? {a} : {b}}");
+		return fail(x, "no parameter name after the opening bracket",
+			    "${name}, ${name?{a}:{b}} or ${{x} == {y} ? {a} : {b}}");
 	if (body.len > 0 && body.ptr[0] == '{')
 		return expand_function(x, name, body);
 	skip_blanks(&body);
 	if (body.len == 0)
 		return put_name(x, name);
 	if (body.ptr[0] != '?' && body.ptr[0] != ':')
-		return fail(x, "text after a parameter name", "${name}, ${name?value} or ${name:value}");
+		return fail(x, "text after a parameter name",
+			    "${name}, ${name?value} or ${name:value}");
 
 	int r = x->lookup(x->context, name, &value);
 
@@ -113,7 +116,8 @@ static int expand_function(struct conf_expand *x, struct slice name, struct slic
 
 	for (size_t i = mark; r == 0 && i < x->len; i++)
 		if ((unsigned char)x->out[i] >= 0x80)
-			r = fail(x, "domain_to_ascii of a name that is not ASCII", "the name in its xn-- form");
+			r = fail(x, "domain_to_ascii of a name that is not ASCII",
+				 "the name in its xn-- form");
 	return r;
 }
 
@@ -192,7 +196,8 @@ static int expand_test(struct conf_expand *x, struct slice body)
 	skip_blanks(&body);
 	op = take_op(&body);
 	skip_blanks(&body);
-	parsed = parsed && op != TEST_NONE && body.len > 0 && body.ptr[0] == '{' && conf_take_bracketed(&body, &right);
+	parsed = parsed && op != TEST_NONE && body.len > 0 && body.ptr[0] == '{' &&
+		 conf_take_bracketed(&body, &right);
 	skip_blanks(&body);
 	if (!parsed || body.len == 0 || (body.ptr[0] != '?' && body.ptr[0] != ':'))
 		return fail(x, "a comparison that cannot be read", form);
@@ -231,7 +236,8 @@ static int expand_choice(struct conf_expand *x, struct slice body, bool truth)
 			skip_blanks(&body);
 			if (body.len > 0 && body.ptr[0] == '{' &&
 			    (!conf_take_bracketed(&body, &second) || slice_trim(body).len > 0))
-				return fail(x, "the second arm of a choice does not end at its brace", "${name?{a}:{b}}");
+				return fail(x, "the second arm of a choice does not end at its brace",
+					    "${name?{a}:{b}}");
 		}
 	}
 	return conf_expand(x, truth == when ? first : second);
@@ -273,7 +279,8 @@ static int charge(struct conf_expand *x, size_t octets)
 {
 	x->work += octets;
 	if (x->work > CONF_WORK_MAX)
-		return fail(x, "the values together take too much work to expand", "fewer references to long values");
+		return fail(x, "the values together take too much work to expand",
+			    "fewer references to long values");
 	return 0;
 }
 

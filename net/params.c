@@ -57,7 +57,8 @@ struct row {
 #define OFFSET_FEEDBACK(x)	offsetof(struct params, x)
 
 static const struct row rows[] = {
-#define X(kind, name, def, min, max, words, help) { KIND_##kind, #name, def, min, max, words, help, OFFSET_##kind(name) },
+#define X(kind, name, def, min, max, words, help) \
+	{ KIND_##kind, #name, def, min, max, words, help, OFFSET_##kind(name) },
 	PARAMS(X)
 #undef X
 };
@@ -281,7 +282,8 @@ static void load_port(struct loading *l)
 	bool by_name = l->value.len > 0 && (l->value.ptr[0] < '0' || l->value.ptr[0] > '9');
 
 	/* Without a table of names only its own error counts. */
-	if (params_port(l->params, l->value, l->field) < 0 && !(by_name && l->params->known_tcp_ports.list == NULL))
+	if (params_port(l->params, l->value, l->field) < 0 &&
+	    !(by_name && l->params->known_tcp_ports.list == NULL))
 		reject(l, by_name ? "not in known_tcp_ports" : "not a port");
 }
 
@@ -294,7 +296,8 @@ static bool is_digits(struct slice s)
 }
 
 /* "smtps=submissions=465": every name but the last piece. Returns false after an error. */
-static bool load_ports_item(struct loading *l, struct slice item, struct param_port *list, struct param_ports *ports)
+static bool load_ports_item(struct loading *l, struct slice item, struct param_port *list,
+			    struct param_ports *ports)
 {
 	ptrdiff_t last = slice_find_last_char(item, '=');
 	struct slice names = slice_head(item, last < 0 ? 0 : (size_t)last);
@@ -427,7 +430,8 @@ static void load_nets(struct loading *l)
 		int r = addr_net_parse(item, &list[nets.count]);
 
 		if (r < 0) {
-			reject_item(l, item, r == -ERANGE ? "has bits set behind its prefix" : "is not a network");
+			reject_item(l, item, r == -ERANGE ? "has bits set behind its prefix"
+							  : "is not a network");
 			return;
 		}
 		nets.count++;
@@ -468,7 +472,7 @@ static int parse_ppm(struct slice s, uint32_t *ret_ppm)
 {
 	ptrdiff_t point = slice_find_char(s, 0, '.');
 	struct slice whole = slice_head(s, point < 0 ? s.len : (size_t)point);
-	struct slice part = point < 0 ? SLICE("") : slice_of(s.ptr + point + 1, s.len - (size_t)point - 1);
+	struct slice part = slice_of(s.ptr + point + 1, point < 0 ? 0 : s.len - (size_t)point - 1);
 	uint64_t value = 0;
 	uint32_t ppm = 0;
 
@@ -518,7 +522,8 @@ static void check_hostname(struct conf *conf, const char *name, const char *valu
 		if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
 		    (c == ':' && s.len < strlen(value)))
 			continue;
-		conf_error(conf, name, "not a host name", "letters, digits, '-' and '.', or an [address literal]");
+		conf_error(conf, name, "not a host name",
+			   "letters, digits, '-' and '.', or an [address literal]");
 		return;
 	}
 	if (s.len > 255)
@@ -529,7 +534,8 @@ static void add_private_networks(struct params *p, struct conf *conf)
 {
 	struct slice rest = SLICE(PARAM_PRIVATE_NETWORKS);
 	struct param_nets nets = p->smtp_deny_networks;
-	struct addr_net *list = conf_alloc(conf, (nets.count + rest.len) * sizeof(*list));	/* more than enough */
+	/* No network is shorter than one octet of text. */
+	struct addr_net *list = conf_alloc(conf, (nets.count + rest.len) * sizeof(*list));
 
 	if (list == NULL)
 		return;
@@ -556,11 +562,13 @@ static void check_across(struct params *p, struct conf *conf)
 	check_hostname(conf, "mydomain", p->mydomain);
 	check_hostname(conf, "smtp_helo_name", p->smtp_helo_name);
 	if (p->syslog_facility[0] != '\0' && !log_facility_is_known(p->syslog_facility))
-		conf_error(conf, "syslog_facility", "no such facility", "mail, daemon, user, local0 to local7, ...");
+		conf_error(conf, "syslog_facility", "no such facility",
+			   "mail, daemon, user, local0 to local7, ...");
 
 	uint32_t both = INET_PROTOCOL_IPV4 | INET_PROTOCOL_IPV6;
 
-	p->inet_protocols = p->inet_protocols & ~both ? both : p->inet_protocols;	/* "all" is the third word */
+	if (p->inet_protocols & ~both)	/* "all" is the third word */
+		p->inet_protocols = both;
 	p->smtp_connection_cache_time_limit_ns =
 		min_u64(p->smtp_connection_cache_time_limit_ns, p->connection_cache_ttl_limit_ns);
 }
@@ -577,7 +585,8 @@ bool params_nets_contain(const struct param_nets *nets, const struct addr *a)
 
 /* --- defaults ----------------------------------------------------------------------------------- */
 
-void params_system_init(struct params_system *sys, const char *process_name, const char *config_directory)
+void params_system_init(struct params_system *sys, const char *process_name,
+			const char *config_directory)
 {
 	struct str id = STR(sys->process_id), name = STR(sys->process_name);
 
@@ -590,7 +599,8 @@ void params_system_init(struct params_system *sys, const char *process_name, con
 
 	/* The name becomes main.cf text: one that is none, with a $ in it, say, is as good as no name. */
 	for (const char *c = sys->host; *c != '\0'; c++)
-		usable = usable && strchr("abcdefghijklmnopqrstuvwxyz0123456789-._", ascii_lower(*c)) != NULL;
+		if (strchr("abcdefghijklmnopqrstuvwxyz0123456789-._", ascii_lower(*c)) == NULL)
+			usable = false;
 	if (!usable)
 		memcpy(sys->host, "localhost", sizeof("localhost"));
 }
@@ -617,7 +627,7 @@ static const char *default_mydomain(struct params_system *sys)
 	const char *host = conf_get(sys->conf, "myhostname");
 	const char *dot = host != NULL ? strchr(host, '.') : NULL;
 
-	/* Expanded text that will be expanded once more: a $ in it is somebody's error, reported as not a host name. */
+	/* Expanded text that will be expanded once more: a $ in it is an error that myhostname reports. */
 	if (dot != NULL && dot[1] != '\0' && strchr(dot, '$') == NULL)
 		str_add_cut(&s, slice_of_str(dot + 1), sizeof(sys->mydomain) - 1);
 	else
@@ -665,11 +675,13 @@ static void add_words(struct str *s, const char *words)
 /* A bound that only keeps arithmetic from wrapping is not worth a word. */
 static void add_bounds(struct str *s, const char *what, const struct row *row, const char *unit)
 {
-	bool open = row->max == (row->kind == KIND_INT ? PARAM_U32 : row->kind == KIND_SIZE ? PARAM_U64 : PARAM_TIME_MAX);
+	bool open = row->max == (row->kind == KIND_INT ? PARAM_U32 :
+				 row->kind == KIND_SIZE ? PARAM_U64 : PARAM_TIME_MAX);
 
 	str_add_cstr(s, what);
 	if (!open)
-		str_printf(s, " from %llu%s to %llu%s", (unsigned long long)row->min, unit, (unsigned long long)row->max, unit);
+		str_printf(s, " from %llu%s to %llu%s", (unsigned long long)row->min, unit,
+			   (unsigned long long)row->max, unit);
 	else if (row->min > 0)
 		str_printf(s, ", at least %llu%s", (unsigned long long)row->min, unit);
 }
@@ -688,7 +700,8 @@ static const char *row_form(const struct row *row, struct str *s)
 		add_bounds(s, "octets", row, "");
 		return str_cstr(s);
 	case KIND_TIME:
-		add_bounds(s, row->words[0] == 'd' ? "a time (a bare number is days)" : "a time", row, "s");
+		add_bounds(s, row->words[0] == 'd' ? "a time (a bare number is days)" : "a time",
+			   row, "s");
 		return str_cstr(s);
 	case KIND_STR:
 		return row->min > 0 ? "text, not empty" : "text, or empty";

@@ -29,231 +29,255 @@
 #define PARAM_PRIVATE_NETWORKS								\
 	"10.0.0.0/8 100.64.0.0/10 172.16.0.0/12 192.168.0.0/16 198.18.0.0/15 [fc00::]/7"
 
-#define PARAMS_IDENTITY(X)								\
-X(HEADING, identity, "", 0, 0, NULL, "Who we are")					\
-X(STR, myhostname, PARAM_COMPUTED, 1, 0, NULL,						\
-	"The fully qualified name of this machine. The default is the system's host name; when that has no dot, "	\
-	"$mydomain (or localdomain) is appended.")					\
-X(STR, mydomain, PARAM_COMPUTED, 1, 0, NULL,						\
-	"The domain of this machine. The default is $myhostname without its first label, or localdomain.")		\
-X(NETS, mynetworks, "127.0.0.0/8 [::1]/128", 0, 0, NULL,				\
-	"Clients that may inject mail: networks in address/bits form, or single addresses.")				\
-X(PATH, config_directory, PARAM_COMPUTED, 1, 0, NULL,					\
-	"Where main.cf is. Set by the option -c; the default is /etc/ringpost.")	\
-X(READONLY, process_id, PARAM_COMPUTED, 0, 0, NULL,					\
-	"The process number, for use in other values. It cannot be set.")		\
-X(READONLY, process_name, PARAM_COMPUTED, 0, 0, NULL,					\
+#define PARAMS_IDENTITY(X) \
+X(HEADING, identity, "", 0, 0, NULL, "Who we are") \
+X(STR, myhostname, PARAM_COMPUTED, 1, 0, NULL, \
+	"The fully qualified name of this machine. The default is the system's host name; when " \
+	"that has no dot, $mydomain (or localdomain) is appended.") \
+X(STR, mydomain, PARAM_COMPUTED, 1, 0, NULL, \
+	"The domain of this machine. The default is $myhostname without its first label, or " \
+	"localdomain.") \
+X(NETS, mynetworks, "127.0.0.0/8 [::1]/128", 0, 0, NULL, \
+	"Clients that may inject mail: networks in address/bits form, or single addresses.") \
+X(PATH, config_directory, PARAM_COMPUTED, 1, 0, NULL, \
+	"Where main.cf is. Set by the option -c; the default is /etc/ringpost.") \
+X(READONLY, process_id, PARAM_COMPUTED, 0, 0, NULL, \
+	"The process number, for use in other values. It cannot be set.") \
+X(READONLY, process_name, PARAM_COMPUTED, 0, 0, NULL, \
 	"The name of the program, for use in other values. It cannot be set.")
 
-#define PARAMS_LOG(X)									\
-X(HEADING, logging, "", 0, 0, NULL, "Logging")						\
-X(STR, syslog_name, "ringpost", 1, 0, NULL,						\
-	"The first half of the tag of every log line: syslog_name/program.")		\
-X(STR, syslog_facility, "mail", 1, 0, NULL,						\
-	"The facility of every log line that goes to the system's log.")		\
-X(PATH, maillog_file, "", 0, 0, NULL,							\
-	"A file for log lines, or /dev/stdout, or /dev/stderr. Empty: the system's log.")	\
-X(INT, delay_logging_resolution_limit, "2", 0, 6, NULL,					\
-	"Digits after the decimal point of a delay in a log line.")			\
-X(PATH, metrics_file, "", 0, 0, NULL,							\
-	"A file that is rewritten every few seconds with all counters, in Prometheus text form. Empty: none.")
+#define PARAMS_LOG(X) \
+X(HEADING, logging, "", 0, 0, NULL, "Logging") \
+X(STR, syslog_name, "ringpost", 1, 0, NULL, \
+	"The first half of the tag of every log line: syslog_name/program.") \
+X(STR, syslog_facility, "mail", 1, 0, NULL, \
+	"The facility of every log line that goes to the system's log.") \
+X(PATH, maillog_file, "", 0, 0, NULL, \
+	"A file for log lines, or /dev/stdout, or /dev/stderr. Empty: the system's log.") \
+X(INT, delay_logging_resolution_limit, "2", 0, 6, NULL, \
+	"Digits after the decimal point of a delay in a log line.") \
+X(PATH, metrics_file, "", 0, 0, NULL, \
+	"A file that is rewritten every few seconds with all counters, in Prometheus text " \
+	"form. Empty: none.")
 
-#define PARAMS_RESOURCES(X)								\
-X(HEADING, resources, "", 0, 0, NULL, "Threads, memory and the spool")			\
-X(INT, worker_threads, "0", 0, 64, NULL,						\
-	"Engine threads, each with a ring of its own. 0: one for each core that may be used.")	\
-X(PATH, spool_directory, "/var/spool/ringpost", 1, 0, NULL,				\
-	"The directory of the journal. It belongs to one instance at a time.")		\
-X(SIZE, journal_segment_size, "67108864", 1048576, 2147483648, NULL,			\
-	"Octets of one journal file. A file is removed when no message in it is waiting.")	\
-X(SIZE, journal_memory, "67108864", 4194304, 17179869184, NULL,				\
-	"Octets of memory for each core that hold the newest part of the journal, from which most messages are sent.")	\
-X(SIZE, journal_reserve, "67108864", 0, PARAM_U64, NULL,				\
-	"Octets of free disk space below which no new message is accepted; outcomes can still be recorded.")		\
-X(INT, queue_message_limit, "200000", 1, PARAM_U32, NULL,				\
-	"Messages in the queue at one time; beyond it, new messages are refused with 452.")	\
-X(INT, session_limit, "10000", 1, 1000000, NULL,					\
+#define PARAMS_RESOURCES(X) \
+X(HEADING, resources, "", 0, 0, NULL, "Threads, memory and the spool") \
+X(INT, worker_threads, "0", 0, 64, NULL, \
+	"Engine threads, each with a ring of its own. 0: one for each core that may be used.") \
+X(PATH, spool_directory, "/var/spool/ringpost", 1, 0, NULL, \
+	"The directory of the journal. It belongs to one instance at a time.") \
+X(SIZE, journal_segment_size, "67108864", 1048576, 2147483648, NULL, \
+	"Octets of one journal file. A file is removed when no message in it is waiting.") \
+X(SIZE, journal_memory, "67108864", 4194304, 17179869184, NULL, \
+	"Octets of memory for each core that hold the newest part of the journal, from which " \
+	"most messages are sent.") \
+X(SIZE, journal_reserve, "67108864", 0, PARAM_U64, NULL, \
+	"Octets of free disk space below which no new message is accepted; outcomes can still " \
+	"be recorded.") \
+X(INT, queue_message_limit, "200000", 1, PARAM_U32, NULL, \
+	"Messages in the queue at one time; beyond it, new messages are refused with 452.") \
+X(INT, session_limit, "10000", 1, 1000000, NULL, \
 	"Outgoing sessions open at one time, over all cores.")
 
-#define PARAMS_INJECT(X)								\
-X(HEADING, injection, "", 0, 0, NULL, "Accepting mail")					\
-X(ENDPOINTS, inject_smtp_listen, "127.0.0.1:2525", 0, 0, NULL,				\
-	"Where the SMTP listener accepts connections: address:port, [address]:port, or unix:/path. Empty: no listener.")	\
-X(INT, inject_connection_limit, "2000", 1, 1000000, NULL,				\
-	"Injecting connections open at one time, over all clients and cores.")		\
-X(INT, smtpd_client_connection_count_limit, "50", 0, PARAM_U32, NULL,			\
-	"Injecting connections open at one time from one address. 0: no limit.")	\
-X(NETS, smtpd_client_event_limit_exceptions, "$mynetworks", 0, 0, NULL,			\
-	"Clients to which smtpd_client_connection_count_limit does not apply.")		\
-X(TIME, smtpd_timeout, "300s", 1, PARAM_TIME_MAX, "s",					\
-	"How long the listener waits for a command or for more of a message.")		\
-X(INT, smtpd_hard_error_limit, "20", 1, PARAM_U32, NULL,				\
-	"Errors of a client after which the listener closes the connection with 421.")	\
-X(INT, smtpd_recipient_limit, "1000", 1, 100000, NULL,					\
-	"Recipients of one message; more are refused with 452.")			\
-X(ENUM, smtpd_forbid_bare_newline, "reject", 0, 0, "reject normalize",			\
-	"What to do with a message that has a CR or LF outside a line end: reject it and close the connection, or "	\
-	"normalize it (every such octet becomes a line end).")				\
-X(SIZE, message_size_limit, "10240000", 0, PARAM_U64, NULL,				\
-	"Octets of one message, announced with SIZE. 0: no limit.")			\
-X(INT, line_length_limit, "2048", 512, 1048576, NULL,					\
-	"Octets of the longest command or reply line that is kept.")			\
-X(INT, hopcount_limit, "50", 1, 10000, NULL,						\
+#define PARAMS_INJECT(X) \
+X(HEADING, injection, "", 0, 0, NULL, "Accepting mail") \
+X(ENDPOINTS, inject_smtp_listen, "127.0.0.1:2525", 0, 0, NULL, \
+	"Where the SMTP listener accepts connections: address:port, [address]:port, or " \
+	"unix:/path. Empty: no listener.") \
+X(INT, inject_connection_limit, "2000", 1, 1000000, NULL, \
+	"Injecting connections open at one time, over all clients and cores.") \
+X(INT, smtpd_client_connection_count_limit, "50", 0, PARAM_U32, NULL, \
+	"Injecting connections open at one time from one address. 0: no limit.") \
+X(NETS, smtpd_client_event_limit_exceptions, "$mynetworks", 0, 0, NULL, \
+	"Clients to which smtpd_client_connection_count_limit does not apply.") \
+X(TIME, smtpd_timeout, "300s", 1, PARAM_TIME_MAX, "s", \
+	"How long the listener waits for a command or for more of a message.") \
+X(INT, smtpd_hard_error_limit, "20", 1, PARAM_U32, NULL, \
+	"Errors of a client after which the listener closes the connection with 421.") \
+X(INT, smtpd_recipient_limit, "1000", 1, 100000, NULL, \
+	"Recipients of one message; more are refused with 452.") \
+X(ENUM, smtpd_forbid_bare_newline, "reject", 0, 0, "reject normalize", \
+	"What to do with a message that has a CR or LF outside a line end: reject it and close " \
+	"the connection, or normalize it (every such octet becomes a line end).") \
+X(SIZE, message_size_limit, "10240000", 0, PARAM_U64, NULL, \
+	"Octets of one message, announced with SIZE. 0: no limit.") \
+X(INT, line_length_limit, "2048", 512, 1048576, NULL, \
+	"Octets of the longest command or reply line that is kept.") \
+X(INT, hopcount_limit, "50", 1, 10000, NULL, \
 	"Received header fields beyond which a message counts as looping and is refused.")
 
-#define PARAMS_RESOLVE(X)								\
-X(HEADING, resolving, "", 0, 0, NULL, "Finding the next host")				\
-X(ENDPOINTS, dns_servers, "", 53, 0, NULL,						\
-	"DNS servers to ask: address, address:port or [address]:port. Empty: those of /etc/resolv.conf.")		\
-X(TIME, dns_timeout, "5s", 1, 300, "s",							\
-	"How long one DNS server may take for one answer.")				\
-X(INT, dns_rr_list_limit, "100", 1, 10000, NULL,					\
-	"Records kept from all answers for one destination; the rest is dropped with a warning.")			\
-X(BOOL, disable_dns_lookups, "no", 0, 0, NULL,						\
-	"No MX lookups; host names come from /etc/hosts only.")			\
-X(SET, smtp_host_lookup, "dns", 1, 0, "dns native",					\
-	"Where host addresses come from: dns, native (/etc/hosts), or both; dns is always asked first.")		\
-X(BOOL, ignore_mx_lookup_error, "no", 0, 0, NULL,					\
-	"When the MX lookup of a domain fails, look for an address of the domain instead of deferring.")		\
-X(BOOL, smtp_defer_if_no_mx_address_found, "no", 0, 0, NULL,				\
-	"Defer instead of bounce when MX records exist but none of them leads to an address.")				\
-X(SET, inet_protocols, "all", 0, 0, "ipv4 ipv6 all",					\
-	"Protocols in use: ipv4, ipv6, or all.")					\
-X(INTERFACES, inet_interfaces, "all", 0, 0, NULL,					\
-	"Addresses that are this machine, for the detection of mail loops: all, loopback-only, or numeric addresses. "	\
-	"One single address of a family that is not loopback is also the source address of that family.")		\
-X(NETS, proxy_interfaces, "", 0, 0, NULL,						\
-	"Further addresses that lead to this machine, outside of a proxy or address translator.")			\
-X(STR, relayhost, "", 0, 0, NULL,							\
-	"Where all mail goes instead of to the recipient's domain: domain, [host], domain:port, [host]:port.")		\
-X(STR, fallback_relay, "", 0, 0, NULL,							\
-	"The old name of smtp_fallback_relay.")						\
-X(STR, smtp_fallback_relay, "$fallback_relay", 0, 0, NULL,				\
-	"Destinations tried in order when the next hop cannot be found, reached, or fails temporarily.")		\
-X(PORTS, known_tcp_ports, "lmtp=24, smtp=25, smtps=submissions=465, submission=587", 0, 0, NULL,			\
-	"Port numbers for service names: name=port items, separated by commas; several names may share a port.")	\
-X(PORT, smtp_tcp_port, "smtp", 0, 0, NULL,						\
-	"The port when the destination names none: a number or a name from known_tcp_ports.")				\
-X(BOOL, smtp_randomize_addresses, "yes", 0, 0, NULL,					\
-	"Shuffle addresses of equal preference.")					\
-X(ENUM, smtp_address_preference, "any", 0, 0, "any ipv4 ipv6",				\
-	"The address family tried first among equal MX preferences.")			\
-X(BOOL, smtp_balance_inet_protocols, "yes", 0, 0, NULL,					\
-	"When smtp_mx_address_limit cuts a list with both families, keep some of both.")				\
-X(INT, smtp_mx_address_limit, "5", 0, PARAM_U32, NULL,					\
-	"Addresses tried for one destination. 0: no limit.")				\
-X(INT, smtp_mx_session_limit, "2", 0, PARAM_U32, NULL,					\
+#define PARAMS_RESOLVE(X) \
+X(HEADING, resolving, "", 0, 0, NULL, "Finding the next host") \
+X(ENDPOINTS, dns_servers, "", 53, 0, NULL, \
+	"DNS servers to ask: address, address:port or [address]:port. Empty: those of " \
+	"/etc/resolv.conf.") \
+X(TIME, dns_timeout, "5s", 1, 300, "s", \
+	"How long one DNS server may take for one answer.") \
+X(INT, dns_rr_list_limit, "100", 1, 10000, NULL, \
+	"Records kept from all answers for one destination; the rest is dropped with a " \
+	"warning.") \
+X(BOOL, disable_dns_lookups, "no", 0, 0, NULL, \
+	"No MX lookups; host names come from /etc/hosts only.") \
+X(SET, smtp_host_lookup, "dns", 1, 0, "dns native", \
+	"Where host addresses come from: dns, native (/etc/hosts), or both; dns is always " \
+	"asked first.") \
+X(BOOL, ignore_mx_lookup_error, "no", 0, 0, NULL, \
+	"When the MX lookup of a domain fails, look for an address of the domain instead of " \
+	"deferring.") \
+X(BOOL, smtp_defer_if_no_mx_address_found, "no", 0, 0, NULL, \
+	"Defer instead of bounce when MX records exist but none of them leads to an address.") \
+X(SET, inet_protocols, "all", 0, 0, "ipv4 ipv6 all", \
+	"Protocols in use: ipv4, ipv6, or all.") \
+X(INTERFACES, inet_interfaces, "all", 0, 0, NULL, \
+	"Addresses that are this machine, for the detection of mail loops: all, loopback-only, " \
+	"or numeric addresses. One single address of a family that is not loopback is also the " \
+	"source address of that family.") \
+X(NETS, proxy_interfaces, "", 0, 0, NULL, \
+	"Further addresses that lead to this machine, outside of a proxy or address " \
+	"translator.") \
+X(STR, relayhost, "", 0, 0, NULL, \
+	"Where all mail goes instead of to the recipient's domain: domain, [host], " \
+	"domain:port, [host]:port.") \
+X(STR, fallback_relay, "", 0, 0, NULL, \
+	"The old name of smtp_fallback_relay.") \
+X(STR, smtp_fallback_relay, "$fallback_relay", 0, 0, NULL, \
+	"Destinations tried in order when the next hop cannot be found, reached, or fails " \
+	"temporarily.") \
+X(PORTS, known_tcp_ports, "lmtp=24, smtp=25, smtps=submissions=465, submission=587", 0, 0, NULL, \
+	"Port numbers for service names: name=port items, separated by commas; several names " \
+	"may share a port.") \
+X(PORT, smtp_tcp_port, "smtp", 0, 0, NULL, \
+	"The port when the destination names none: a number or a name from known_tcp_ports.") \
+X(BOOL, smtp_randomize_addresses, "yes", 0, 0, NULL, \
+	"Shuffle addresses of equal preference.") \
+X(ENUM, smtp_address_preference, "any", 0, 0, "any ipv4 ipv6", \
+	"The address family tried first among equal MX preferences.") \
+X(BOOL, smtp_balance_inet_protocols, "yes", 0, 0, NULL, \
+	"When smtp_mx_address_limit cuts a list with both families, keep some of both.") \
+X(INT, smtp_mx_address_limit, "5", 0, PARAM_U32, NULL, \
+	"Addresses tried for one destination. 0: no limit.") \
+X(INT, smtp_mx_session_limit, "2", 0, PARAM_U32, NULL, \
 	"Sessions past the greeting tried for one destination. 0: no limit.")
 
-#define PARAMS_CONNECT(X)								\
-X(HEADING, connecting, "", 0, 0, NULL, "Connecting")					\
-X(NETS, smtp_deny_networks, PARAM_DENY_NETWORKS, 0, 0, NULL,				\
-	"Networks never connected to when the address comes from DNS, also behind an IPv4-mapped, NAT64 or 6to4 prefix. "	\
-	"Addresses written in relayhost and the like are exempt.")			\
-X(BOOL, smtp_deny_private_networks, "no", 0, 0, NULL,					\
-	"Add the private networks to smtp_deny_networks: " PARAM_PRIVATE_NETWORKS ".")	\
-X(ADDR4, smtp_bind_address, "", 0, 0, NULL,						\
-	"The numeric IPv4 source address. Empty: the system chooses; 0.0.0.0 also overrides inet_interfaces.")		\
-X(ADDR6, smtp_bind_address6, "", 0, 0, NULL,						\
-	"The numeric IPv6 source address. Empty: the system chooses; :: also overrides inet_interfaces.")		\
-X(TIME, smtp_connect_timeout, "30s", 0, PARAM_TIME_MAX, "s",				\
-	"How long one address may take to accept a connection. 0: as long as the system allows.")
+#define PARAMS_CONNECT(X) \
+X(HEADING, connecting, "", 0, 0, NULL, "Connecting") \
+X(NETS, smtp_deny_networks, PARAM_DENY_NETWORKS, 0, 0, NULL, \
+	"Networks never connected to when the address comes from DNS, also behind an " \
+	"IPv4-mapped, NAT64 or 6to4 prefix. Addresses written in relayhost and the like are " \
+	"exempt.") \
+X(BOOL, smtp_deny_private_networks, "no", 0, 0, NULL, \
+	"Add the private networks to smtp_deny_networks: " PARAM_PRIVATE_NETWORKS ".") \
+X(ADDR4, smtp_bind_address, "", 0, 0, NULL, \
+	"The numeric IPv4 source address. Empty: the system chooses; 0.0.0.0 also overrides " \
+	"inet_interfaces.") \
+X(ADDR6, smtp_bind_address6, "", 0, 0, NULL, \
+	"The numeric IPv6 source address. Empty: the system chooses; :: also overrides " \
+	"inet_interfaces.") \
+X(TIME, smtp_connect_timeout, "30s", 0, PARAM_TIME_MAX, "s", \
+	"How long one address may take to accept a connection. 0: as long as the system " \
+	"allows.")
 
-#define PARAMS_SESSION(X)								\
-X(HEADING, session, "", 0, 0, NULL, "The SMTP session")					\
-X(STR, smtp_helo_name, "$myhostname", 1, 0, NULL,					\
-	"The name sent with EHLO or HELO: a host name or an address literal, in ASCII.")	\
-X(BOOL, smtp_always_send_ehlo, "yes", 0, 0, NULL,					\
-	"Begin with EHLO even when the greeting does not contain the word ESMTP.")	\
-X(BOOL, smtp_never_send_ehlo, "no", 0, 0, NULL,						\
-	"Always use HELO, and so no extension.")					\
-X(BOOL, smtp_skip_5xx_greeting, "yes", 0, 0, NULL,					\
-	"Try the next host after a 5xx greeting; no: bounce at once.")			\
-X(BOOL, smtp_skip_4xx_greeting, "yes", 0, 0, NULL,					\
-	"Try the next host after a 4xx greeting; no: defer at once.")			\
-X(BOOL, smtp_skip_quit_response, "yes", 0, 0, NULL,					\
-	"Do not wait for the reply to QUIT.")						\
-X(BOOL, smtp_quote_rfc821_envelope, "yes", 0, 0, NULL,					\
-	"Quote the local part of an envelope address where RFC 5321 wants it; no: send it as it is stored.")		\
-X(TIME, smtp_helo_timeout, "300s", 1, PARAM_TIME_MAX, "s",				\
-	"For the greeting and for EHLO or HELO.")					\
-X(TIME, smtp_mail_timeout, "300s", 1, PARAM_TIME_MAX, "s",				\
-	"For MAIL and its reply.")							\
-X(TIME, smtp_rcpt_timeout, "300s", 1, PARAM_TIME_MAX, "s",				\
-	"For each RCPT and its reply.")							\
-X(TIME, smtp_data_init_timeout, "120s", 1, PARAM_TIME_MAX, "s",				\
-	"For DATA and its reply.")							\
-X(TIME, smtp_data_xfer_timeout, "180s", 1, PARAM_TIME_MAX, "s",				\
-	"For progress while the message is sent; see smtp_min_data_rate.")		\
-X(TIME, smtp_data_done_timeout, "600s", 1, PARAM_TIME_MAX, "s",				\
-	"For the final dot and its reply. When it runs out, the message may be delivered twice.")			\
-X(TIME, smtp_rset_timeout, "20s", 1, PARAM_TIME_MAX, "s",				\
-	"For RSET and its reply.")							\
-X(TIME, smtp_quit_timeout, "300s", 1, PARAM_TIME_MAX, "s",				\
-	"For QUIT and its reply.")							\
-X(BOOL, smtp_per_record_deadline, "yes", 0, 0, NULL,					\
-	"The old name of smtp_per_request_deadline.")					\
-X(BOOL, smtp_per_request_deadline, "$smtp_per_record_deadline", 0, 0, NULL,		\
-	"The timeouts limit a whole request or reply; no: each single read or write.")	\
-X(INT, smtp_min_data_rate, "500", 1, PARAM_U32, NULL,					\
-	"Octets a second that keep a message transfer alive under smtp_per_request_deadline.")				\
-X(BOOL, soft_bounce, "no", 0, 0, NULL,							\
+#define PARAMS_SESSION(X) \
+X(HEADING, session, "", 0, 0, NULL, "The SMTP session") \
+X(STR, smtp_helo_name, "$myhostname", 1, 0, NULL, \
+	"The name sent with EHLO or HELO: a host name or an address literal, in ASCII.") \
+X(BOOL, smtp_always_send_ehlo, "yes", 0, 0, NULL, \
+	"Begin with EHLO even when the greeting does not contain the word ESMTP.") \
+X(BOOL, smtp_never_send_ehlo, "no", 0, 0, NULL, \
+	"Always use HELO, and so no extension.") \
+X(BOOL, smtp_skip_5xx_greeting, "yes", 0, 0, NULL, \
+	"Try the next host after a 5xx greeting; no: bounce at once.") \
+X(BOOL, smtp_skip_4xx_greeting, "yes", 0, 0, NULL, \
+	"Try the next host after a 4xx greeting; no: defer at once.") \
+X(BOOL, smtp_skip_quit_response, "yes", 0, 0, NULL, \
+	"Do not wait for the reply to QUIT.") \
+X(BOOL, smtp_quote_rfc821_envelope, "yes", 0, 0, NULL, \
+	"Quote the local part of an envelope address where RFC 5321 wants it; no: send it as " \
+	"it is stored.") \
+X(TIME, smtp_helo_timeout, "300s", 1, PARAM_TIME_MAX, "s", \
+	"For the greeting and for EHLO or HELO.") \
+X(TIME, smtp_mail_timeout, "300s", 1, PARAM_TIME_MAX, "s", \
+	"For MAIL and its reply.") \
+X(TIME, smtp_rcpt_timeout, "300s", 1, PARAM_TIME_MAX, "s", \
+	"For each RCPT and its reply.") \
+X(TIME, smtp_data_init_timeout, "120s", 1, PARAM_TIME_MAX, "s", \
+	"For DATA and its reply.") \
+X(TIME, smtp_data_xfer_timeout, "180s", 1, PARAM_TIME_MAX, "s", \
+	"For progress while the message is sent; see smtp_min_data_rate.") \
+X(TIME, smtp_data_done_timeout, "600s", 1, PARAM_TIME_MAX, "s", \
+	"For the final dot and its reply. When it runs out, the message may be delivered " \
+	"twice.") \
+X(TIME, smtp_rset_timeout, "20s", 1, PARAM_TIME_MAX, "s", \
+	"For RSET and its reply.") \
+X(TIME, smtp_quit_timeout, "300s", 1, PARAM_TIME_MAX, "s", \
+	"For QUIT and its reply.") \
+X(BOOL, smtp_per_record_deadline, "yes", 0, 0, NULL, \
+	"The old name of smtp_per_request_deadline.") \
+X(BOOL, smtp_per_request_deadline, "$smtp_per_record_deadline", 0, 0, NULL, \
+	"The timeouts limit a whole request or reply; no: each single read or write.") \
+X(INT, smtp_min_data_rate, "500", 1, PARAM_U32, NULL, \
+	"Octets a second that keep a message transfer alive under smtp_per_request_deadline.") \
+X(BOOL, soft_bounce, "no", 0, 0, NULL, \
 	"Treat every 5xx reply as temporary: a safety net while testing.")
 
-#define PARAMS_REUSE(X)									\
-X(HEADING, reuse, "", 0, 0, NULL, "Keeping connections")				\
-X(BOOL, smtp_connection_cache_on_demand, "yes", 0, 0, NULL,				\
-	"Keep a connection open when more mail for the same destination waits.")	\
-X(TIME, connection_cache_ttl_limit, "2s", 1, PARAM_TIME_MAX, "s",			\
-	"The ceiling of smtp_connection_cache_time_limit.")				\
-X(TIME, smtp_connection_cache_time_limit, "2s", 1, PARAM_TIME_MAX, "s",			\
-	"How long an idle connection is kept; connection_cache_ttl_limit caps it.")	\
-X(TIME, smtp_connection_reuse_time_limit, "300s", 1, PARAM_TIME_MAX, "s",		\
-	"Age of a connection beyond which it is not kept for another message.")		\
-X(INT, smtp_connection_reuse_count_limit, "0", 0, PARAM_U32, NULL,			\
+#define PARAMS_REUSE(X) \
+X(HEADING, reuse, "", 0, 0, NULL, "Keeping connections") \
+X(BOOL, smtp_connection_cache_on_demand, "yes", 0, 0, NULL, \
+	"Keep a connection open when more mail for the same destination waits.") \
+X(TIME, connection_cache_ttl_limit, "2s", 1, PARAM_TIME_MAX, "s", \
+	"The ceiling of smtp_connection_cache_time_limit.") \
+X(TIME, smtp_connection_cache_time_limit, "2s", 1, PARAM_TIME_MAX, "s", \
+	"How long an idle connection is kept; connection_cache_ttl_limit caps it.") \
+X(TIME, smtp_connection_reuse_time_limit, "300s", 1, PARAM_TIME_MAX, "s", \
+	"Age of a connection beyond which it is not kept for another message.") \
+X(INT, smtp_connection_reuse_count_limit, "0", 0, PARAM_U32, NULL, \
 	"How often a connection may be used again. 0: no limit.")
 
-#define PARAMS_SCHEDULE(X)								\
-X(HEADING, scheduling, "", 0, 0, NULL, "Concurrency and retries")			\
-X(INT, default_destination_concurrency_limit, "20", 0, PARAM_U32, NULL,			\
-	"The default of smtp_destination_concurrency_limit.")				\
-X(INT, smtp_destination_concurrency_limit, "$default_destination_concurrency_limit", 0, PARAM_U32, NULL,		\
-	"Sessions open at one time to one destination. 0: no limit.")			\
-X(INT, default_destination_recipient_limit, "50", 0, PARAM_U32, NULL,			\
-	"The default of smtp_destination_recipient_limit.")				\
-X(INT, smtp_destination_recipient_limit, "$default_destination_recipient_limit", 0, PARAM_U32, NULL,			\
-	"Recipients in one transaction. 0: no limit.")					\
-X(INT, initial_destination_concurrency, "5", 1, PARAM_U32, NULL,			\
-	"The default of smtp_initial_destination_concurrency.")				\
-X(INT, smtp_initial_destination_concurrency, "$initial_destination_concurrency", 1, PARAM_U32, NULL,			\
-	"Sessions to a destination of which nothing is known yet.")			\
-X(INT, default_destination_concurrency_failed_cohort_limit, "1", 0, PARAM_U32, NULL,	\
-	"The default of smtp_destination_concurrency_failed_cohort_limit.")		\
-X(INT, smtp_destination_concurrency_failed_cohort_limit,				\
-	"$default_destination_concurrency_failed_cohort_limit", 0, PARAM_U32, NULL,	\
-	"Windows full of connection failures after which a destination rests. 0: never.")				\
-X(FEEDBACK, default_destination_concurrency_positive_feedback, "1", 0, 0, NULL,		\
-	"The default of smtp_destination_concurrency_positive_feedback.")		\
-X(FEEDBACK, smtp_destination_concurrency_positive_feedback,				\
-	"$default_destination_concurrency_positive_feedback", 0, 0, NULL,		\
-	"What a delivery adds to the concurrency: number, number/concurrency or number/sqrt_concurrency, number from 0 to 1.")	\
-X(FEEDBACK, default_destination_concurrency_negative_feedback, "1", 0, 0, NULL,		\
-	"The default of smtp_destination_concurrency_negative_feedback.")		\
-X(FEEDBACK, smtp_destination_concurrency_negative_feedback,				\
-	"$default_destination_concurrency_negative_feedback", 0, 0, NULL,		\
-	"What a connection failure takes from the concurrency; written like the positive feedback.")			\
-X(TIME, default_destination_rate_delay, "0s", 0, PARAM_TIME_MAX, "s",			\
-	"The default of smtp_destination_rate_delay.")					\
-X(TIME, smtp_destination_rate_delay, "$default_destination_rate_delay", 0, PARAM_TIME_MAX, "s",				\
-	"The pause between two deliveries to one destination.")				\
-X(TIME, queue_run_delay, "300s", 1, PARAM_TIME_MAX, "s",				\
-	"The longest time between a retry becoming due and being tried.")		\
-X(TIME, minimal_backoff_time, "300s", 1, PARAM_TIME_MAX, "s",				\
-	"The wait after the first temporary failure, and how long an unreachable destination rests.")			\
-X(TIME, maximal_backoff_time, "4000s", 1, PARAM_TIME_MAX, "s",				\
-	"The longest wait between two attempts; not less than minimal_backoff_time.")	\
-X(TIME, maximal_queue_lifetime, "5d", 0, PARAM_TIME_MAX, "d",				\
-	"The age at which a message that still fails temporarily is given up. 0: after the first attempt.")
+#define PARAMS_SCHEDULE(X) \
+X(HEADING, scheduling, "", 0, 0, NULL, "Concurrency and retries") \
+X(INT, default_destination_concurrency_limit, "20", 0, PARAM_U32, NULL, \
+	"The default of smtp_destination_concurrency_limit.") \
+X(INT, smtp_destination_concurrency_limit, "$default_destination_concurrency_limit", 0, PARAM_U32, NULL, \
+	"Sessions open at one time to one destination. 0: no limit.") \
+X(INT, default_destination_recipient_limit, "50", 0, PARAM_U32, NULL, \
+	"The default of smtp_destination_recipient_limit.") \
+X(INT, smtp_destination_recipient_limit, "$default_destination_recipient_limit", 0, PARAM_U32, NULL, \
+	"Recipients in one transaction. 0: no limit.") \
+X(INT, initial_destination_concurrency, "5", 1, PARAM_U32, NULL, \
+	"The default of smtp_initial_destination_concurrency.") \
+X(INT, smtp_initial_destination_concurrency, "$initial_destination_concurrency", 1, PARAM_U32, NULL, \
+	"Sessions to a destination of which nothing is known yet.") \
+X(INT, default_destination_concurrency_failed_cohort_limit, "1", 0, PARAM_U32, NULL, \
+	"The default of smtp_destination_concurrency_failed_cohort_limit.") \
+X(INT, smtp_destination_concurrency_failed_cohort_limit, \
+	"$default_destination_concurrency_failed_cohort_limit", 0, PARAM_U32, NULL, \
+	"Windows full of connection failures after which a destination rests. 0: never.") \
+X(FEEDBACK, default_destination_concurrency_positive_feedback, "1", 0, 0, NULL, \
+	"The default of smtp_destination_concurrency_positive_feedback.") \
+X(FEEDBACK, smtp_destination_concurrency_positive_feedback, \
+	"$default_destination_concurrency_positive_feedback", 0, 0, NULL, \
+	"What a delivery adds to the concurrency: number, number/concurrency or " \
+	"number/sqrt_concurrency, number from 0 to 1.") \
+X(FEEDBACK, default_destination_concurrency_negative_feedback, "1", 0, 0, NULL, \
+	"The default of smtp_destination_concurrency_negative_feedback.") \
+X(FEEDBACK, smtp_destination_concurrency_negative_feedback, \
+	"$default_destination_concurrency_negative_feedback", 0, 0, NULL, \
+	"What a connection failure takes from the concurrency; written like the positive " \
+	"feedback.") \
+X(TIME, default_destination_rate_delay, "0s", 0, PARAM_TIME_MAX, "s", \
+	"The default of smtp_destination_rate_delay.") \
+X(TIME, smtp_destination_rate_delay, "$default_destination_rate_delay", 0, PARAM_TIME_MAX, "s", \
+	"The pause between two deliveries to one destination.") \
+X(TIME, queue_run_delay, "300s", 1, PARAM_TIME_MAX, "s", \
+	"The longest time between a retry becoming due and being tried.") \
+X(TIME, minimal_backoff_time, "300s", 1, PARAM_TIME_MAX, "s", \
+	"The wait after the first temporary failure, and how long an unreachable destination " \
+	"rests.") \
+X(TIME, maximal_backoff_time, "4000s", 1, PARAM_TIME_MAX, "s", \
+	"The longest wait between two attempts; not less than minimal_backoff_time.") \
+X(TIME, maximal_queue_lifetime, "5d", 0, PARAM_TIME_MAX, "d", \
+	"The age at which a message that still fails temporarily is given up. 0: after the " \
+	"first attempt.")
 
 #define PARAMS(X)	\
 	PARAMS_IDENTITY(X) PARAMS_LOG(X) PARAMS_RESOURCES(X) PARAMS_INJECT(X) PARAMS_RESOLVE(X)	\

@@ -337,7 +337,8 @@ static void hear_unused(const char *line, void *context)
 
 static void only_unknown_names_are_unused(void **state)
 {
-	struct loaded *l = load("smtp_foo = 1\nfallback_relay = x\nsmtp_fallback_relay = y\nsmtp_tls_loglevel = $mine\nmine = 1\n");
+	struct loaded *l = load("smtp_foo = 1\nfallback_relay = x\nsmtp_fallback_relay = y\n"
+				"smtp_tls_loglevel = $mine\nmine = 1\n");
 
 	(void)state;
 	assert_int_equal(l->errors, 0);
@@ -367,7 +368,9 @@ static void no_honest_mx_has_these(void **state)
 		{ "2001:db8::1", false, false }, { "fe00::1", false, false }, { "126.255.255.255", false, false },
 		{ "1.0.0.0", false, false },
 	};
-	struct loaded *open = load(""), *closed = load("smtp_deny_private_networks = yes\n"), *none = load("smtp_deny_networks =\n");
+	struct loaded *open = load("");
+	struct loaded *closed = load("smtp_deny_private_networks = yes\n");
+	struct loaded *none = load("smtp_deny_networks =\n");
 
 	(void)state;
 	assert_int_equal(none->p.smtp_deny_networks.count, 0);
