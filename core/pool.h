@@ -48,8 +48,8 @@ static inline size_t pool_free(const struct pool *p)
  *          given at start, rounded up to SLAB_MAX; at most SLAB_CLASSES steps for a take or a put
  */
 #define SLAB_MIN 64u
-#define SLAB_MAX MIB(1)
-#define SLAB_CLASSES 15u
+#define SLAB_MAX MIB(32)	/* an envelope of MESSAGE_RCPTS_MAX recipients */
+#define SLAB_CLASSES 20u
 
 static_assert(SLAB_MIN << (SLAB_CLASSES - 1) == SLAB_MAX, "one class per power of two");
 

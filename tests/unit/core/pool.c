@@ -186,7 +186,7 @@ static void slab_gives_what_was_asked(void **state)
 	struct slab s;
 
 	(void)state;
-	assert_int_equal(slab_init(&s, "test", MIB(4)), 0);
+	assert_int_equal(slab_init(&s, "test", 4 * SLAB_MAX), 0);
 	for (size_t size = 1; size <= SLAB_MAX; size = size * 2 + 1) {
 		char *object = slab_take(&s, size);
 
@@ -204,11 +204,11 @@ static void slab_gives_what_was_asked(void **state)
 static void slab_fills_to_the_last_octet(void **state)
 {
 	struct slab s;
-	static void *small[MIB(2) / SLAB_MIN];
+	static void *small[2 * SLAB_MAX / SLAB_MIN];
 	void *large[2];
 
 	(void)state;
-	assert_int_equal(slab_init(&s, "test", MIB(2) - 1), 0);	/* rounded up */
+	assert_int_equal(slab_init(&s, "test", 2 * SLAB_MAX - 1), 0);	/* rounded up */
 	for (unsigned round = 0; round < 3; round++) {
 		for (size_t i = 0; i < ARRAY_LEN(small); i++)
 			assert_non_null(small[i] = slab_take(&s, 1));
@@ -237,12 +237,12 @@ static void slab_agrees_with_a_model(void **state)
 	unsigned refused = 0;
 
 	(void)state;
-	assert_int_equal(slab_init(&s, "test", MIB(4)), 0);
+	assert_int_equal(slab_init(&s, "test", 4 * SLAB_MAX), 0);
 	for (unsigned step = 0; step < 100000; step++) {
 		uint64_t i = test_random(&seed) % COUNT;
 
 		if (taken[i].ptr == NULL) {
-			size_t size = 1 + test_random(&seed) % (UINT64_C(1) << test_random(&seed) % 20);
+			size_t size = 1 + test_random(&seed) % (UINT64_C(1) << test_random(&seed) % (SLAB_CLASSES + 5));
 
 			taken[i].ptr = slab_take(&s, size);
 			taken[i].size = size;
