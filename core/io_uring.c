@@ -385,8 +385,8 @@ void io_open(struct op *op, const char *path, int flags, unsigned mode)
 
 	if (sqe == NULL)
 		return;
-	/* O_CLOEXEC is refused for direct descriptors: no child ever inherits one. */
-	io_uring_prep_openat_direct(sqe, AT_FDCWD, path, flags, mode, IORING_FILE_INDEX_ALLOC);
+	/* The kernel refuses O_CLOEXEC for direct descriptors, which no child ever inherits anyway. */
+	io_uring_prep_openat_direct(sqe, AT_FDCWD, path, flags & ~O_CLOEXEC, mode, IORING_FILE_INDEX_ALLOC);
 	op_started(op, sqe, false);
 }
 
