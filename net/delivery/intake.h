@@ -21,7 +21,8 @@ struct source {
 	/* On the destination's core: all outcomes of [first, first + count) are filled in. Releases all content, makes the
 	 * outcomes durable, logs and counts them. Answers with delivery_on_settled. */
 	void (*settle)(struct attempt *a);
-	/* On the destination's core: nothing of the job is open any more. The job is the source's again. */
+	/* On the destination's core: nothing of the job is open any more, or a claim or settle was answered with ERR_CORRUPT
+	 * (the content is damaged, the message kept aside by the source). The job is the source's again. */
 	void (*finish)(struct job *job);
 };
 
@@ -38,6 +39,7 @@ struct slice delivery_nexthop(struct slice domain, struct str *storage);
  * ambiguous are set. */
 void delivery_offer(struct job *job);
 
-/* On the destination's core: the answers. err < 0 of a claim: content or journal fail, nothing was begun. */
+/* On the destination's core: the answers. err < 0 of a claim: content or journal fail, nothing was begun, and nothing is to be
+ * settled. ERR_CORRUPT, of either: the message cannot be delivered as it was accepted, finish the job. */
 void delivery_on_claimed(struct attempt *a, int err);
 void delivery_on_settled(struct attempt *a, int err);

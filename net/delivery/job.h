@@ -44,7 +44,7 @@ struct job {
 	struct heap_node due;
 	struct destination *destination;
 	uint64_t tried[2];		/* addresses of the destination's list tried in this round, one bit each */
-	uint32_t sessions;		/* of this round that got past the greeting */
+	uint32_t sessions;		/* of this round that failed it softly (smtp_mx_session_limit) */
 	uint64_t ready_ns;		/* monotonic: when it entered the ready queue */
 };
 
@@ -83,11 +83,14 @@ struct attempt {
 
 	void *session_part;		/* the transaction, on the destination's core */
 	void *source_part;		/* pins and reads, on the home core */
-	/* private to the source: which fragments each window holds */
-	struct attempt_window {
-		uint32_t first;
-		uint32_t count;
-	} window_fragments[2];
-	uint32_t next_fragment;
-	bool fetch_wanted[2];
+	/* private to the source: errands between the two cores */
+	struct attempt_errand {		/* belongs to whoever has the note */
+		uint8_t kind;
+		uint8_t windows;	/* there: released, to be filled again; back: filled */
+		uint32_t closed;	/* recipients that are open no more */
+		int err;
+	} errand;
+	bool errand_out;		/* the rest is the destination core's: the note is away, */
+	bool settle_wanted;		/* and this is what it has to go for next */
+	uint8_t released;
 };

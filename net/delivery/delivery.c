@@ -1,0 +1,256 @@
+#include "net/delivery/delivery.h"
+
+#include <stdlib.h>
+
+#include "core/random.h"
+#include "net/delivery/delivery_internal.h"
+#include "net/wire/address.h"
+
+struct metric metric_sessions_opened = METRIC_COUNTER("ringpost_sessions_opened_total", "sessions past greeting and EHLO");
+struct metric metric_connects_failed = METRIC_COUNTER("ringpost_sessions_failed_total", "sessions that never got so far");
+struct metric metric_transactions = METRIC_COUNTER("ringpost_transactions_total", "transactions begun");
+struct metric metric_suspended = METRIC_COUNTER("ringpost_destinations_suspended_total", "times a destination looked dead");
+
+/* The same on every core: who owns a destination must not depend on who asks. */
+static struct {
+	const struct params *params;
+	struct slice relayhost;
+	unsigned cores;
+	uint64_t seed[2];
+} shared;
+
+static _Thread_local struct delivery *self;
+
+struct delivery *delivery_self(void)
+{
+	return self;
+}
+
+void delivery_start(const struct params *params, unsigned cores)
+{
+	shared.params = params;
+	shared.relayhost = slice_of_str(params->relayhost);
+	shared.cores = cores;
+	random_fill(shared.seed, sizeof(shared.seed));
+	metric_register(&metric_sessions_opened);
+	metric_register(&metric_connects_failed);
+	metric_register(&metric_transactions);
+	metric_register(&metric_suspended);
+}
+
+/* --- where mail goes -------------------------------------------------------------------------------------------------- */
+
+unsigned delivery_core_of(struct slice nexthop)
+{
+	/* A relay carries everything: every core has its own shard of it, so that its mail never changes cores. */
+	if (shared.relayhost.len > 0 && slice_eq(nexthop, shared.relayhost))
+		return reactor_self()->core;
+	return (unsigned)(map_siphash(shared.seed, nexthop) % shared.cores);
+}
+
+struct slice delivery_nexthop(struct slice domain, struct str *storage)
+{
+	if (shared.relayhost.len > 0)
+		return shared.relayhost;
+	size_t from = storage->len;
+
+	address_add_domain_key(storage, domain);
+	return slice_of(storage->ptr + from, storage->len - from);
+}
+
+/* --- jobs come in ----------------------------------------------------------------------------------------------------- */
+
+static void on_offer(struct note *note)
+{
+	struct job *job = container_of(note, struct job, note);
+
+	CHECK_MAGIC(job, JOB_MAGIC);
+	job->destination = NULL;
+	list_init(&job->node);
+	job->due.index = 0;
+	job->tried[0] = 0;
+	job->tried[1] = 0;
+	job->sessions = 0;
+	job->ready_ns = 0;
+	destination_take_job(self, job);
+}
+
+void delivery_offer(struct job *job)
+{
+	note_init(&job->note, on_offer);
+	xcall_send(job->core, &job->note);
+}
+
+/* --- jobs wait for their time ----------------------------------------------------------------------------------------- */
+
+static void arm_due(struct delivery *d)
+{
+	struct heap_node *first = heap_first(&d->deferred);
+	uint64_t wall = reactor_wall_now();
+
+	if (first == NULL) {
+		timer_cancel(&d->due);
+		return;
+	}
+	timer_arm_in(&d->due, min_u64(first->key > wall ? first->key - wall : 0, DUE_LOOK_NS));
+}
+
+void delivery_defer(struct delivery *d, struct job *job)
+{
+	job->ready_ns = 0;
+	heap_push(&d->deferred, &job->due, job->due_ns);
+	if (heap_first(&d->deferred) == &job->due)
+		arm_due(d);
+}
+
+static void on_due(struct wheel_timer *timer)
+{
+	struct delivery *d = container_of(timer, struct delivery, due);
+	struct heap_node *first;
+
+	for (unsigned n = 0; n < DISPATCH_BITE && (first = heap_first(&d->deferred)) != NULL; n++) {
+		struct job *job = container_of(first, struct job, due);
+
+		if (first->key > reactor_wall_now())
+			break;
+		heap_remove(&d->deferred, first);
+		destination_take_job(d, job);
+	}
+	arm_due(d);
+}
+
+/* --- those in line ---------------------------------------------------------------------------------------------------- */
+
+void delivery_feed(struct delivery *d)
+{
+	if (!list_is_empty(&d->starving) || (!list_is_empty(&d->homeless) && !list_is_empty(&d->unused)))
+		reactor_post(&d->feed);
+}
+
+static void on_feed(struct task *task)
+{
+	struct delivery *d = container_of(task, struct delivery, feed);
+	struct list *node = list_pop_front(&d->starving);
+
+	if (node != NULL)
+		destination_wake(list_entry(node, struct destination, node));
+	if (list_is_empty(&d->homeless) || list_is_empty(&d->unused))
+		return;
+	node = list_pop_front(&d->homeless);
+	destination_take_job(d, list_entry(node, struct job, node));
+}
+
+/* --- beginning and end ------------------------------------------------------------------------------------------------ */
+
+static void on_drain_check(struct task *task)
+{
+	struct delivery *d = container_of(task, struct delivery, drain_check);
+
+	if (!d->draining || d->drained == NULL || d->lanes.used > 0 || d->trials.used > 0)
+		return;
+	void (*done)(struct delivery *, void *) = d->drained;
+
+	d->drained = NULL;
+	done(d, d->drained_context);
+}
+
+void delivery_drain_check(struct delivery *d)
+{
+	if (d->draining)
+		reactor_post(&d->drain_check);
+}
+
+static void quit_lanes_of(struct map_node *node, void *context)
+{
+	(void)context;
+	lanes_quit(container_of(node, struct destination, by_nexthop));
+}
+
+void delivery_drain(struct delivery *d, void (*done)(struct delivery *d, void *context), void *context)
+{
+	ASSERT(!d->draining);
+	d->draining = true;
+	d->drained = done;
+	d->drained_context = context;
+	timer_cancel(&d->due);
+	map_for_each(&d->by_nexthop, quit_lanes_of, NULL);
+	delivery_drain_check(d);
+}
+
+static int open_pools(struct delivery *d)
+{
+	size_t lanes = d->conf.sessions_max;
+	size_t jobs = (size_t)d->conf.params->queue_message_limit * 4 + 65536;
+	int r = pool_init(&d->destinations, "destinations", sizeof(struct destination), DESTINATIONS_MAX);
+
+	if (r == 0)
+		r = pool_init(&d->routes, "routes", sizeof(struct route_owner), ROUTES_MAX);
+	if (r == 0)
+		r = pool_init(&d->lookups, "lookups", sizeof(struct route_lookup), LOOKUPS_MAX);
+	if (r == 0)
+		r = pool_init(&d->lanes, "lanes", sizeof(struct lane), lanes);
+	if (r == 0)
+		r = pool_init(&d->trials, "trials", sizeof(struct trial), 2 * lanes + TRIALS_SPARE);
+	if (r == 0)
+		r = map_init(&d->by_nexthop, DESTINATIONS_MAX);
+	if (r == 0)
+		r = heap_init(&d->deferred, jobs);
+	return r;
+}
+
+struct delivery *delivery_new(const struct delivery_conf *conf)
+{
+	struct delivery *d = calloc(1, sizeof(*d));
+
+	ASSERT(self == NULL);
+	if (d == NULL)
+		return NULL;
+	d->conf = *conf;
+	if (open_pools(d) < 0) {
+		delivery_free(&d);
+		return NULL;
+	}
+	d->nexthop = (struct nexthop_conf){
+		.services = conf->services, .default_port = conf->params->smtp_tcp_port,
+	};
+	d->route = (struct route_conf){
+		.params = conf->params, .nexthop = &d->nexthop, .mx = &d->conf.mx, .lookups = &d->lookups,
+	};
+	d->window = window_conf_of(conf->params, 1);
+	d->window_shard = window_conf_of(conf->params, conf->cores);
+	list_init(&d->unused);
+	list_init(&d->homeless);
+	list_init(&d->starving);
+	task_init(&d->feed, on_feed);
+	task_init(&d->drain_check, on_drain_check);
+	wheel_timer_init(&d->due, on_due);
+	self = d;
+	return d;
+}
+
+void delivery_free(struct delivery **d)
+{
+	if (*d == NULL)
+		return;
+	heap_done(&(*d)->deferred);
+	map_done(&(*d)->by_nexthop);
+	pool_done(&(*d)->trials);
+	pool_done(&(*d)->lanes);
+	pool_done(&(*d)->lookups);
+	pool_done(&(*d)->routes);
+	pool_done(&(*d)->destinations);
+	free(*d);
+	*d = NULL;
+	self = NULL;
+}
+
+struct delivery_usage delivery_usage(const struct delivery *d)
+{
+	return (struct delivery_usage){
+		.destinations = d->by_nexthop.count,
+		.lanes = d->lanes.used,
+		.idle = d->idle,
+		.trials = d->trials.used,
+		.deferred = d->deferred.count,
+	};
+}

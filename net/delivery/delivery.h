@@ -1,0 +1,49 @@
+/* delivery.h - one core's share of all destinations: who gets the next connection
+ *
+ *	delivery_offer --note--> destination queue --window--> lane (a session and what it carries) --> trial --> settle
+ *	                              ^                                                                   |
+ *	                              '-- deferred heap (due) <------- not done ---------------------------'
+ *
+ * Rules of the host loop (B 4): a job's recipients try the addresses of the route in order; a soft failure moves them to the
+ * next address at once, a hard one ends them; when no address is left they are deferred, and with them the destination
+ * learns something about itself (net/delivery/window.h).
+ *
+ * bounds   lanes, trials, destinations and routes from pools sized at start; who finds one empty waits in line
+ * thread   one core each; other cores reach it by the notes inside jobs and attempts
+ */
+#pragma once
+
+#include "net/delivery/intake.h"
+#include "net/delivery/route.h"
+
+struct delivery;
+
+struct delivery_conf {
+	unsigned core;
+	unsigned cores;
+	const struct params *params;
+	const struct source *source;
+	const struct services *services;
+	struct mx_conf mx;		/* resolver, hosts and lists filled in by the caller */
+	unsigned sessions_max;		/* this core's share of session_limit */
+};
+
+/* Once per process, before any core: the seed that tells who owns a destination, and the parameters. Registers metrics. */
+void delivery_start(const struct params *params, unsigned cores);
+
+/* On the core's own thread, before its first turn. NULL: no memory. */
+struct delivery *delivery_new(const struct delivery_conf *conf);
+void delivery_free(struct delivery **d);
+
+/* Nothing new is begun; what is under way ends, and is settled; then done is called. What is still queued stays in the
+ * source. Sessions that have not sent a message yet are dropped. */
+void delivery_drain(struct delivery *d, void (*done)(struct delivery *d, void *context), void *context);
+
+struct delivery_usage {
+	size_t destinations;
+	size_t lanes;		/* open connections, and those being opened */
+	size_t idle;
+	size_t trials;
+	size_t deferred;	/* jobs waiting for their time */
+};
+struct delivery_usage delivery_usage(const struct delivery *d);

@@ -1,0 +1,162 @@
+/* delivery_internal.h - what delivery.c, destination.c, lane.c and trial.c share
+ *
+ * never    included outside of net/delivery
+ */
+#pragma once
+
+#include "core/map.h"
+#include "core/metric.h"
+#include "net/delivery/delivery.h"
+#include "net/delivery/outcome.h"
+#include "net/delivery/window.h"
+
+#define DESTINATION_MAGIC	UINT32_C(0x64737431)
+#define LANE_MAGIC		UINT32_C(0x6c6e6531)
+
+#define DESTINATIONS_MAX	65536u	/* per core; 700 octets each, touched when used */
+#define ROUTES_MAX		16384u	/* per core; destinations with something to do right now */
+#define LOOKUPS_MAX		256u	/* per core; 50 KiB each, touched when used */
+#define DISPATCH_LOOK_AHEAD	8u	/* jobs looked at for one that fits an open session */
+#define DISPATCH_BITE		64u	/* jobs answered without a session in one go */
+#define TRIALS_SPARE		1024u	/* beyond two for each lane: those answered without a session, and those settling */
+#define LANE_ADDRESS_GONE	(ROUTE_ADDRESSES_MAX)
+#define DUE_LOOK_NS		(30 * NS_PER_SEC)	/* the wall clock may jump: look at it at least so often */
+
+struct delivery {
+	struct delivery_conf conf;
+	struct nexthop_conf nexthop;
+	struct route_conf route;
+	struct window_conf window;		/* of a destination that is whole */
+	struct window_conf window_shard;	/* of one that is split over all cores */
+	struct pool destinations, routes, lookups, lanes, trials;
+	struct map by_nexthop;
+	struct list unused;		/* destinations with nothing to do, the longest unused first */
+	struct list homeless;		/* jobs for which there was no destination */
+	struct list starving;		/* destinations that found a pool empty */
+	struct task feed;		/* gives them another try */
+	struct heap deferred;
+	struct wheel_timer due;
+	size_t idle;			/* lanes */
+	bool draining;
+	void (*drained)(struct delivery *d, void *context);
+	void *drained_context;
+	struct task drain_check;
+};
+
+/* Everything we know about where a nexthop's mail goes. */
+struct destination {
+	uint32_t magic;
+	struct delivery *delivery;
+	struct map_node by_nexthop;
+	struct list node;		/* in unused or starving, or nowhere */
+	struct list ready;		/* jobs that wait for a session */
+	struct list all_lanes;
+	struct list idle;		/* lanes that wait for a job, the latest used first */
+	struct route *route;		/* while there is something to do */
+	struct route *route_next;	/* being looked up, to take its place */
+	struct window window;
+	const struct window_conf *window_conf;
+	uint32_t jobs;			/* all: ready, under way, deferred */
+	uint32_t busy;			/* lanes connecting or carrying something */
+	uint32_t lanes;
+	uint64_t suspended_until_ns;	/* monotonic; 0: not suspended */
+	uint64_t next_start_ns;		/* smtp_destination_rate_delay */
+	struct wheel_timer wake;
+	struct task dispatch;
+	bool is_relayhost;
+	bool bind_failed;		/* the source address cannot be bound: said once, left out from then on */
+	struct enhanced_code suspended_dsn;
+	char suspended_text[ROUTE_TEXT];
+	uint16_t suspended_len;
+	uint16_t nexthop_len;
+	char nexthop[JOB_NEXTHOP_MAX];
+};
+
+/* A route from the pool, and whose it is. */
+struct route_owner {
+	struct route route;
+	struct destination *destination;
+};
+
+/* One session of a destination and what it carries. */
+struct lane {
+	uint32_t magic;
+	struct destination *destination;
+	struct list node;		/* in destination.idle */
+	struct list all_node;		/* in destination.all_lanes */
+	struct job *leader;		/* for which it is being opened */
+	unsigned address;		/* index in the route; LANE_ADDRESS_GONE: no longer in it */
+	bool is_idle;
+	bool is_bound;			/* to a source address of ours */
+	uint64_t handoff_ns;		/* wall clock */
+	struct wheel_timer idle_timer;
+	struct session session;
+};
+
+/* One attempt and its transaction. */
+struct trial {
+	struct attempt attempt;
+	struct transaction transaction;
+	struct lane *lane;		/* NULL: answered without a session, or the lane has gone */
+	unsigned address;
+	bool claiming;			/* the claim has not been answered yet */
+	bool finished;			/* the transaction is done: settle as soon as the claim is answered */
+	bool had_session;		/* some host has been talked to */
+	bool hop_failed;		/* the destination's fault, not the message's */
+};
+
+/* The calling core's. */
+struct delivery *delivery_self(void);
+
+/* --- destination.c --------------------------------------------------------------------------------------------------------- */
+
+/* Takes the job into the destination's queue, or its place in the deferred heap. */
+void destination_take_job(struct delivery *d, struct job *job);
+void destination_push_ready(struct destination *dst, struct job *job, bool first);
+/* A job that fits this address, taken out of the ready queue; NULL: none does. */
+struct job *destination_pop_for(struct destination *dst, unsigned address);
+/* Does what can be done now, later in this turn. */
+void destination_wake(struct destination *dst);
+void destination_job_left(struct destination *dst);
+/* A lane or a job has gone: if nothing is left to do, the destination may make room for another. */
+void destination_rest(struct destination *dst);
+/* Feedback: the destination itself failed (or did not). */
+void destination_failed(struct destination *dst, struct enhanced_code dsn, struct slice why);
+void destination_worked(struct destination *dst);
+/* Puts dst in line for what a pool could not give. */
+void destination_starve(struct destination *dst);
+/* Gives the job an answer without a session, or puts it back when no trial can be had. */
+void destination_answer(struct destination *dst, struct job *job, struct outcome outcome, enum session_state step,
+			struct slice why, bool hop_failed);
+
+/* --- lane.c ------------------------------------------------------------------------------------------------------------------ */
+
+/* Opens a session for job. False: none can be had now. */
+bool lane_open(struct destination *dst, struct job *job, unsigned address);
+/* An idle lane takes job. */
+bool lane_carry(struct lane *lane, struct job *job);
+/* QUITs all idle lanes. */
+void lanes_quit(struct destination *dst);
+
+/* --- trial.c ----------------------------------------------------------------------------------------------------------------- */
+
+/* Starts job's next transaction on lane. False: no trial can be had now. */
+bool trial_start(struct lane *lane, struct job *job);
+/* The transaction is done, every recipient tried has an outcome. */
+void trial_finish(struct trial *t);
+/* Ends job's round without a session: every open recipient gets this outcome. False as above. */
+bool trial_answer(struct destination *dst, struct job *job, struct outcome outcome, enum session_state step,
+		  struct slice why, bool hop_failed);
+
+static inline struct trial *trial_of(struct transaction *t)
+{
+	return container_of(t, struct trial, transaction);
+}
+
+/* Something has been put back: let those in line try again. */
+void delivery_feed(struct delivery *d);
+void delivery_drain_check(struct delivery *d);
+
+void delivery_defer(struct delivery *d, struct job *job);
+
+extern struct metric metric_sessions_opened, metric_connects_failed, metric_transactions, metric_suspended;

@@ -1,0 +1,413 @@
+/* destination.c - a nexthop: its queue, its route, its health */
+#include "core/log.h"
+#include "core/random.h"
+#include "net/delivery/delivery_internal.h"
+
+/* --- the queue -------------------------------------------------------------------------------------------------------- */
+
+void destination_wake(struct destination *dst)
+{
+	reactor_post(&dst->dispatch);
+}
+
+void destination_push_ready(struct destination *dst, struct job *job, bool first)
+{
+	if (job->ready_ns == 0)
+		job->ready_ns = reactor_now();
+	if (first)
+		list_push_front(&dst->ready, &job->node);
+	else
+		list_push_back(&dst->ready, &job->node);
+}
+
+static bool fits(const struct job *job, unsigned address)
+{
+	return address < ROUTE_ADDRESSES_MAX && !(job->tried[address / 64] >> (address % 64) & 1);
+}
+
+struct job *destination_pop_for(struct destination *dst, unsigned address)
+{
+	unsigned looked = 0;
+
+	list_for_each(node, &dst->ready) {
+		struct job *job = list_entry(node, struct job, node);
+
+		if (fits(job, address)) {
+			list_remove(node);
+			return job;
+		}
+		if (++looked == DISPATCH_LOOK_AHEAD)
+			break;
+	}
+	return NULL;
+}
+
+void destination_starve(struct destination *dst)
+{
+	if (list_is_empty(&dst->node))
+		list_push_back(&dst->delivery->starving, &dst->node);
+}
+
+void destination_answer(struct destination *dst, struct job *job, struct outcome outcome, enum session_state step,
+			struct slice why, bool hop_failed)
+{
+	if (trial_answer(dst, job, outcome, step, why, hop_failed))
+		return;
+	destination_push_ready(dst, job, true);
+	destination_starve(dst);
+}
+
+/* --- health ----------------------------------------------------------------------------------------------------------- */
+
+void destination_worked(struct destination *dst)
+{
+	if (!dst->window.dead)
+		window_success(&dst->window, dst->window_conf, dst->busy);
+}
+
+void destination_failed(struct destination *dst, struct enhanced_code dsn, struct slice why)
+{
+	struct delivery *d = dst->delivery;
+
+	if (!window_failure(&dst->window, dst->window_conf))
+		return;
+	struct str text = STR(dst->suspended_text);
+
+	str_add_cut(&text, why, sizeof(dst->suspended_text));
+	dst->suspended_len = (uint16_t)text.len;
+	dst->suspended_dsn = dsn;
+	dst->suspended_until_ns = reactor_now() + d->conf.params->minimal_backoff_time_ns;
+	metric_add(&metric_suspended, 1);
+}
+
+static bool is_suspended(struct destination *dst)
+{
+	if (dst->suspended_until_ns == 0)
+		return false;
+	if (reactor_now() < dst->suspended_until_ns)
+		return true;
+	dst->suspended_until_ns = 0;
+	window_revive(&dst->window, dst->window_conf, dst->busy);
+	return false;
+}
+
+/* While a destination rests, everybody who asks for it is told so, and comes back later by his own timetable (B 23). */
+static void answer_suspended(struct destination *dst)
+{
+	char storage[ROUTE_TEXT + 64];
+	struct str why = STR(storage);
+	const struct outcome soft = { OUTCOME_SOFT, dst->suspended_dsn };
+
+	str_add_cstr(&why, "delivery temporarily suspended: ");
+	str_add_cut(&why, slice_of(dst->suspended_text, dst->suspended_len), sizeof(dst->suspended_text));
+	for (unsigned n = 0; n < DISPATCH_BITE; n++) {
+		struct list *node = list_pop_front(&dst->ready);
+
+		if (node == NULL)
+			return;
+		if (!trial_answer(dst, list_entry(node, struct job, node), soft, SESSION_CONNECT, str_slice(&why), false)) {
+			list_push_front(&dst->ready, node);
+			destination_starve(dst);
+			return;
+		}
+	}
+	destination_wake(dst);
+}
+
+/* --- the route -------------------------------------------------------------------------------------------------------- */
+
+/* Lanes keep their connection; what changes is its number in the list, if it is still there. */
+static void renumber_lanes(struct destination *dst, const struct route *old)
+{
+	list_for_each(node, &dst->all_lanes) {
+		struct lane *lane = list_entry(node, struct lane, all_node);
+		unsigned found = LANE_ADDRESS_GONE;
+
+		if (lane->address < old->count) {
+			struct addr addr = route_addr(old, lane->address);
+
+			for (unsigned i = 0; i < dst->route->count && found == LANE_ADDRESS_GONE; i++) {
+				struct addr other = route_addr(dst->route, i);
+
+				if (addr_eq(&addr, &other))
+					found = i;
+			}
+		}
+		lane->address = found;
+	}
+}
+
+static void take_new_route(struct destination *dst)
+{
+	struct route *old = dst->route;
+
+	dst->route = dst->route_next;
+	dst->route_next = NULL;
+	if (old == NULL)
+		return;
+	renumber_lanes(dst, old);
+	list_for_each(node, &dst->ready) {
+		struct job *job = list_entry(node, struct job, node);
+
+		job->tried[0] = 0;	/* the numbers mean others now; at worst a host is asked once more */
+		job->tried[1] = 0;
+	}
+	pool_put(&dst->delivery->routes, &old);
+}
+
+static void on_route(struct route *r)
+{
+	struct destination *dst = container_of(r, struct route_owner, route)->destination;
+
+	CHECK_MAGIC(dst, DESTINATION_MAGIC);
+	ASSERT(r == dst->route_next);
+	/* A resolver that fails for a moment does not take away what works. */
+	if (r->count == 0 && r->error.class == 4 && dst->route != NULL && dst->route->count > 0) {
+		dst->route->expires_ns = r->expires_ns;
+		pool_put(&dst->delivery->routes, &dst->route_next);
+	} else {
+		take_new_route(dst);
+	}
+	destination_wake(dst);
+}
+
+static void ask_route(struct destination *dst)
+{
+	struct delivery *d = dst->delivery;
+	struct route_owner *owner;
+
+	if (dst->route_next != NULL)
+		return;		/* asked already */
+	owner = pool_take(&d->routes);
+	if (owner == NULL) {
+		destination_starve(dst);
+		return;
+	}
+	owner->destination = dst;
+	dst->route_next = &owner->route;
+	route_init(dst->route_next, &d->route, on_route);
+	route_start(dst->route_next, slice_of(dst->nexthop, dst->nexthop_len), dst->is_relayhost);
+}
+
+static void answer_no_route(struct destination *dst)
+{
+	const struct mx_error *e = &dst->route->error;
+	const struct outcome outcome = {
+		e->class == 4 ? OUTCOME_SOFT : OUTCOME_HARD, { e->class, e->subject, e->detail },
+	};
+	struct slice why = slice_of_str(e->text);
+
+	for (unsigned n = 0; n < DISPATCH_BITE; n++) {
+		struct list *node = list_pop_front(&dst->ready);
+
+		if (node == NULL)
+			return;
+		if (!trial_answer(dst, list_entry(node, struct job, node), outcome, SESSION_CONNECT, why, n == 0)) {
+			list_push_front(&dst->ready, node);
+			destination_starve(dst);
+			return;
+		}
+	}
+	destination_wake(dst);
+}
+
+/* --- dispatch --------------------------------------------------------------------------------------------------------- */
+
+/* All addresses of this round are used up: what the last one said has been settled already, so this is a job that came
+ * back with none left, because the route has shrunk. A new round it is. */
+static int address_for(struct destination *dst, struct job *job)
+{
+	int i = route_next(dst->route, job->tried, reactor_now());
+
+	if (i >= 0)
+		return i;
+	job->tried[0] = 0;
+	job->tried[1] = 0;
+	return route_next(dst->route, job->tried, reactor_now());
+}
+
+static bool carry_on_idle(struct destination *dst)
+{
+	list_for_each(node, &dst->idle) {
+		struct lane *lane = list_entry(node, struct lane, node);
+		struct job *job = destination_pop_for(dst, lane->address);
+
+		if (job == NULL)
+			continue;
+		if (lane_carry(lane, job))
+			return true;
+		destination_push_ready(dst, job, true);
+		destination_starve(dst);
+		return false;
+	}
+	return false;
+}
+
+static bool rate_allows(struct destination *dst)
+{
+	uint64_t delay = dst->delivery->conf.params->smtp_destination_rate_delay_ns;
+
+	if (delay == 0)
+		return true;
+	if (reactor_now() < dst->next_start_ns) {
+		timer_arm_at(&dst->wake, dst->next_start_ns);
+		return false;
+	}
+	dst->next_start_ns = reactor_now() + delay;
+	return true;
+}
+
+static bool open_new(struct destination *dst)
+{
+	struct job *job = list_entry(dst->ready.next, struct job, node);
+
+	if (dst->busy >= window_size(&dst->window))
+		return false;
+	list_remove(&job->node);
+	if (lane_open(dst, job, (unsigned)address_for(dst, job)))
+		return true;
+	destination_push_ready(dst, job, true);
+	destination_starve(dst);
+	return false;
+}
+
+static void on_dispatch(struct task *task)
+{
+	struct destination *dst = container_of(task, struct destination, dispatch);
+	struct delivery *d = dst->delivery;
+
+	CHECK_MAGIC(dst, DESTINATION_MAGIC);
+	while (!list_is_empty(&dst->ready) && !d->draining) {
+		if (is_suspended(dst)) {
+			answer_suspended(dst);
+			return;
+		}
+		if (dst->route == NULL || !route_is_usable(dst->route, reactor_now()))
+			ask_route(dst);
+		if (dst->route == NULL || dst->route->state != ROUTE_READY)
+			return;		/* on_route comes back */
+		if (dst->route->count == 0) {
+			if (dst->route_next == NULL)
+				answer_no_route(dst);
+			return;
+		}
+		if (!rate_allows(dst))
+			return;
+		if (!carry_on_idle(dst) && !open_new(dst))
+			return;
+	}
+}
+
+static void on_wake(struct wheel_timer *timer)
+{
+	destination_wake(container_of(timer, struct destination, wake));
+}
+
+/* --- coming and going ------------------------------------------------------------------------------------------------- */
+
+static bool key_is(const struct map_node *node, struct slice key)
+{
+	const struct destination *dst = container_of(node, struct destination, by_nexthop);
+
+	return slice_eq(slice_of(dst->nexthop, dst->nexthop_len), key);
+}
+
+static void give_back_routes(struct destination *dst)
+{
+	if (dst->route_next != NULL) {
+		route_cancel(dst->route_next);
+		pool_put(&dst->delivery->routes, &dst->route_next);
+	}
+	if (dst->route != NULL)
+		pool_put(&dst->delivery->routes, &dst->route);
+}
+
+/* With nothing to do a destination keeps what it has learned, and makes room when others need it. */
+void destination_rest(struct destination *dst)
+{
+	struct delivery *d = dst->delivery;
+
+	if (dst->jobs > 0 || dst->lanes > 0)
+		return;
+	give_back_routes(dst);
+	list_remove(&dst->node);
+	list_push_back(&d->unused, &dst->node);
+	delivery_feed(d);
+}
+
+void destination_job_left(struct destination *dst)
+{
+	ASSERT(dst->jobs > 0);
+	dst->jobs--;
+	destination_rest(dst);
+}
+
+static struct destination *evict(struct delivery *d)
+{
+	struct list *node = list_pop_front(&d->unused);
+
+	if (node == NULL)
+		return NULL;
+	struct destination *dst = list_entry(node, struct destination, node);
+
+	timer_cancel(&dst->wake);
+	reactor_unpost(&dst->dispatch);
+	map_remove(&d->by_nexthop, &dst->by_nexthop);
+	return dst;
+}
+
+static struct destination *destination_find(struct delivery *d, struct slice nexthop)
+{
+	uint64_t hash = map_hash(&d->by_nexthop, nexthop);
+	struct map_node *node = map_find(&d->by_nexthop, hash, nexthop, key_is);
+	struct destination *dst;
+
+	if (node != NULL)
+		return container_of(node, struct destination, by_nexthop);
+	dst = pool_take(&d->destinations);
+	if (dst == NULL)
+		dst = evict(d);
+	if (dst == NULL)
+		return NULL;
+	ASSERT(nexthop.len <= sizeof(dst->nexthop));
+	memset(dst, 0, sizeof(*dst));
+	dst->magic = DESTINATION_MAGIC;
+	dst->delivery = d;
+	list_init(&dst->node);
+	list_init(&dst->ready);
+	list_init(&dst->idle);
+	list_init(&dst->all_lanes);
+	wheel_timer_init(&dst->wake, on_wake);
+	task_init(&dst->dispatch, on_dispatch);
+	memcpy(dst->nexthop, nexthop.ptr, nexthop.len);
+	dst->nexthop_len = (uint16_t)nexthop.len;
+	dst->is_relayhost = slice_eq(nexthop, slice_of_str(d->conf.params->relayhost));
+	dst->window_conf = dst->is_relayhost ? &d->window_shard : &d->window;
+	window_init(&dst->window, dst->window_conf);
+	map_insert(&d->by_nexthop, &dst->by_nexthop, hash);
+	return dst;
+}
+
+void destination_take_job(struct delivery *d, struct job *job)
+{
+	struct destination *dst = job->destination;
+
+	if (dst == NULL) {
+		dst = destination_find(d, job->nexthop);
+		if (dst == NULL) {
+			list_push_back(&d->homeless, &job->node);
+			return;
+		}
+		if (dst->jobs == 0 && dst->lanes == 0)
+			list_remove(&dst->node);	/* out of unused */
+		job->destination = dst;
+		dst->jobs++;
+	}
+	if (job->due_ns > reactor_wall_now()) {
+		delivery_defer(d, job);
+		return;
+	}
+	job->due_ns = 0;
+	destination_push_ready(dst, job, false);
+	destination_wake(dst);
+}

@@ -1,0 +1,281 @@
+/* lane.c - one session of a destination, from connect to QUIT, and what it carries */
+#include <errno.h>
+
+#include "core/log.h"
+#include "net/delivery/delivery_internal.h"
+
+static struct lane *lane_of(struct session *s)
+{
+	struct lane *lane = container_of(s, struct lane, session);
+
+	CHECK_MAGIC(lane, LANE_MAGIC);
+	return lane;
+}
+
+static void become_busy(struct lane *lane)
+{
+	if (!lane->is_idle)
+		return;
+	lane->is_idle = false;
+	list_remove(&lane->node);
+	timer_cancel(&lane->idle_timer);
+	lane->destination->busy++;
+	lane->destination->delivery->idle--;
+}
+
+static void become_idle(struct lane *lane)
+{
+	const struct params *p = lane->destination->delivery->conf.params;
+
+	ASSERT(!lane->is_idle);
+	lane->is_idle = true;
+	lane->destination->busy--;
+	lane->destination->delivery->idle++;
+	list_push_front(&lane->destination->idle, &lane->node);
+	timer_arm_in(&lane->idle_timer,
+		     min_u64(p->smtp_connection_cache_time_limit_ns, p->connection_cache_ttl_limit_ns));
+}
+
+/* Has this connection done enough? (smtp_connection_reuse_*) */
+static bool is_worn(const struct lane *lane)
+{
+	const struct params *p = lane->destination->delivery->conf.params;
+	uint32_t uses = p->smtp_connection_reuse_count_limit;
+
+	return lane->address == LANE_ADDRESS_GONE || !p->smtp_connection_cache_on_demand ||
+	       (uses > 0 && lane->session.uses > uses) ||
+	       reactor_now() - lane->session.opened_ns >= p->smtp_connection_reuse_time_limit_ns;
+}
+
+/* The next job for a session that can take one now. */
+static void feed(struct lane *lane)
+{
+	struct destination *dst = lane->destination;
+	struct job *job;
+
+	if (dst->delivery->draining || is_worn(lane) || dst->suspended_until_ns != 0 ||
+	    dst->delivery->conf.params->smtp_destination_rate_delay_ns > 0)
+		return;
+	job = destination_pop_for(dst, lane->address);
+	if (job == NULL)
+		return;
+	become_busy(lane);
+	if (!trial_start(lane, job)) {
+		destination_push_ready(dst, job, true);
+		destination_starve(dst);
+	}
+}
+
+bool lane_carry(struct lane *lane, struct job *job)
+{
+	if (!session_can_start(&lane->session) || is_worn(lane)) {
+		become_busy(lane);
+		session_quit(&lane->session);
+		return false;
+	}
+	become_busy(lane);
+	if (trial_start(lane, job))
+		return true;
+	become_idle(lane);
+	return false;
+}
+
+static void on_idle_long(struct wheel_timer *timer)
+{
+	struct lane *lane = container_of(timer, struct lane, idle_timer);
+
+	become_busy(lane);
+	session_quit(&lane->session);
+}
+
+void lanes_quit(struct destination *dst)
+{
+	list_for_each(node, &dst->all_lanes) {
+		struct lane *lane = list_entry(node, struct lane, all_node);
+
+		if (lane->is_idle) {
+			become_busy(lane);
+			session_quit(&lane->session);
+		} else if (lane->leader != NULL) {
+			session_abort(&lane->session, -ECANCELED);
+		}
+	}
+}
+
+/* --- the session's events --------------------------------------------------------------------------------------------- */
+
+static void on_ready(struct session *s)
+{
+	struct lane *lane = lane_of(s);
+	struct job *job = lane->leader;
+
+	metric_add(&metric_sessions_opened, 1);
+	if (lane->destination->delivery->draining) {
+		session_abort(s, -ECANCELED);
+		return;
+	}
+	if (!trial_start(lane, job)) {
+		lane->leader = NULL;
+		destination_push_ready(lane->destination, job, true);
+		destination_starve(lane->destination);
+		become_idle(lane);
+	}
+}
+
+static void on_next(struct session *s)
+{
+	feed(lane_of(s));
+}
+
+static void on_done(struct session *s, struct transaction *t)
+{
+	struct lane *lane = lane_of(s);
+
+	trial_finish(trial_of(t));
+	if (s->current != NULL)
+		return;		/* the one that rode behind goes on */
+	if (session_can_start(s))
+		feed(lane);
+	if (s->current != NULL || s->conn.state != CONN_OPEN)
+		return;
+	if (!session_can_start(s) || is_worn(lane) || lane->destination->delivery->draining)
+		session_quit(s);
+	else
+		become_idle(lane);
+	destination_wake(lane->destination);
+}
+
+static struct job *take_leader(struct lane *lane)
+{
+	struct job *job = lane->leader;
+
+	lane->leader = NULL;
+	return job;
+}
+
+/* A source address that cannot be bound is left out with a warning, unless policy says otherwise (B 5). */
+static bool retry_unbound(struct lane *lane)
+{
+	struct session *s = &lane->session;
+	int err = s->failure.err;
+
+	if (!lane->is_bound || s->failure.state != SESSION_CONNECT || (err != -EADDRNOTAVAIL && err != -EACCES))
+		return false;
+	log_line(LOG_LEVEL_WARNING, "smtp", "cannot bind the source address for %.*s (smtp_bind_address): the system chooses",
+		 SLICE_FMT(session_relay(s)));
+	lane->destination->bind_failed = true;
+	return true;
+}
+
+static void leader_failed(struct lane *lane, struct job *job)
+{
+	struct destination *dst = lane->destination;
+	char storage[SESSION_FAILURE_MAX + 256];
+	struct str why = STR(storage);
+	struct outcome outcome = outcome_of_failure(&lane->session, &why);
+
+	metric_add(&metric_connects_failed, 1);
+	log_put(LOG_LEVEL_INFO, "smtp", str_slice(&why));
+	if (lane->address != LANE_ADDRESS_GONE) {
+		job->tried[lane->address / 64] |= UINT64_C(1) << (lane->address % 64);
+		dst->route->addresses[lane->address].avoid_until_ns = reactor_now() + ROUTE_AVOID_NS;
+	}
+	if (dst->delivery->conf.params->soft_bounce && outcome.kind == OUTCOME_HARD)
+		outcome = (struct outcome){ OUTCOME_SOFT, { 4, outcome.dsn.subject, outcome.dsn.detail } };
+	bool skip = lane->session.failure.state != SESSION_GREETING || lane->session.failure.code / 100 != 4 ||
+		    dst->delivery->conf.params->smtp_skip_4xx_greeting;
+
+	if (outcome.kind == OUTCOME_SOFT && skip && route_next(dst->route, job->tried, reactor_now()) >= 0) {
+		destination_push_ready(dst, job, true);
+		return;
+	}
+	destination_answer(dst, job, outcome, lane->session.failure.state, str_slice(&why), true);
+}
+
+static void on_closed(struct session *s)
+{
+	struct lane *lane = lane_of(s);
+	struct destination *dst = lane->destination;
+	struct delivery *d = dst->delivery;
+	struct job *job = take_leader(lane);
+
+	if (lane->is_idle)
+		become_busy(lane);	/* the server went first */
+	dst->busy--;
+	dst->lanes--;
+	list_remove(&lane->all_node);
+	bool unbound = job != NULL && !d->draining && retry_unbound(lane);
+
+	if (unbound)
+		destination_push_ready(dst, job, true);
+	else if (job != NULL && d->draining)
+		destination_push_ready(dst, job, true);	/* where it stays */
+	else if (job != NULL)
+		leader_failed(lane, job);
+	lane->magic = 0;
+	pool_put(&d->lanes, &lane);
+	destination_wake(dst);
+	destination_rest(dst);
+	delivery_feed(d);
+	delivery_drain_check(d);
+}
+
+static const struct session_events session_events = {
+	.ready = on_ready,
+	.next = on_next,
+	.done = on_done,
+	.closed = on_closed,
+};
+
+/* --- opening ---------------------------------------------------------------------------------------------------------- */
+
+/* The source address of this family: smtp_bind_address[6], else the only address of inet_interfaces (B 5). */
+static const struct addr *source_address(const struct params *p, const struct addr *remote)
+{
+	bool v6 = remote->sa.sa_family == AF_INET6;
+	const struct addr *bind = v6 ? &p->smtp_bind_address6 : &p->smtp_bind_address;
+	const struct addr *only = NULL;
+
+	if (bind->len > 0)
+		return addr_is_unspecified(bind) ? NULL : bind;
+	if (p->inet_interfaces.all || p->inet_interfaces.loopback_only)
+		return NULL;
+	for (unsigned i = 0; i < p->inet_interfaces.count; i++) {
+		const struct addr *a = &p->inet_interfaces.list[i];
+
+		if (a->sa.sa_family != remote->sa.sa_family)
+			continue;
+		if (only != NULL || addr_is_loopback(a))
+			return NULL;
+		only = a;
+	}
+	return only;
+}
+
+bool lane_open(struct destination *dst, struct job *job, unsigned address)
+{
+	struct delivery *d = dst->delivery;
+	struct lane *lane = pool_take(&d->lanes);
+	struct addr remote;
+	const struct addr *local;
+
+	if (lane == NULL)
+		return false;
+	lane->magic = LANE_MAGIC;
+	lane->destination = dst;
+	list_init(&lane->node);
+	list_init(&lane->all_node);
+	lane->leader = job;
+	lane->address = address;
+	lane->is_idle = false;
+	lane->handoff_ns = reactor_wall_now();
+	wheel_timer_init(&lane->idle_timer, on_idle_long);
+	list_push_back(&dst->all_lanes, &lane->all_node);
+	dst->busy++;
+	dst->lanes++;
+	remote = route_addr(dst->route, address);
+	local = dst->bind_failed ? NULL : source_address(d->conf.params, &remote);
+	lane->is_bound = local != NULL;
+	session_open(&lane->session, &session_events, d->conf.params, route_host(dst->route, address), &remote, local);
+	return true;
+}

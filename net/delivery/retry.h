@@ -1,0 +1,19 @@
+/* retry.h - when to try again: exponential backoff with jitter, until the message is too old
+ *
+ *	wait = minimal_backoff_time * 2^(attempts - 1), at most maximal_backoff_time, plus or minus RETRY_JITTER_PERCENT
+ *
+ * The jitter keeps a thousand messages that failed together from coming back together.
+ *
+ * never    looks at a clock or throws dice: time and chance are arguments
+ */
+#pragma once
+
+#include "net/params.h"
+
+#define RETRY_JITTER_PERCENT 10u
+
+/* attempts: failed ones so far, at least 1. chance: any 64 random bits. */
+uint64_t retry_wait_ns(const struct params *p, uint32_t attempts, uint64_t chance);
+
+/* Has a message that came at arrival been tried long enough? (maximal_queue_lifetime; wall clock, both) */
+bool retry_is_expired(const struct params *p, uint64_t arrival_ns, uint64_t now_ns);

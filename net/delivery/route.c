@@ -1,0 +1,206 @@
+#include "net/delivery/route.h"
+
+#include <errno.h>
+
+#define LOOKUP_WAIT_NS (50 * NS_PER_MS)	/* all lookups are in use: ask again after this */
+
+static void ask_next(struct route *r);
+
+void route_init(struct route *r, const struct route_conf *conf, route_fn *fn)
+{
+	memset(r, 0, offsetof(struct route, addresses));
+	r->conf = conf;
+	r->fn = fn;
+	wheel_timer_init(&r->retry, NULL);
+}
+
+static void finish(struct route *r)
+{
+	r->state = ROUTE_READY;
+	r->expires_ns = reactor_now() + ROUTE_LIFETIME_NS;
+	if (r->lookup != NULL)
+		pool_put(r->conf->lookups, &r->lookup);
+	r->fn(r);
+}
+
+/* One soft error dominates all hard ones: the element that could not be looked up might have been the one that works. What an
+ * operator configured is never the sender's fault: hard errors of relays are soft (B 4). */
+static void note_error(struct route *r, const struct mx_error *error)
+{
+	bool relay = r->in_fallback || r->is_relayhost;
+	bool soft = error->class == 4 || relay;
+
+	if (r->soft_seen)
+		return;
+	r->error = *error;
+	r->soft_seen = soft;
+	if (relay && error->class != 4) {
+		r->error.class = 4;
+		r->error.subject = 3;
+		r->error.detail = 5;
+	}
+}
+
+static void note_syntax(struct route *r, const char *why)
+{
+	struct mx_error error = { .class = 4, .subject = 3, .detail = 5 };
+	struct str text = STR(error.text);
+
+	str_add_cstr(&text, "server configuration error: ");
+	str_add_cstr(&text, why);
+	(void)str_cstr(&text);
+	note_error(r, &error);
+}
+
+static bool add_address(struct route *r, const struct mx_lookup *lookup, const struct mx_address *from)
+{
+	struct slice host = mx_address_host(lookup, from);
+	struct route_address *to = &r->addresses[r->count];
+
+	if (r->count == ROUTE_ADDRESSES_MAX || host.len > ROUTE_NAMES - r->names_len || host.len > UINT8_MAX)
+		return false;
+	memset(to, 0, sizeof(*to));
+	memcpy(&to->sa, &from->addr.sa, MIN((size_t)from->addr.len, sizeof(to->in6)));
+	to->element = (uint8_t)MIN(r->element, 255u);
+	to->host_at = (uint16_t)r->names_len;
+	to->host_len = (uint8_t)host.len;
+	memcpy(r->names + r->names_len, host.ptr, host.len);
+	r->names_len += host.len;
+	r->count++;
+	return true;
+}
+
+static void on_lookup(struct mx_lookup *lookup, const struct mx_error *error)
+{
+	struct route *r = container_of(lookup, struct route_lookup, lookup)->route;
+	unsigned limit = r->conf->params->smtp_mx_address_limit;
+
+	if (error != NULL)
+		note_error(r, error);
+	for (unsigned i = 0; error == NULL && i < lookup->count && (limit == 0 || i < limit); i++)
+		if (!add_address(r, lookup, &lookup->addresses[i]))
+			break;
+	r->element++;
+	if (lookup->i_am_mx || lookup->null_mx || (error != NULL && error->subject == 4 && error->detail == 6))
+		finish(r);
+	else
+		ask_next(r);
+}
+
+static void on_retry(struct wheel_timer *timer)
+{
+	ask_next(container_of(timer, struct route, retry));
+}
+
+/* Returns false when the list is at its end. */
+static bool take_element(struct route *r, struct destination_name *ret_dest)
+{
+	const char *why;
+	int n;
+
+	for (;;) {
+		n = nexthop_next(r->conf->nexthop, &r->rest, ret_dest, &why);
+		if (n > 0)
+			return true;
+		if (n < 0)
+			note_syntax(r, why);
+		if (n == 0 && r->in_fallback)
+			return false;
+		if (n == 0) {
+			r->in_fallback = true;
+			r->rest = slice_of_str(r->conf->params->smtp_fallback_relay);
+		}
+	}
+}
+
+static void ask_next(struct route *r)
+{
+	struct destination_name dest;
+
+	if (r->lookup == NULL)
+		r->lookup = pool_take(r->conf->lookups);
+	if (r->lookup == NULL) {
+		wheel_timer_init(&r->retry, on_retry);
+		timer_arm_in(&r->retry, LOOKUP_WAIT_NS);
+		return;
+	}
+	if (!take_element(r, &dest)) {
+		if (r->count == 0 && r->error.class == 0)
+			note_syntax(r, "the next hop is empty");
+		finish(r);
+		return;
+	}
+	mx_lookup_init(&r->lookup->lookup);
+	r->lookup->route = r;
+	mx_lookup_start(&r->lookup->lookup, r->conf->mx, &dest, !r->is_relayhost && !r->in_fallback, on_lookup);
+}
+
+void route_start(struct route *r, struct slice nexthop, bool is_relayhost)
+{
+	ASSERT(r->state != ROUTE_ASKING);
+	ASSERT(nexthop.len <= sizeof(r->text));
+	memcpy(r->text, nexthop.ptr, nexthop.len);
+	r->state = ROUTE_ASKING;
+	r->count = 0;
+	r->names_len = 0;
+	r->element = 0;
+	r->in_fallback = false;
+	r->soft_seen = false;
+	r->is_relayhost = is_relayhost;
+	r->error = (struct mx_error){ 0 };
+	r->rest = slice_of(r->text, nexthop.len);
+	/* From the timer, so that fn never runs inside this call. */
+	wheel_timer_init(&r->retry, on_retry);
+	timer_arm_in(&r->retry, 0);
+}
+
+void route_cancel(struct route *r)
+{
+	if (r->state != ROUTE_ASKING)
+		return;
+	timer_cancel(&r->retry);
+	if (r->lookup != NULL) {
+		mx_lookup_cancel(&r->lookup->lookup);
+		pool_put(r->conf->lookups, &r->lookup);
+	}
+	r->state = ROUTE_EMPTY;
+}
+
+struct addr route_addr(const struct route *r, unsigned i)
+{
+	const struct route_address *from = &r->addresses[i];
+	struct addr a = { 0 };
+
+	ASSERT(i < r->count);
+	a.len = from->sa.sa_family == AF_INET ? sizeof(from->in) : sizeof(from->in6);
+	memcpy(&a.sa, &from->sa, a.len);
+	return a;
+}
+
+struct slice route_host(const struct route *r, unsigned i)
+{
+	ASSERT(i < r->count);
+	return slice_of(r->names + r->addresses[i].host_at, r->addresses[i].host_len);
+}
+
+int route_next(const struct route *r, const uint64_t tried[2], uint64_t now_ns)
+{
+	int avoided = -1;
+
+	for (unsigned i = 0; i < r->count; i++) {
+		if (tried[i / 64] >> (i % 64) & 1)
+			continue;
+		if (r->addresses[i].avoid_until_ns <= now_ns)
+			return (int)i;
+		if (avoided < 0)
+			avoided = (int)i;
+	}
+	return avoided;
+}
+
+void route_use_up(const struct route *r, unsigned i, uint64_t tried[2])
+{
+	for (unsigned k = 0; k < r->count; k++)
+		if (r->addresses[k].element == r->addresses[i].element)
+			tried[k / 64] |= UINT64_C(1) << (k % 64);
+}

@@ -1,0 +1,95 @@
+/* route.h - all addresses of one nexthop, in the order they are tried (B 3, 4)
+ *
+ * A nexthop may be a list, and smtp_fallback_relay is appended to it: each element is looked up in turn (net/lookup/mx.h), cut
+ * to smtp_mx_address_limit, and the lists are put behind each other. A domain that accepts no mail (null MX), and one of
+ * whose mail exchangers we are ourselves, has no fallback.
+ *
+ * bounds   ROUTE_ADDRESSES_MAX addresses: one bit each in job.tried; ROUTE_NAMES octets of host names
+ * memory   from a pool; a lookup under way borrows a struct mx_lookup from another
+ * errors   no address at all: route.error, soft or hard
+ */
+#pragma once
+
+#include "core/pool.h"
+#include "net/lookup/mx.h"
+#include "net/params.h"
+
+#define ROUTE_ADDRESSES_MAX	64u
+#define ROUTE_NAMES		KIB(3)
+#define ROUTE_TEXT		320u
+#define ROUTE_LIFETIME_NS	(60 * NS_PER_SEC)	/* then the resolver's cache is asked again, which knows the TTLs */
+#define ROUTE_AVOID_NS		(30 * NS_PER_SEC)	/* an address that did not answer is tried last for so long */
+
+static_assert(ROUTE_ADDRESSES_MAX <= 128, "struct job has two words of bits");
+
+enum route_state { ROUTE_EMPTY, ROUTE_ASKING, ROUTE_READY };
+
+struct route_address {
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	};
+	uint16_t host_at;
+	uint8_t host_len;
+	uint8_t element;	/* of the nexthop list */
+	uint64_t avoid_until_ns;
+};
+
+struct route_conf {
+	const struct params *params;
+	const struct nexthop_conf *nexthop;
+	const struct mx_conf *mx;
+	struct pool *lookups;	/* of struct route_lookup */
+};
+
+struct route;
+typedef void route_fn(struct route *r);
+
+struct route_lookup {
+	struct mx_lookup lookup;
+	struct route *route;
+};
+
+struct route {
+	enum route_state state;
+	unsigned count;
+	uint64_t expires_ns;
+	struct mx_error error;	/* when count is 0 */
+	/* private */
+	const struct route_conf *conf;
+	route_fn *fn;
+	struct route_lookup *lookup;
+	struct slice rest;	/* of the list being looked up */
+	bool in_fallback;
+	bool soft_seen;		/* error holds a soft one, which no hard one replaces */
+	bool is_relayhost;
+	unsigned element;
+	struct wheel_timer retry;
+	size_t names_len;
+	struct route_address addresses[ROUTE_ADDRESSES_MAX];
+	char names[ROUTE_NAMES];
+	char text[ROUTE_TEXT];
+};
+
+void route_init(struct route *r, const struct route_conf *conf, route_fn *fn);
+
+/* Looks up nexthop (at most ROUTE_TEXT octets). fn is called later, never inside. */
+void route_start(struct route *r, struct slice nexthop, bool is_relayhost);
+
+/* The callback will not come. */
+void route_cancel(struct route *r);
+
+static inline bool route_is_usable(const struct route *r, uint64_t now_ns)
+{
+	return r->state == ROUTE_READY && now_ns < r->expires_ns;
+}
+
+struct addr route_addr(const struct route *r, unsigned i);
+struct slice route_host(const struct route *r, unsigned i);
+
+/* The next address to try: the first one whose bit in tried is not set, those to avoid last; -1: there is none. */
+int route_next(const struct route *r, const uint64_t tried[2], uint64_t now_ns);
+
+/* Sets the bits of all addresses of i's element of the list: it has had its sessions (smtp_mx_session_limit). */
+void route_use_up(const struct route *r, unsigned i, uint64_t tried[2]);

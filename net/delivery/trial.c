@@ -1,0 +1,291 @@
+/* trial.c - one attempt: some recipients of a job, on one session or on none */
+#include <errno.h>
+
+#include "core/err.h"
+#include "core/random.h"
+#include "net/delivery/delivery_internal.h"
+#include "net/delivery/retry.h"
+
+static struct rcpt *rcpt_at(const struct job *job, uint32_t i)
+{
+	return &job->msg->rcpts[i];
+}
+
+static bool is_untried(const struct rcpt *r)
+{
+	return r->state == RCPT_OPEN && r->outcome == OUTCOME_NONE;
+}
+
+/* The next recipients to try: from the first untried one on, as many as one transaction may have. */
+static void choose_rcpts(const struct params *p, const struct job *job, struct attempt *a)
+{
+	uint32_t end = job->first + job->count;
+	uint32_t limit = p->smtp_destination_recipient_limit;
+	uint32_t i = job->first;
+	uint32_t chosen = 0;
+
+	while (i < end && !is_untried(rcpt_at(job, i)))
+		i++;
+	a->first = i;
+	for (; i < end && (limit == 0 || chosen < limit); i++)
+		chosen += is_untried(rcpt_at(job, i));
+	a->count = i - a->first;
+	ASSERT(chosen > 0);
+}
+
+static bool has_untried(const struct job *job)
+{
+	for (uint32_t i = job->first; i < job->first + job->count; i++)
+		if (is_untried(rcpt_at(job, i)))
+			return true;
+	return false;
+}
+
+static void on_body_ready(struct body *body)
+{
+	struct trial *t = container_of(body, struct trial, attempt.body);
+
+	if (!t->finished && t->lane != NULL)
+		session_body_ready(&t->lane->session);
+}
+
+static struct trial *trial_take(struct delivery *d, struct job *job)
+{
+	struct trial *t = pool_take(&d->trials);
+
+	if (t == NULL)
+		return NULL;
+	memset(&t->attempt, 0, offsetof(struct attempt, text));
+	t->attempt.text_len = 0;
+	t->attempt.text_last = 0;
+	t->attempt.session_part = NULL;
+	t->attempt.source_part = NULL;
+	t->attempt.magic = ATTEMPT_MAGIC;
+	t->attempt.job = job;
+	t->attempt.core = d->conf.core;
+	t->attempt.body.on_ready = on_body_ready;
+	t->attempt.body.release = d->conf.source->release;
+	t->lane = NULL;
+	t->address = 0;
+	t->claiming = false;
+	t->finished = false;
+	t->hop_failed = false;
+	t->had_session = false;
+	choose_rcpts(d->conf.params, job, &t->attempt);
+	/* When it came into the queue, on the wall clock. */
+	t->attempt.times.active_ns = reactor_wall_now() - min_u64(reactor_now() - job->ready_ns, reactor_wall_now());
+	return t;
+}
+
+static void judge(struct transaction *transaction, struct rcpt *rcpt, const struct verdict *v)
+{
+	struct trial *t = trial_of(transaction);
+	const struct params *p = delivery_self()->conf.params;
+
+	outcome_judge(&t->attempt, rcpt, v, session_peer(&t->lane->session), p->soft_bounce);
+	if (v->reply == NULL && (v->err == ERR_EOF || v->err == ERR_TIMEOUT || v->err == ERR_PROTO || v->err == -ECONNRESET))
+		t->hop_failed = true;
+}
+
+bool trial_start(struct lane *lane, struct job *job)
+{
+	struct delivery *d = lane->destination->delivery;
+	struct trial *t = trial_take(d, job);
+
+	if (t == NULL)
+		return false;
+	struct attempt *a = &t->attempt;
+
+	t->lane = lane;
+	t->address = lane->address;
+	a->times.handoff_ns = lane->leader == job ? lane->handoff_ns : reactor_wall_now();
+	t->transaction = (struct transaction){
+		.msg = job->msg,
+		.rcpts = rcpt_at(job, a->first),
+		.rcpt_count = a->count,
+		.body = &a->body,
+		.judge = judge,
+	};
+	if (lane->leader == job)
+		lane->leader = NULL;
+	t->claiming = true;
+	metric_add(&metric_transactions, 1);
+	d->conf.source->claim(a);
+	session_start(&lane->session, &t->transaction);
+	return true;
+}
+
+/* --- the end of it ---------------------------------------------------------------------------------------------------- */
+
+static void name_relay(struct attempt *a, struct slice text)
+{
+	struct str relay = STR(a->relay);
+
+	str_add_cut(&relay, text, sizeof(a->relay));
+	a->relay_len = (uint32_t)relay.len;
+}
+
+static bool any_soft(const struct attempt *a)
+{
+	for (uint32_t i = a->first; i < a->first + a->count; i++)
+		if (a->job->msg->rcpts[i].state == RCPT_OPEN && a->job->msg->rcpts[i].outcome == OUTCOME_SOFT)
+			return true;
+	return false;
+}
+
+/* Is there another host for those who failed softly? Marks this one as tried. */
+static bool has_next_host(struct trial *t)
+{
+	struct job *job = t->attempt.job;
+	struct destination *dst = job->destination;
+	uint32_t limit = dst->delivery->conf.params->smtp_mx_session_limit;
+
+	if (!t->had_session || dst->route == NULL || dst->route->state != ROUTE_READY)
+		return false;
+	job->tried[t->address / 64] |= UINT64_C(1) << (t->address % 64);
+	job->sessions++;
+	if (limit > 0 && job->sessions >= limit && t->address < dst->route->count) {
+		route_use_up(dst->route, t->address, job->tried);
+		job->sessions = 0;
+	}
+	return route_next(dst->route, job->tried, reactor_now()) >= 0;
+}
+
+/* No host is left: defer, or give up on what is too old. */
+static void make_final(struct trial *t)
+{
+	struct attempt *a = &t->attempt;
+	struct job *job = a->job;
+	const struct params *p = delivery_self()->conf.params;
+	bool expired = retry_is_expired(p, job->msg->arrival_ns, reactor_wall_now());
+
+	a->is_final = true;
+	a->job_attempts = job->attempts + 1;
+	a->retry_at_ns = reactor_wall_now() + retry_wait_ns(p, a->job_attempts, random_u64());
+	for (uint32_t i = a->first; i < a->first + a->count; i++) {
+		struct rcpt *r = rcpt_at(job, i);
+
+		if (r->state != RCPT_OPEN || r->outcome != OUTCOME_SOFT)
+			continue;
+		if (t->hop_failed)
+			destination_failed(job->destination, r->dsn, r->text);
+		t->hop_failed = false;		/* one failure, however many recipients */
+		if (expired)
+			outcome_expire(a, r);
+	}
+}
+
+static void settle(struct trial *t)
+{
+	struct attempt *a = &t->attempt;
+
+	a->job_attempts = a->job->attempts;
+	if (any_soft(a) && !has_next_host(t))
+		make_final(t);
+	delivery_self()->conf.source->settle(a);
+}
+
+void trial_finish(struct trial *t)
+{
+	struct attempt *a = &t->attempt;
+
+	t->finished = true;
+	t->had_session = true;
+	t->address = t->lane->address;
+	name_relay(a, session_relay(&t->lane->session));
+	a->conn_use = t->transaction.use;
+	a->times.mail_ns = t->transaction.mail_ns;
+	a->times.done_ns = t->transaction.done_ns;
+	t->lane = NULL;		/* it goes on with something else, or goes */
+	if (!t->hop_failed)
+		destination_worked(a->job->destination);
+	if (!t->claiming)	/* otherwise with the answer to the claim, which is on its way */
+		settle(t);
+}
+
+void delivery_on_claimed(struct attempt *a, int err)
+{
+	struct trial *t = container_of(a, struct trial, attempt);
+
+	CHECK_MAGIC(a, ATTEMPT_MAGIC);
+	ASSERT(t->claiming);
+	t->claiming = false;
+	a->claim_err = err;
+	if (err < 0 && a->body.err == 0)
+		a->body.err = err;
+	if (t->finished)
+		settle(t);
+	else
+		on_body_ready(&a->body);
+}
+
+bool trial_answer(struct destination *dst, struct job *job, struct outcome outcome, enum session_state step,
+		  struct slice why, bool hop_failed)
+{
+	struct trial *t = trial_take(dst->delivery, job);
+
+	if (t == NULL)
+		return false;
+	/* All that is left of the job, not only one transaction's share. */
+	t->attempt.count = job->first + job->count - t->attempt.first;
+	name_relay(&t->attempt, SLICE("none"));
+	t->attempt.times.handoff_ns = t->attempt.times.active_ns;
+	t->attempt.times.done_ns = reactor_wall_now();
+	t->hop_failed = hop_failed;
+	t->finished = true;
+	outcome_apply(&t->attempt, outcome, step, why);
+	settle(t);
+	return true;
+}
+
+/* --- settled ---------------------------------------------------------------------------------------------------------- */
+
+/* Recipients that go to the next host are untried again; those deferred keep their outcome until the round is over. */
+static void reset_outcomes(const struct attempt *a)
+{
+	for (uint32_t i = a->first; i < a->first + a->count; i++) {
+		struct rcpt *r = rcpt_at(a->job, i);
+
+		r->text = (struct slice){ 0 };
+		if (r->state == RCPT_OPEN && r->outcome == OUTCOME_SOFT && !a->is_final)
+			r->outcome = OUTCOME_NONE;
+	}
+}
+
+static void end_round(struct job *job, const struct attempt *a)
+{
+	for (uint32_t i = job->first; i < job->first + job->count; i++)
+		if (rcpt_at(job, i)->state == RCPT_OPEN)
+			rcpt_at(job, i)->outcome = OUTCOME_NONE;
+	job->attempts = a->job_attempts;
+	job->due_ns = a->retry_at_ns;
+	job->tried[0] = 0;
+	job->tried[1] = 0;
+	job->sessions = 0;
+	delivery_defer(delivery_self(), job);
+}
+
+void delivery_on_settled(struct attempt *a, int err)
+{
+	struct trial *t = container_of(a, struct trial, attempt);
+	struct delivery *d = delivery_self();
+	struct job *job = a->job;
+	struct destination *dst = job->destination;
+
+	CHECK_MAGIC(a, ATTEMPT_MAGIC);
+	reset_outcomes(a);
+	if (job->open == 0 || err == ERR_CORRUPT) {
+		job->destination = NULL;
+		d->conf.source->finish(job);
+		destination_job_left(dst);
+	} else if (has_untried(job)) {
+		destination_push_ready(dst, job, true);
+	} else {
+		end_round(job, a);
+	}
+	a->magic = 0;
+	pool_put(&d->trials, &t);
+	destination_wake(dst);
+	delivery_feed(d);
+	delivery_drain_check(d);
+}
