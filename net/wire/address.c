@@ -23,10 +23,11 @@ static bool is_control(unsigned char c)
 /* atext of RFC 5322 3.2.3, and with RFC 6531 3.3 whatever is not ASCII. */
 static bool is_atext(unsigned char c)
 {
-	return is_letter(c) || is_digit(c) || c >= 0x80 || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+	return is_letter(c) || is_digit(c) || c >= 0x80 ||
+		(c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
-/* --- parsing: each takes its part off the front of *text --------------------------------------------------------------- */
+/* --- parsing: each takes its part off the front of *text -------------------------------------- */
 
 static bool take_char(struct slice *text, char c)
 {
@@ -50,7 +51,8 @@ static int take_dot_string(struct slice *text)
 	return 0;
 }
 
-/* The opening quote is there. A backslash takes the next character for what it is, if that prints. */
+/* The opening quote is there. A backslash takes the next character for what it is, if that prints.
+ */
 static int take_quoted_string(struct slice *text)
 {
 	slice_skip(text, 1);
@@ -160,7 +162,7 @@ ptrdiff_t address_path_len(struct slice text)
 	return -1;
 }
 
-/* --- domains -------------------------------------------------------------------------------------------------------- */
+/* --- domains ---------------------------------------------------------------------------------- */
 
 static bool label_is_valid(struct slice label, bool allow_utf8)
 {
@@ -171,7 +173,8 @@ static bool label_is_valid(struct slice label, bool allow_utf8)
 	for (size_t i = 0; i < label.len; i++) {
 		unsigned char c = (unsigned char)label.ptr[i];
 
-		if (!is_letter(c) && !is_digit(c) && c != '-' && c != '_' && !(c >= 0x80 && allow_utf8))
+		if (!is_letter(c) && !is_digit(c) && c != '-' && c != '_' &&
+		    !(c >= 0x80 && allow_utf8))
 			return false;
 	}
 	return true;
@@ -233,7 +236,7 @@ void address_add_domain_key(struct str *out, struct slice domain)
 		out->ptr[i] = ascii_lower(out->ptr[i]);
 }
 
-/* --- the two forms ---------------------------------------------------------------------------------------------------- */
+/* --- the two forms ---------------------------------------------------------------------------- */
 
 static bool needs_quotes(struct slice local)
 {
@@ -278,7 +281,8 @@ void address_quote(struct str *out, struct slice internal)
 	str_add(out, internal);
 }
 
-/* Index of the last '@' that is neither in quotes nor behind a backslash; the length when there is none. */
+/* Index of the last '@' that is neither in quotes nor behind a backslash; the length when there is
+ * none. */
 static size_t find_dividing_at(struct slice wire)
 {
 	bool quoted = false;

@@ -60,7 +60,7 @@ const char *smtp_command_error_reply(enum smtp_command_error error)
 	return error_replies[error];
 }
 
-/* --- writing -------------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* Where a line began, to look at it again or to take it back. */
 struct draft {
@@ -81,8 +81,8 @@ static int take_back(struct draft d, int err)
 	return err;
 }
 
-/* The output assertion of row INJ-01: whatever the callers and the grammars above did wrong, two commands never leave
- * as one. An error and not an ASSERT, because the octets came from a user. */
+/* The output assertion of row INJ-01: whatever the callers and the grammars above did wrong, two
+ * commands never leave as one. An error and not an ASSERT, because the octets came from a user. */
 static int end_line(struct draft d)
 {
 	struct slice line = slice_of(d.out->ptr + d.start, d.out->len - d.start);
@@ -96,7 +96,8 @@ static int end_line(struct draft d)
 	return line.len + 2 > SMTP_COMMAND_SEND_MAX ? take_back(d, -EMSGSIZE) : 0;
 }
 
-/* "<path>", and false when a reader would find another end of the path than ours (row INJ-03: "x> SIZE=1"). */
+/* "<path>", and false when a reader would find another end of the path than ours (row INJ-03: "x>
+ * SIZE=1"). */
 static bool add_path(struct str *out, struct slice path)
 {
 	str_add_char(out, '<');
@@ -106,7 +107,8 @@ static bool add_path(struct str *out, struct slice path)
 	str_add_char(out, '>');
 	if (str_is_full(out))
 		return true;		/* nothing to look at; end_line will tell */
-	return address_path_len(slice_of(out->ptr + start, out->len - start)) == (ptrdiff_t)path.len;
+	return address_path_len(slice_of(out->ptr + start, out->len - start)) ==
+		(ptrdiff_t)path.len;
 }
 
 /* Adds " NAME=" and xtext, or nothing at all when that is over max octets. */
@@ -200,7 +202,8 @@ int smtp_command_add_rcpt(struct str *out, const struct smtp_rcpt *rcpt)
 	return end_line(d);
 }
 
-/* A host as it stands in HELO: a name or a literal, of octets that need no care wherever it is written down. */
+/* A host as it stands in HELO: a name or a literal, of octets that need no care wherever it is
+ * written down. */
 static bool host_is_plain(struct slice host)
 {
 	if (host.len == 0 || host.len > ADDRESS_DOMAIN_MAX)
@@ -247,7 +250,7 @@ int smtp_command_add_plain(struct str *out, enum smtp_verb verb)
 	return end_line(d);
 }
 
-/* --- reading -------------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static bool has_control(struct slice line)
 {
@@ -291,7 +294,8 @@ static enum smtp_verb find_verb(struct slice word)
 	return SMTP_VERB_NONE;
 }
 
-enum smtp_command_error smtp_command_parse(struct slice line, uint32_t offered, struct smtp_command *ret_command)
+enum smtp_command_error smtp_command_parse(
+	struct slice line, uint32_t offered, struct smtp_command *ret_command)
 {
 	struct smtp_command *cmd = ret_command;
 
@@ -313,11 +317,13 @@ enum smtp_command_error smtp_command_parse(struct slice line, uint32_t offered, 
 	return parse_arguments(offered, cmd);
 }
 
-/* --- parameters of MAIL and RCPT ------------------------------------------------------------------------------------- */
+/* --- parameters of MAIL and RCPT -------------------------------------------------------------- */
 
-typedef enum smtp_command_error param_fn(struct slice value, uint32_t offered, struct smtp_command *cmd);
+typedef enum smtp_command_error param_fn(
+	struct slice value, uint32_t offered, struct smtp_command *cmd);
 
-static enum smtp_command_error take_size(struct slice value, uint32_t offered, struct smtp_command *cmd)
+static enum smtp_command_error take_size(
+	struct slice value, uint32_t offered, struct smtp_command *cmd)
 {
 	int r = slice_to_u64(value, UINT64_MAX, &cmd->size);
 
@@ -327,7 +333,8 @@ static enum smtp_command_error take_size(struct slice value, uint32_t offered, s
 	return r == -EINVAL ? SMTP_COMMAND_PARAM : SMTP_COMMAND_OK;
 }
 
-static enum smtp_command_error take_body(struct slice value, uint32_t offered, struct smtp_command *cmd)
+static enum smtp_command_error take_body(
+	struct slice value, uint32_t offered, struct smtp_command *cmd)
 {
 	if (slice_eq_nocase(value, SLICE("7BIT")))
 		cmd->body = SMTP_BODY_7BIT;
@@ -342,14 +349,18 @@ static enum smtp_command_error take_body(struct slice value, uint32_t offered, s
 	return SMTP_COMMAND_OK;
 }
 
-static enum smtp_command_error take_envid(struct slice value, uint32_t offered, struct smtp_command *cmd)
+static enum smtp_command_error take_envid(
+	struct slice value, uint32_t offered, struct smtp_command *cmd)
 {
 	(void)offered;
 	cmd->envid = value;
-	return value.len > 0 && value.len <= SMTP_ENVID_MAX && xtext_is_safe(value) ? SMTP_COMMAND_OK : SMTP_COMMAND_PARAM;
+	if (value.len == 0 || value.len > SMTP_ENVID_MAX || !xtext_is_safe(value))
+		return SMTP_COMMAND_PARAM;
+	return SMTP_COMMAND_OK;
 }
 
-static enum smtp_command_error take_ret(struct slice value, uint32_t offered, struct smtp_command *cmd)
+static enum smtp_command_error take_ret(
+	struct slice value, uint32_t offered, struct smtp_command *cmd)
 {
 	(void)offered;
 	if (slice_eq_nocase(value, SLICE("FULL")))
@@ -362,14 +373,16 @@ static enum smtp_command_error take_ret(struct slice value, uint32_t offered, st
 }
 
 /* SMTPUTF8, REQUIRETLS: to be there is all. */
-static enum smtp_command_error take_flag(struct slice value, uint32_t offered, struct smtp_command *cmd)
+static enum smtp_command_error take_flag(
+	struct slice value, uint32_t offered, struct smtp_command *cmd)
 {
 	(void)offered;
 	(void)cmd;
 	return value.ptr == NULL ? SMTP_COMMAND_OK : SMTP_COMMAND_PARAM;
 }
 
-static enum smtp_command_error take_auth(struct slice value, uint32_t offered, struct smtp_command *cmd)
+static enum smtp_command_error take_auth(
+	struct slice value, uint32_t offered, struct smtp_command *cmd)
 {
 	(void)offered;
 	cmd->auth = value;
@@ -377,7 +390,8 @@ static enum smtp_command_error take_auth(struct slice value, uint32_t offered, s
 }
 
 /* "type;" and xtext, or "utf-8;" and characters that only SMTPUTF8 gives (RFC 6533 3). */
-static enum smtp_command_error take_orcpt(struct slice value, uint32_t offered, struct smtp_command *cmd)
+static enum smtp_command_error take_orcpt(
+	struct slice value, uint32_t offered, struct smtp_command *cmd)
 {
 	ptrdiff_t semicolon = slice_find_char(value, 0, ';');
 
@@ -397,7 +411,8 @@ static uint32_t notify_of(struct slice word)
 	       slice_eq_nocase(word, SLICE("DELAY")) ? SMTP_NOTIFY_DELAY : 0;
 }
 
-static enum smtp_command_error take_notify(struct slice value, uint32_t offered, struct smtp_command *cmd)
+static enum smtp_command_error take_notify(
+	struct slice value, uint32_t offered, struct smtp_command *cmd)
 {
 	bool more = true;
 
@@ -426,18 +441,19 @@ static const struct param {
 	uint32_t cap;
 	param_fn *take;
 } params[] = {
-	{ "SIZE",	SMTP_VERB_MAIL, SMTP_PARAM_SIZE,	SMTP_CAP_SIZE,		take_size },
-	{ "BODY",	SMTP_VERB_MAIL, SMTP_PARAM_BODY,	SMTP_CAP_8BITMIME,	take_body },
-	{ "ENVID",	SMTP_VERB_MAIL, SMTP_PARAM_ENVID,	SMTP_CAP_DSN,		take_envid },
-	{ "RET",	SMTP_VERB_MAIL, SMTP_PARAM_RET,		SMTP_CAP_DSN,		take_ret },
-	{ "SMTPUTF8",	SMTP_VERB_MAIL, SMTP_PARAM_SMTPUTF8,	SMTP_CAP_SMTPUTF8,	take_flag },
-	{ "REQUIRETLS",	SMTP_VERB_MAIL, SMTP_PARAM_REQUIRETLS,	SMTP_CAP_REQUIRETLS,	take_flag },
-	{ "AUTH",	SMTP_VERB_MAIL, SMTP_PARAM_AUTH,	SMTP_CAP_AUTH,		take_auth },
-	{ "ORCPT",	SMTP_VERB_RCPT, SMTP_PARAM_ORCPT,	SMTP_CAP_DSN,		take_orcpt },
-	{ "NOTIFY",	SMTP_VERB_RCPT, SMTP_PARAM_NOTIFY,	SMTP_CAP_DSN,		take_notify },
+	{ "SIZE",       SMTP_VERB_MAIL, SMTP_PARAM_SIZE,       SMTP_CAP_SIZE,       take_size },
+	{ "BODY",       SMTP_VERB_MAIL, SMTP_PARAM_BODY,       SMTP_CAP_8BITMIME,   take_body },
+	{ "ENVID",      SMTP_VERB_MAIL, SMTP_PARAM_ENVID,      SMTP_CAP_DSN,        take_envid },
+	{ "RET",        SMTP_VERB_MAIL, SMTP_PARAM_RET,        SMTP_CAP_DSN,        take_ret },
+	{ "SMTPUTF8",   SMTP_VERB_MAIL, SMTP_PARAM_SMTPUTF8,   SMTP_CAP_SMTPUTF8,   take_flag },
+	{ "REQUIRETLS", SMTP_VERB_MAIL, SMTP_PARAM_REQUIRETLS, SMTP_CAP_REQUIRETLS, take_flag },
+	{ "AUTH",       SMTP_VERB_MAIL, SMTP_PARAM_AUTH,       SMTP_CAP_AUTH,       take_auth },
+	{ "ORCPT",      SMTP_VERB_RCPT, SMTP_PARAM_ORCPT,      SMTP_CAP_DSN,        take_orcpt },
+	{ "NOTIFY",     SMTP_VERB_RCPT, SMTP_PARAM_NOTIFY,     SMTP_CAP_DSN,        take_notify },
 };
 
-static enum smtp_command_error take_param(struct slice word, uint32_t offered, struct smtp_command *cmd)
+static enum smtp_command_error take_param(
+	struct slice word, uint32_t offered, struct smtp_command *cmd)
 {
 	ptrdiff_t equals = slice_find_char(word, 0, '=');
 	struct slice keyword = equals < 0 ? word : slice_head(word, (size_t)equals);
@@ -448,7 +464,8 @@ static enum smtp_command_error take_param(struct slice word, uint32_t offered, s
 	for (size_t i = 0; i < ARRAY_LEN(params); i++) {
 		const struct param *p = &params[i];
 
-		if (p->verb != cmd->verb || !(p->cap & offered) || !slice_eq_nocase(keyword, slice_of_str(p->keyword)))
+		if (p->verb != cmd->verb || !(p->cap & offered) ||
+		    !slice_eq_nocase(keyword, slice_of_str(p->keyword)))
 			continue;
 		if (cmd->params & p->bit)
 			return SMTP_COMMAND_PARAM;
@@ -458,10 +475,11 @@ static enum smtp_command_error take_param(struct slice word, uint32_t offered, s
 	return SMTP_COMMAND_PARAM_UNKNOWN;
 }
 
-/* --- arguments, command by command --------------------------------------------------------------------------------------- */
+/* --- arguments, command by command ------------------------------------------------------------ */
 
 /* RFC 5321 4.5.1: everyone may write to Postmaster, no domain needed. */
-static enum smtp_command_error parse_path(struct slice path, uint32_t offered, struct smtp_command *cmd)
+static enum smtp_command_error parse_path(
+	struct slice path, uint32_t offered, struct smtp_command *cmd)
 {
 	bool is_mail = cmd->verb == SMTP_VERB_MAIL;
 	enum smtp_command_error bad = is_mail ? SMTP_COMMAND_SENDER : SMTP_COMMAND_RCPT;
@@ -474,7 +492,8 @@ static enum smtp_command_error parse_path(struct slice path, uint32_t offered, s
 	return address_parse(path, flags, &cmd->path) < 0 ? bad : SMTP_COMMAND_OK;
 }
 
-static enum smtp_command_error parse_transaction(struct slice prefix, uint32_t offered, struct smtp_command *cmd)
+static enum smtp_command_error parse_transaction(
+	struct slice prefix, uint32_t offered, struct smtp_command *cmd)
 {
 	struct slice rest = cmd->argument;
 
@@ -489,7 +508,8 @@ static enum smtp_command_error parse_transaction(struct slice prefix, uint32_t o
 
 	if (path_len < 0)
 		return SMTP_COMMAND_SYNTAX;
-	enum smtp_command_error error = parse_path(slice_head(rest, (size_t)path_len), offered, cmd);
+	enum smtp_command_error error =
+		parse_path(slice_head(rest, (size_t)path_len), offered, cmd);
 
 	slice_skip(&rest, (size_t)path_len + 1);
 	if (error == SMTP_COMMAND_OK && rest.len > 0 && rest.ptr[0] != ' ')

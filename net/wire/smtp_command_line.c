@@ -36,7 +36,8 @@ static void keep(struct smtp_command_line_reader *reader, struct slice piece)
 }
 
 /* The whole line stands at start, or its beginning if it is too long. */
-static void end_line(struct smtp_command_line_reader *reader, const char *start, struct smtp_command_line *ret_line)
+static void end_line(struct smtp_command_line_reader *reader, const char *start,
+	struct smtp_command_line *ret_line)
 {
 	size_t len = reader->len - reader->ends_in_cr;
 
@@ -49,7 +50,8 @@ static void end_line(struct smtp_command_line_reader *reader, const char *start,
 	smtp_command_line_reader_init(reader);
 }
 
-int smtp_command_line_feed(struct smtp_command_line_reader *reader, struct slice *in, struct smtp_command_line *ret_line)
+int smtp_command_line_feed(struct smtp_command_line_reader *reader, struct slice *in,
+	struct smtp_command_line *ret_line)
 {
 	if (reader->failed)
 		return reader->failed;

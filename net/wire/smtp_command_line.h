@@ -1,13 +1,16 @@
-/* smtp_command_line.h - a client's octets as command lines, with everything suspicious about them told
+/* smtp_command_line.h - a client's octets as command lines, with everything suspicious about them
+ * told
  *
- * Feed octets in any cut; get one line at a time. What follows it stays in *in: behind DATA and BDAT come octets that are
- * no lines. A line ends at LF. What does not become it is told in flaws, and the listener decides (rows SMG-02, LIS-03):
- * a bare CR or LF before a peer that reads line ends differently from us is how mail is smuggled.
+ * Feed octets in any cut; get one line at a time. What follows it stays in *in: behind DATA and
+ * BDAT come octets that are no lines. A line ends at LF. What does not become it is told in flaws,
+ * and the listener decides (rows SMG-02, LIS-03): a bare CR or LF before a peer that reads line
+ * ends differently from us is how mail is smuggled.
  *
- * bounds   SMTP_LINE_MAX octets a line: of a longer one the beginning is given, with SMTP_LINE_TOO_LONG;
- *          beyond SMTP_LINE_SKIP_MAX without an end: -EMSGSIZE, and the reader stays failed
- * memory   a line that arrived whole is given where it is, else it lives in the reader; good until the next feed or until
- *          the input goes
+ * bounds   SMTP_LINE_MAX octets a line: of a longer one the beginning is given, with
+ *          SMTP_LINE_TOO_LONG; beyond SMTP_LINE_SKIP_MAX without an end: -EMSGSIZE, and the reader
+ *          stays failed
+ * memory   a line that arrived whole is given where it is, else it lives in the reader; good until
+ *          the next feed or until the input goes
  * never    allocates, or looks at what a line means
  */
 #pragma once
@@ -41,8 +44,10 @@ struct smtp_command_line_reader {
 
 void smtp_command_line_reader_init(struct smtp_command_line_reader *reader);
 
-/* Consumes from the front of *in. Returns 1 with *ret_line set, 0 if it needs more bytes, or -EMSGSIZE. */
-int smtp_command_line_feed(struct smtp_command_line_reader *reader, struct slice *in, struct smtp_command_line *ret_line);
+/* Consumes from the front of *in. Returns 1 with *ret_line set, 0 if it needs more bytes, or
+ * -EMSGSIZE. */
+int smtp_command_line_feed(struct smtp_command_line_reader *reader, struct slice *in,
+	struct smtp_command_line *ret_line);
 
 /* No octet of a line has come yet. */
 static inline bool smtp_command_line_is_idle(const struct smtp_command_line_reader *reader)

@@ -92,13 +92,15 @@ void smtp_ehlo_parse(const struct smtp_reply *reply, uint32_t discard, struct sm
 			break;
 		take_line(line, discard, ret_caps);
 	}
-	if ((ret_caps->bits & SMTP_CAP_SMTPUTF8) && !((ret_caps->bits | discard) & SMTP_CAP_8BITMIME)) {
+	if ((ret_caps->bits & SMTP_CAP_SMTPUTF8) &&
+	    !((ret_caps->bits | discard) & SMTP_CAP_8BITMIME)) {
 		ret_caps->bits |= SMTP_CAP_8BITMIME;
 		ret_caps->implied_8bitmime = true;
 	}
 }
 
-/* A server that contradicts itself has told us nothing: a limit too low would bounce mail that it takes. */
+/* A server that contradicts itself has told us nothing: a limit too low would bounce mail that it
+ * takes. */
 static void take_size(struct slice params, bool again, struct smtp_caps *caps)
 {
 	uint64_t limit;
@@ -111,7 +113,8 @@ static void take_size(struct slice params, bool again, struct smtp_caps *caps)
 		caps->size_limit = 0;
 }
 
-/* Of several limits the lowest holds; 0 would be a server that takes no mail, and is not believed (row EHL-09). */
+/* Of several limits the lowest holds; 0 would be a server that takes no mail, and is not believed
+ * (row EHL-09). */
 static void take_limit(struct slice value, uint32_t *limit)
 {
 	uint64_t n;

@@ -1,15 +1,17 @@
 /* smtp_ehlo.h - the reply to EHLO as capabilities (RFC 5321 4.1.1.1)
  *
  *	250-mx.test hello		line 1: the server's name, never a keyword (row EHL-03)
- *	250-SIZE 10240000		keyword up to a blank, tab, '=' or the end, in any case; then its parameters
+ *	250-SIZE 10240000		keyword up to a blank, tab, '=' or the end; any case
  *	250 LIMITS RCPTMAX=100
  *
- * A keyword stands right behind the code; what does not is no keyword. Unknown ones are nobody's business.
+ * A keyword stands right behind the code; what does not is no keyword. Unknown ones are nobody's
+ * business.
  *
  * bounds   EHLO_NAME_MAX octets of name; the reply parser bounds the rest
  * memory   the name is copied: capabilities outlive the reply
  * errors   none: what cannot be understood is not offered
- * never    decides whether an offer is used: STARTTLS inside TLS and REQUIRETLS outside of it are told as they stand
+ * never    decides whether an offer is used: STARTTLS inside TLS and REQUIRETLS outside of it are
+ *          told as they stand
  */
 #pragma once
 
@@ -27,7 +29,8 @@ enum smtp_cap {
 	SMTP_CAP_ENHANCEDSTATUSCODES = BIT(8),	/* RFC 2034 */
 	SMTP_CAP_REQUIRETLS	= BIT(9),	/* RFC 8689 */
 	SMTP_CAP_LIMITS		= BIT(10),	/* RFC 9422 */
-	SMTP_CAP_AUTH		= BIT(11),	/* RFC 4954; the mechanisms are not looked at here */
+	/* RFC 4954; the mechanisms are not looked at here */
+	SMTP_CAP_AUTH		= BIT(11),
 	SMTP_CAP_XFORWARD	= BIT(12),	/* Postfix */
 };
 
@@ -37,7 +40,8 @@ enum smtp_cap {
 struct smtp_caps {
 	uint32_t bits;			/* enum smtp_cap */
 	uint32_t discarded;		/* offered, but in the discard set: for the log */
-	bool implied_8bitmime;		/* not offered, but SMTPUTF8 cannot do without (row EHL-06): for the log */
+	/* not offered, but SMTPUTF8 cannot do without (row EHL-06): for the log */
+	bool implied_8bitmime;
 	uint64_t size_limit;		/* octets; 0: unknown or without limit */
 	uint32_t rcpt_max;		/* LIMITS; 0: not given */
 	uint32_t mail_max;
@@ -52,10 +56,12 @@ static inline struct slice smtp_caps_name(const struct smtp_caps *caps)
 	return slice_of(caps->name, caps->name_len);
 }
 
-/* reply: a positive reply to EHLO. discard: capabilities to treat as not offered (enum smtp_cap). */
+/* reply: a positive reply to EHLO. discard: capabilities to treat as not offered (enum smtp_cap).
+ */
 void smtp_ehlo_parse(const struct smtp_reply *reply, uint32_t discard, struct smtp_caps *ret_caps);
 
-/* The bit of a keyword in any case, 0 for one we do not know: smtp_discard_ehlo_keywords is a list of these. */
+/* The bit of a keyword in any case, 0 for one we do not know: smtp_discard_ehlo_keywords is a list
+ * of these. */
 uint32_t smtp_cap_of(struct slice keyword);
 
 /* The keyword of one bit. */

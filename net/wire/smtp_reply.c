@@ -5,8 +5,10 @@
 #include "core/err.h"
 #include "core/str.h"
 
-static_assert(REPLY_OFFENCE_MAX <= REPLY_TEXT_MAX, "the offence is told from the buffer of the text");
-static_assert(REPLY_HEAD_MAX >= 4 + 2 * sizeof("5.999.999"), "codes are found in the head of a line");
+static_assert(
+	REPLY_OFFENCE_MAX <= REPLY_TEXT_MAX, "the offence is told from the buffer of the text");
+static_assert(
+	REPLY_HEAD_MAX >= 4 + 2 * sizeof("5.999.999"), "codes are found in the head of a line");
 
 static void start_reply(struct smtp_reply_parser *p);
 static int take_piece(struct smtp_reply_parser *p, struct slice *in, bool *ret_line_ended);
@@ -58,7 +60,7 @@ bool smtp_reply_next_line(struct slice *text, struct slice *ret_line)
 	return true;
 }
 
-/* --- octets to lines ---------------------------------------------------------------------------------------------- */
+/* --- octets to lines -------------------------------------------------------------------------- */
 
 /* The text itself is left as it was: only what its lengths cover is ever read. */
 static void start_reply(struct smtp_reply_parser *p)
@@ -96,7 +98,8 @@ static bool line_is_plain(struct slice line)
 	return odd == 0;
 }
 
-/* Makes what is kept of the line printable and at most max octets long. Returns whether something was left out. */
+/* Makes what is kept of the line printable and at most max octets long. Returns whether something
+ * was left out. */
 static bool clean_line(struct smtp_reply_parser *p, size_t max)
 {
 	bool cut = p->line_kept < p->line_len || p->line_kept > max;
@@ -147,7 +150,7 @@ static int take_piece(struct smtp_reply_parser *p, struct slice *in, bool *ret_l
 	return 0;
 }
 
-/* --- lines to a reply ----------------------------------------------------------------------------------------------- */
+/* --- lines to a reply ------------------------------------------------------------------------- */
 
 static bool is_digit(char c)
 {
@@ -157,7 +160,9 @@ static bool is_digit(char c)
 /* The code of a reply line, or 0 when it is none. */
 static int line_code(struct slice line)
 {
-	if (line.len < 3 || line.ptr[0] < '2' || line.ptr[0] > '5' || !is_digit(line.ptr[1]) || !is_digit(line.ptr[2]))
+	if (line.len < 3 || line.ptr[0] < '2' || line.ptr[0] > '5')
+		return 0;
+	if (!is_digit(line.ptr[1]) || !is_digit(line.ptr[2]))
 		return 0;
 	if (line.len > 3 && line.ptr[3] != ' ' && line.ptr[3] != '-')
 		return 0;
@@ -205,8 +210,9 @@ bool smtp_reply_parse_enhanced(struct slice text, struct enhanced_code *ret_enha
 	return true;
 }
 
-/* An enhanced code counts only in the last line, and only when it agrees with the basic one (row RPL-06). A 3xx is not in the
- * language of RFC 3463; wherever its class is asked for, it was a failure to keep to the protocol. */
+/* An enhanced code counts only in the last line, and only when it agrees with the basic one (row
+ * RPL-06). A 3xx is not in the language of RFC 3463; wherever its class is asked for, it was a
+ * failure to keep to the protocol. */
 static void fill_enhanced(struct slice line, struct smtp_reply *reply)
 {
 	uint8_t class = (uint8_t)(reply->code / 100);
@@ -233,9 +239,15 @@ static void keep_line(struct smtp_reply_parser *p)
 	p->line_crs = 0;
 }
 
-static int finish_reply(struct smtp_reply_parser *p, int code, struct slice line, struct smtp_reply *ret_reply)
+static int finish_reply(
+	struct smtp_reply_parser *p, int code, struct slice line, struct smtp_reply *ret_reply)
 {
-	struct smtp_reply reply = { .code = code, .lines = p->lines, .codes_differ = p->codes_differ, .lf_only = p->lf_only };
+	struct smtp_reply reply = {
+		.code = code,
+		.lines = p->lines,
+		.codes_differ = p->codes_differ,
+		.lf_only = p->lf_only,
+	};
 
 	fill_enhanced(line, &reply);
 	keep_line(p);

@@ -2,13 +2,16 @@
  *
  *	reply = *( code "-" [text] CRLF ) code [ SP text ] CRLF		code = 2..5 DIGIT DIGIT
  *
- * Feed octets in any cut; get one whole reply at a time. What follows it stays in *in, so that whoever pipelines can
- * match replies to commands one by one. Lines may end in LF alone (seen in the field, told in lf_only).
+ * Feed octets in any cut; get one whole reply at a time. What follows it stays in *in, so that
+ * whoever pipelines can match replies to commands one by one. Lines may end in LF alone (seen in
+ * the field, told in lf_only).
  *
- * Strict where leniency would let replies slip by one: a line that is no reply line ends the session.
+ * Strict where leniency would let replies slip by one: a line that is no reply line ends the
+ * session.
  *
- * bounds   REPLY_LINE_MAX octets a line, REPLY_LINES_MAX lines and REPLY_SIZE_MAX octets a reply, else -EMSGSIZE (rows
- *          RPL-01, RPL-02); the first REPLY_TEXT_MAX octets of text are kept, the rest is read and dropped
+ * bounds   REPLY_LINE_MAX octets a line, REPLY_LINES_MAX lines and REPLY_SIZE_MAX octets a reply,
+ *          else -EMSGSIZE (rows RPL-01, RPL-02); the first REPLY_TEXT_MAX octets of text are kept,
+ *          the rest is read and dropped
  * memory   the text lives in the parser, good until the next feed
  * errors   ERR_PROTO: not an SMTP reply; -EMSGSIZE: over a bound. The parser stays failed
  * never    allocates, logs, or looks at a clock
@@ -22,7 +25,8 @@
 #define REPLY_LINES_MAX		256u
 #define REPLY_SIZE_MAX		KIB(64)
 #define REPLY_OFFENCE_MAX	128u
-#define REPLY_HEAD_MAX		64u		/* of every line, also when there is no room for text: codes are in it */
+/* of every line, also when there is no room for text: codes are in it */
+#define REPLY_HEAD_MAX		64u
 
 struct enhanced_code {
 	uint8_t class;
@@ -32,21 +36,26 @@ struct enhanced_code {
 
 struct smtp_reply {
 	int code;			/* of the last line, 200..599 */
-	struct enhanced_code enhanced;	/* the server's, or made from the code: 2.0.0, 4.0.0, 5.0.0; 5.5.0 for a 3xx */
+	/* the server's, or made from the code: 2.0.0, 4.0.0, 5.0.0; 5.5.0 for a 3xx */
+	struct enhanced_code enhanced;
 	bool has_enhanced;		/* the server's */
-	bool codes_differ;		/* lines of different codes: the last one counts, the session must not be reused */
+	/* lines of different codes: the last one counts, the session must not be reused */
+	bool codes_differ;
 	bool lf_only;			/* some line ended in something other than CR LF */
-	bool text_cut;			/* there was more text than fits; its last line may be incomplete */
+	/* there was more text than fits; its last line may be incomplete */
+	bool text_cut;
 	unsigned lines;
-	/* All lines, codes included, one '\n' between them, none at the end; octets that do not print (malformed UTF-8,
-	 * controls, changes of direction) are '?'. "250-mx.test\n250 PIPELINING". Logs write a blank for '\n'. */
+	/* All lines, codes included, one '\n' between them, none at the end; octets that do not
+	 * print (malformed UTF-8, controls, changes of direction) are '?'.
+	 * "250-mx.test\n250 PIPELINING". Logs write a blank for '\n'. */
 	struct slice text;
 };
 
 struct smtp_reply_parser {
 	/* private */
 	int failed;			/* the error that every feed returns from now on */
-	bool finished;			/* the last feed gave a whole reply: the next one starts afresh */
+	/* the last feed gave a whole reply: the next one starts afresh */
+	bool finished;
 	bool codes_differ;
 	bool lf_only;
 	bool text_cut;
@@ -62,8 +71,10 @@ struct smtp_reply_parser {
 
 void smtp_reply_parser_init(struct smtp_reply_parser *parser);
 
-/* Consumes from the front of *in. Returns 1 with *ret_reply set, 0 if it needs more bytes, or a negative error. */
-int smtp_reply_feed(struct smtp_reply_parser *parser, struct slice *in, struct smtp_reply *ret_reply);
+/* Consumes from the front of *in. Returns 1 with *ret_reply set, 0 if it needs more bytes, or a
+ * negative error. */
+int smtp_reply_feed(
+	struct smtp_reply_parser *parser, struct slice *in, struct smtp_reply *ret_reply);
 
 /* Nothing of a reply has been seen since the last whole one. */
 bool smtp_reply_parser_is_idle(const struct smtp_reply_parser *parser);
@@ -74,5 +85,5 @@ struct slice smtp_reply_offence(const struct smtp_reply_parser *parser);
 /* Takes the next line off the front of *text, without its '\n'. False when there is none. */
 bool smtp_reply_next_line(struct slice *text, struct slice *ret_line);
 
-/* "5.7.1" or the like at the start of text, blanks before it skipped, a blank or the end behind it. */
+/* "5.7.1" or the like at the start of text: blanks before it, a blank or the end behind it. */
 bool smtp_reply_parse_enhanced(struct slice text, struct enhanced_code *ret_enhanced);

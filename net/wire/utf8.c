@@ -4,7 +4,11 @@
 static size_t sequence_len(unsigned char first, uint32_t *ret_least)
 {
 	static const uint32_t least[] = { [1] = 0, [2] = 0x80, [3] = 0x800, [4] = 0x10000 };
-	size_t n = first < 0x80 ? 1 : first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf8 ? 4 : 0;
+	size_t n = first < 0x80 ? 1 :
+		   first < 0xc0 ? 0 :
+		   first < 0xe0 ? 2 :
+		   first < 0xf0 ? 3 :
+		   first < 0xf8 ? 4 : 0;
 
 	if (n > 0)
 		*ret_least = least[n];

@@ -8,7 +8,8 @@
 
 #include "core/slice.h"
 
-/* Length in octets of the character at the front, with *ret_code set; 0 when there is none or it is malformed. */
+/* Length in octets of the character at the front, with *ret_code set; 0 when there is none or it is
+ * malformed. */
 size_t utf8_decode(struct slice s, uint32_t *ret_code);
 
 bool utf8_is_valid(struct slice s);

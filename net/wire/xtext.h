@@ -1,7 +1,7 @@
 /* xtext.h - octets as parameters of MAIL and RCPT (RFC 3461 4, RFC 6533 3)
  *
- *	xtext              every octet that is not 33..126, and '+' and '=', as "+" and two upper-case hex digits
- *	utf-8-addr-xtext   every character that is not 33..126, and '\', '+' and '=', as "\x{" its code in hex "}"
+ *	xtext              octets not in 33..126, '+' and '=' as "+" and two upper-case hex digits
+ *	utf-8-addr-xtext   characters not in 33..126, '\', '+' and '=' as "\x{" code in hex "}"
  *
  * memory   the caller's
  * errors   -EINVAL: malformed; a full str says so itself
@@ -13,7 +13,8 @@
 
 void xtext_encode(struct str *out, struct slice raw);
 
-/* Adds all or nothing. Lower-case hex, which RFC 3461 does not have, is refused. Returns 0 or -EINVAL. */
+/* Adds all or nothing. Lower-case hex, which RFC 3461 does not have, is refused. Returns 0 or
+ * -EINVAL. */
 int xtext_decode(struct str *out, struct slice text);
 
 /* Well formed, and none of the octets it stands for is CR, LF or NUL (row INJ-05). */

@@ -1,8 +1,9 @@
 /* fuzz_address.c - mailboxes, their two forms, and xtext (row FZ-04)
  *
- * The first octet chooses what is welcome; the rest is an address in every role. Claims: unquoting undoes quoting for
- * any octets; a mailbox that parses says the same after its way through the internal form; nothing that parses holds
- * what could end a line; xtext gives back what it was given.
+ * The first octet chooses what is welcome; the rest is an address in every role. Claims: unquoting
+ * undoes quoting for any octets; a mailbox that parses says the same after its way through the
+ * internal form; nothing that parses holds what could end a line; xtext gives back what it was
+ * given.
  */
 #include <stdlib.h>
 
@@ -38,10 +39,12 @@ static void check_parsed(const struct address *a, unsigned flags)
 	ASSERT((flags & ADDRESS_UTF8) || utf8_is_ascii(a->mailbox));
 	for (size_t i = 0; i < a->mailbox.len; i++)
 		ASSERT((unsigned char)a->mailbox.ptr[i] >= 0x20 && a->mailbox.ptr[i] != 0x7f);
-	ASSERT(a->domain.len == 0 || a->is_literal != address_domain_is_valid(a->domain, flags & ADDRESS_UTF8));
+	ASSERT(a->domain.len == 0 ||
+		a->is_literal != address_domain_is_valid(a->domain, flags & ADDRESS_UTF8));
 }
 
-/* wire -> internal -> wire -> internal: quotes nobody needs are gone after the first time, and nothing else changes. */
+/* wire -> internal -> wire -> internal: quotes nobody needs are gone after the first time, and
+ * nothing else changes. */
 static void check_forms(const struct address *a, unsigned flags)
 {
 	struct str internal = STR(storage[0]);
@@ -83,8 +86,10 @@ static void check_xtext(struct slice raw)
 	bool safe = xtext_is_safe(raw);
 
 	if (xtext_decode(&back, raw) == 0)
-		ASSERT(safe == (memchr(back.ptr, '\r', back.len) == NULL && memchr(back.ptr, '\n', back.len) == NULL &&
-			memchr(back.ptr, '\0', back.len) == NULL));
+		ASSERT(safe ==
+			(memchr(back.ptr, '\r', back.len) == NULL &&
+				memchr(back.ptr, '\n', back.len) == NULL &&
+				memchr(back.ptr, '\0', back.len) == NULL));
 	else
 		ASSERT(!safe);
 

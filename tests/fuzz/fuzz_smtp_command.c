@@ -1,8 +1,10 @@
-/* fuzz_smtp_command.c - what a client may send to a listener, and what we write (rows FZ-07, INJ-01, INJ-03)
+/* fuzz_smtp_command.c - what a client may send to a listener, and what we write (rows FZ-07,
+ * INJ-01, INJ-03)
  *
- * The first two octets choose the pieces, the next two what was announced; the rest is the client's. Claims: pieces make
- * no difference to lines and their flaws; nothing that was not announced is taken; what parses can be written again and
- * then parses to the same; and whatever path we are asked to write, a line is one line with one path in it.
+ * The first two octets choose the pieces, the next two what was announced; the rest is the
+ * client's. Claims: pieces make no difference to lines and their flaws; nothing that was not
+ * announced is taken; what parses can be written again and then parses to the same; and whatever
+ * path we are asked to write, a line is one line with one path in it.
  */
 #include <stdlib.h>
 
@@ -23,10 +25,11 @@ static struct slice decoded(struct str *out, struct slice text)
 
 static bool same_command(const struct smtp_command *a, const struct smtp_command *b)
 {
-	return a->verb == b->verb && slice_eq(a->path.mailbox, b->path.mailbox) && a->params == b->params &&
-	       a->size == b->size && a->body == b->body && a->ret == b->ret && a->notify == b->notify &&
-	       slice_eq(a->envid, b->envid) && slice_eq(a->orcpt, b->orcpt) && a->chunk_size == b->chunk_size &&
-	       a->chunk_last == b->chunk_last;
+	return a->verb == b->verb && slice_eq(a->path.mailbox, b->path.mailbox) &&
+		a->params == b->params && a->size == b->size && a->body == b->body &&
+		a->ret == b->ret && a->notify == b->notify && slice_eq(a->envid, b->envid) &&
+		slice_eq(a->orcpt, b->orcpt) && a->chunk_size == b->chunk_size &&
+		a->chunk_last == b->chunk_last;
 }
 
 static void write_again(const struct smtp_command *cmd, struct str *out)
@@ -64,23 +67,29 @@ static void check_writing(const struct smtp_command *cmd, uint32_t offered)
 	struct str out = STR(storage);
 	struct smtp_command again;
 
-	if (cmd->verb != SMTP_VERB_MAIL && cmd->verb != SMTP_VERB_RCPT && cmd->verb != SMTP_VERB_BDAT)
+	if (cmd->verb != SMTP_VERB_MAIL && cmd->verb != SMTP_VERB_RCPT &&
+		cmd->verb != SMTP_VERB_BDAT)
 		return;
-	/* This type has a form of its own, which is written from characters, not from the form that came. */
+	/* This type has a form of its own, which is written from characters, not from the form that
+	 * came. */
 	if (slice_has_prefix_nocase(cmd->orcpt, SLICE("utf-8;")))
 		return;
 	write_again(cmd, &out);
 	ASSERT(out.len >= 2 && out.ptr[out.len - 2] == '\r' && out.ptr[out.len - 1] == '\n');
-	ASSERT(smtp_command_parse(slice_of(out.ptr, out.len - 2), offered, &again) == SMTP_COMMAND_OK);
+	ASSERT(smtp_command_parse(slice_of(out.ptr, out.len - 2), offered, &again) ==
+		SMTP_COMMAND_OK);
 	ASSERT(same_command(cmd, &again) || cmd->envid.len > 0 || cmd->orcpt.len > 0);
 	if (cmd->envid.len > 0 || cmd->orcpt.len > 0) {
 		/* xtext may write an octet in two ways; ours is one of them. */
 		char texts[4][512];
 		struct str t[4] = { STR(texts[0]), STR(texts[1]), STR(texts[2]), STR(texts[3]) };
-		bool dropped = (cmd->envid.len > 0 && again.envid.len == 0) || (cmd->orcpt.len > 0 && again.orcpt.len == 0);
+		bool dropped = (cmd->envid.len > 0 && again.envid.len == 0) ||
+			(cmd->orcpt.len > 0 && again.orcpt.len == 0);
 
-		ASSERT(dropped || slice_eq(decoded(&t[0], cmd->envid), decoded(&t[1], again.envid)));
-		ASSERT(dropped || slice_eq(decoded(&t[2], cmd->orcpt), decoded(&t[3], again.orcpt)));
+		ASSERT(dropped ||
+			slice_eq(decoded(&t[0], cmd->envid), decoded(&t[1], again.envid)));
+		ASSERT(dropped ||
+			slice_eq(decoded(&t[2], cmd->orcpt), decoded(&t[3], again.orcpt)));
 	}
 }
 
@@ -89,13 +98,16 @@ static void check_offers(const struct smtp_command *cmd, uint32_t offered)
 	ASSERT(!(cmd->params & SMTP_PARAM_SIZE) || (offered & SMTP_CAP_SIZE));
 	ASSERT(!(cmd->params & SMTP_PARAM_BODY) || (offered & SMTP_CAP_8BITMIME));
 	ASSERT(cmd->body != SMTP_BODY_BINARYMIME || (offered & SMTP_CAP_BINARYMIME));
-	ASSERT(!(cmd->params & (SMTP_PARAM_ENVID | SMTP_PARAM_RET | SMTP_PARAM_ORCPT | SMTP_PARAM_NOTIFY)) ||
-	       (offered & SMTP_CAP_DSN));
+	ASSERT(!(cmd->params &
+		       (SMTP_PARAM_ENVID | SMTP_PARAM_RET | SMTP_PARAM_ORCPT |
+			       SMTP_PARAM_NOTIFY)) ||
+		(offered & SMTP_CAP_DSN));
 	ASSERT(!cmd->path.is_utf8 || (offered & SMTP_CAP_SMTPUTF8));
 	ASSERT(cmd->verb != SMTP_VERB_BDAT || (offered & SMTP_CAP_CHUNKING));
 }
 
-/* Any octets as a path: refused, or one line of which a reader finds the same path and nothing behind it. */
+/* Any octets as a path: refused, or one line of which a reader finds the same path and nothing
+ * behind it. */
 static void check_any_path(struct slice path)
 {
 	char storage[SMTP_COMMAND_SEND_MAX];

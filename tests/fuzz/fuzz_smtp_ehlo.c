@@ -1,8 +1,9 @@
 /* fuzz_smtp_ehlo.c - capabilities from any reply (row FZ-02)
  *
- * The first two octets are the discard set, the rest is fed to the reply parser, and what comes out of that as a reply is
- * taken for one to EHLO. Claims: nothing discarded is offered, limits are within theirs, the name is a word of line 1,
- * lines in another order offer the same, and each capability is there because a line says so.
+ * The first two octets are the discard set, the rest is fed to the reply parser, and what comes out
+ * of that as a reply is taken for one to EHLO. Claims: nothing discarded is offered, limits are
+ * within theirs, the name is a word of line 1, lines in another order offer the same, and each
+ * capability is there because a line says so.
  */
 #include <stdlib.h>
 
@@ -19,7 +20,8 @@ static void check_caps(const struct smtp_caps *caps, uint32_t discard)
 	ASSERT(caps->mail_max <= EHLO_LIMIT_MAX);
 	ASSERT(caps->rcpt_domain_max <= EHLO_LIMIT_MAX);
 	ASSERT((caps->bits & SMTP_CAP_SIZE) || caps->size_limit == 0);
-	ASSERT((caps->bits & SMTP_CAP_LIMITS) || caps->rcpt_max + caps->mail_max + caps->rcpt_domain_max == 0);
+	ASSERT((caps->bits & SMTP_CAP_LIMITS) ||
+		caps->rcpt_max + caps->mail_max + caps->rcpt_domain_max == 0);
 	ASSERT(!(caps->bits & SMTP_CAP_SMTPUTF8) || ((caps->bits | discard) & SMTP_CAP_8BITMIME));
 	for (size_t i = 0; i < caps->name_len; i++)
 		ASSERT(caps->name[i] != ' ' && caps->name[i] != '\n');
@@ -36,7 +38,8 @@ static bool is_offered(struct slice text, const char *keyword)
 
 		slice_skip(&line, MIN(line.len, (size_t)4));
 		if (slice_has_prefix_nocase(line, slice_of_str(keyword)) &&
-		    (line.len == n || line.ptr[n] == ' ' || line.ptr[n] == '\t' || line.ptr[n] == '='))
+			(line.len == n || line.ptr[n] == ' ' || line.ptr[n] == '\t' ||
+				line.ptr[n] == '='))
 			return true;
 	}
 	return false;
@@ -55,14 +58,16 @@ static struct smtp_reply reversed(const struct smtp_reply *reply, struct str *st
 		ptrdiff_t newline = slice_find_last_char(text, '\n');
 
 		str_add_char(storage, '\n');
-		str_add(storage, slice_of(text.ptr + newline + 1, text.len - (size_t)(newline + 1)));
+		str_add(storage,
+			slice_of(text.ptr + newline + 1, text.len - (size_t)(newline + 1)));
 		text.len = newline < 0 ? 0 : (size_t)newline;
 	}
 	other.text = str_slice(storage);
 	return other;
 }
 
-static void check_order(const struct smtp_reply *reply, uint32_t discard, const struct smtp_caps *caps)
+static void check_order(
+	const struct smtp_reply *reply, uint32_t discard, const struct smtp_caps *caps)
 {
 	char storage[REPLY_TEXT_MAX + 1];
 	struct str text = STR(storage);

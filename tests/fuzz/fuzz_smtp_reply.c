@@ -1,7 +1,8 @@
 /* fuzz_smtp_reply.c - the reply parser on any octets in any pieces (row FZ-01)
  *
- * The first two octets choose how the rest is cut. Claims: the pieces make no difference to anything a caller can see,
- * each reply is within its bounds and printable, its codes are among its own octets, and a failed parser stays failed.
+ * The first two octets choose how the rest is cut. Claims: the pieces make no difference to
+ * anything a caller can see, each reply is within its bounds and printable, its codes are among its
+ * own octets, and a failed parser stays failed.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_printable(struct slice text)
 {
 	for (size_t i = 0; i < text.len; i++)
-		ASSERT(((unsigned char)text.ptr[i] >= 0x20 && text.ptr[i] != 0x7f) || text.ptr[i] == '\n');
+		ASSERT(((unsigned char)text.ptr[i] >= 0x20 && text.ptr[i] != 0x7f) ||
+			text.ptr[i] == '\n');
 }
 
 static void check_reply(const struct smtp_reply *r)
@@ -38,15 +40,17 @@ static void check_reply(const struct smtp_reply *r)
 
 static bool same_reply(const struct smtp_reply *a, const struct smtp_reply *b)
 {
-	return a->code == b->code && a->enhanced.class == b->enhanced.class && a->enhanced.subject == b->enhanced.subject &&
-	       a->enhanced.detail == b->enhanced.detail && a->has_enhanced == b->has_enhanced &&
-	       a->codes_differ == b->codes_differ && a->lf_only == b->lf_only && a->text_cut == b->text_cut &&
-	       a->lines == b->lines && slice_eq(a->text, b->text);
+	return a->code == b->code && a->enhanced.class == b->enhanced.class &&
+		a->enhanced.subject == b->enhanced.subject &&
+		a->enhanced.detail == b->enhanced.detail && a->has_enhanced == b->has_enhanced &&
+		a->codes_differ == b->codes_differ && a->lf_only == b->lf_only &&
+		a->text_cut == b->text_cut && a->lines == b->lines && slice_eq(a->text, b->text);
 }
 
-/* Feeds the next piece, from memory of its own so that a sanitizer sees its ends, until there is a reply, an error, or
- * nothing left. Returns the last result; *rest loses what was taken. */
-static int feed_pieces(struct smtp_reply_parser *p, struct slice *rest, unsigned *cuts, struct smtp_reply *ret)
+/* Feeds the next piece, from memory of its own so that a sanitizer sees its ends, until there is a
+ * reply, an error, or nothing left. Returns the last result; *rest loses what was taken. */
+static int feed_pieces(
+	struct smtp_reply_parser *p, struct slice *rest, unsigned *cuts, struct smtp_reply *ret)
 {
 	int r = 0;
 

@@ -13,7 +13,7 @@
 
 #define ALL 0x1fffu		/* every capability */
 
-/* --- writing -------------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 #define S(literal) { "" literal, sizeof(literal) - 1 }
 
@@ -33,7 +33,8 @@ static const struct mail_case {
 	{ { .sender = S("\"a>b\"@c") }, "MAIL FROM:<\"a>b\"@c>\r\n" },
 	{ { .sender = S("john doe@x") }, "MAIL FROM:<john doe@x>\r\n" },		/* case 411 */
 	{ { .sender = S("a@b"), .has_size = true, .size = 9, .body = SMTP_BODY_BINARYMIME, .envid = S("e"),
-	    .ret = SMTP_RET_FULL, .smtputf8 = true, .requiretls = true, .auth_empty = true },	/* case 399 */
+	/* case 399 */
+	    .ret = SMTP_RET_FULL, .smtputf8 = true, .requiretls = true, .auth_empty = true },
 	  "MAIL FROM:<a@b> SIZE=9 BODY=BINARYMIME ENVID=e RET=FULL SMTPUTF8 REQUIRETLS AUTH=<>\r\n" },
 	{ { .sender = S("%0d%0a\xe5\x98\x8a@b") }, "MAIL FROM:<%0d%0a\xe5\x98\x8a@b>\r\n" },	/* INJ-01: no LF, only looks */
 	/* INJ-01, INJ-03, case 401: none of these becomes a line. */
@@ -108,7 +109,8 @@ static void test_simple_commands_are_written(void **state)
 
 	(void)state;
 	assert_int_equal(smtp_command_add_hello(&out, SMTP_VERB_EHLO, SLICE("c.test")), 0);
-	assert_int_equal(smtp_command_add_hello(&out, SMTP_VERB_HELO, SLICE("[192.0.2.50]")), 0);	/* case 168 */
+	/* case 168 */
+	assert_int_equal(smtp_command_add_hello(&out, SMTP_VERB_HELO, SLICE("[192.0.2.50]")), 0);
 	assert_int_equal(smtp_command_add_plain(&out, SMTP_VERB_DATA), 0);
 	assert_int_equal(smtp_command_add_bdat(&out, 18446744073709551615u, false), 0);
 	assert_int_equal(smtp_command_add_bdat(&out, 0, true), 0);
@@ -194,7 +196,7 @@ static void test_a_full_str_loses_the_line_and_nothing_before_it(void **state)
 	assert_true(str_is_full(&full));
 }
 
-/* --- reading -------------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static const struct parse_case {
 	const char *line;
@@ -437,7 +439,8 @@ static void test_what_we_write_we_can_read(void **state)
 		if (smtp_command_add_mail(&out, mail) < 0)
 			continue;
 		if (mail->sender.len > 0 && address_parse(mail->sender, ADDRESS_UTF8, &ignored) < 0)
-			continue;		/* case 411: written as given, and no strict server takes it */
+			/* case 411: written as given, and no strict server takes it */
+			continue;
 		enum smtp_command_error error = smtp_command_parse(slice_of(out.ptr, out.len - 2), ALL, &cmd);
 
 		assert_int_equal(error, ignored.is_utf8 && !mail->smtputf8 ? SMTP_COMMAND_NEEDS_UTF8 : SMTP_COMMAND_OK);

@@ -14,7 +14,8 @@ struct line {
 	uint32_t flaws;
 };
 
-/* Feeds all of wire: a first piece of cut octets, then pieces of step; expects exactly these lines, ended by NULL. */
+/* Feeds all of wire: a first piece of cut octets, then pieces of step; expects exactly these lines,
+ * ended by NULL. */
 static void check_lines(struct slice wire, size_t cut, size_t step, const struct line *expected)
 {
 	struct smtp_command_line_reader *reader = malloc(sizeof(*reader));
@@ -145,7 +146,8 @@ static void test_LIS_03_lines_are_bounded(void **state)
 	}
 	struct slice more = SLICE("\r\nQUIT\r\n");
 
-	assert_int_equal(smtp_command_line_feed(&reader, &more, &line), -EMSGSIZE);	/* failed for good */
+	/* failed for good */
+	assert_int_equal(smtp_command_line_feed(&reader, &more, &line), -EMSGSIZE);
 	assert_int_equal(more.len, 8);
 }
 

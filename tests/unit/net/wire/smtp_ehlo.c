@@ -59,6 +59,7 @@ static const struct ehlo_case cases[] = {
 	{ "EHL-01: only the first word counts", "250-x\r\n250 SIZE 1000 octets\r\n", SMTP_CAP_SIZE, 1000, "x" },
 	{ "EHL-01: SIZE twice the same", "250-x\r\n250-SIZE 9\r\n250 SIZE 9\r\n", SMTP_CAP_SIZE, 9, "x" },
 	{ "EHL-01: SIZE in contradiction is unknown", "250-x\r\n250-SIZE 0\r\n250 SIZE 1\r\n", SMTP_CAP_SIZE, 0, "x" },
+	{ "EHL-01: in either order", "250-x\r\n250-SIZE 2\r\n250 SIZE 1\r\n", SMTP_CAP_SIZE, 0, "x" },
 	{ "EHL-01: and stays unknown", "250-x\r\n250-SIZE 1\r\n250-SIZE 2\r\n250 SIZE 2\r\n", SMTP_CAP_SIZE, 0, "x" },
 	{ "EHL-06, case 608: SMTPUTF8 brings 8BITMIME", "250-x\r\n250 SMTPUTF8\r\n", SMTP_CAP_SMTPUTF8 | SMTP_CAP_8BITMIME, 0,
 		"x" },
@@ -136,7 +137,8 @@ static void test_EHL_09_limits_are_clamped_and_zero_is_not_believed(void **state
 	}
 }
 
-/* Where the text is cut, half of a line must not be taken for a whole one: "SIZE 10240000" for "SIZE 10". */
+/* Where the text is cut, half of a line must not be taken for a whole one: "SIZE 10240000" for
+ * "SIZE 10". */
 static void test_half_a_line_is_no_keyword(void **state)
 {
 	static const char tail[] = "SIZE 10240000";
@@ -144,7 +146,8 @@ static void test_half_a_line_is_no_keyword(void **state)
 
 	(void)state;
 	for (size_t over = 0; over < sizeof(tail) + 8; over++) {
-		/* The text of line 1 is as long as it takes for the last `over` octets not to fit. */
+		/* The text of line 1 is as long as it takes for the last `over` octets not to fit.
+		 * */
 		size_t name_len = REPLY_TEXT_MAX + over - sizeof("250-\n250 SIZE 10240000") + 1;
 		struct str text = STR(wire);
 

@@ -19,7 +19,8 @@ struct reply_case {
 	int err;
 	int code;
 	const char *text;
-	const char *enhanced;		/* "5.7.1" when the server gave it, "(5.0.0)" when we made it */
+	/* "5.7.1" when the server gave it, "(5.0.0)" when we made it */
+	const char *enhanced;
 	bool codes_differ;
 	bool lf_only;
 	unsigned lines;
@@ -37,6 +38,8 @@ static const struct reply_case cases[] = {
 		.enhanced = "(2.0.0)", .codes_differ = true, .lines = 2 },
 	{ .claim = "codes that differ in the middle differ", .wire = "250-a\r\n251-b\r\n250 c\r\n", .code = 250,
 		.text = "250-a\n251-b\n250 c", .enhanced = "(2.0.0)", .codes_differ = true, .lines = 3 },
+	{ .claim = "codes that agree at the end differ all the same", .wire = "250-a\r\n251-b\r\n251 c\r\n", .code = 251,
+		.text = "250-a\n251-b\n251 c", .enhanced = "(2.0.0)", .codes_differ = true, .lines = 3 },
 	{ .claim = "case 128, RPL-04: a code without text is a whole reply", .wire = "220\r\n", .code = 220, .text = "220",
 		.enhanced = "(2.0.0)" },
 	{ .claim = "a code and a blank is a whole reply", .wire = "220 \r\n", .code = 220, .text = "220 ", .enhanced = "(2.0.0)" },
@@ -104,6 +107,7 @@ static const struct reply_case cases[] = {
 	{ .claim = "digits of another script", .wire = "\xd9\xa2\xd9\xa5\xd9\xa0\r\n", .err = ERR_PROTO },
 	{ .claim = "a blank before", .wire = " 250 \r\n", .err = ERR_PROTO },
 	{ .claim = "case 139: a letter behind", .wire = "250x text\r\n", .err = ERR_PROTO },
+	{ .claim = "a letter behind, and nothing more", .wire = "250x\r\n", .err = ERR_PROTO },
 	{ .claim = "a tab behind", .wire = "250\ttext\r\n", .err = ERR_PROTO },
 	{ .claim = "a letter inside", .wire = "25x ok\r\n", .err = ERR_PROTO },
 	{ .claim = "an empty line", .wire = "\r\n", .err = ERR_PROTO },
@@ -433,7 +437,8 @@ static void test_RPL_02_lines_are_bounded_and_what_is_over_the_text_is_dropped(v
 		assert_int_equal(r.text.len, REPLY_TEXT_MAX);
 		assert_int_equal(feed_long(REPLY_TEXT_MAX + 1, steps[i], true, &p, &r), 1);
 		assert_true(r.text_cut);
-		assert_int_equal(feed_long(REPLY_LINE_MAX - 1, steps[i], true, &p, &r), 1);	/* its CR is the last */
+		/* its CR is the last */
+		assert_int_equal(feed_long(REPLY_LINE_MAX - 1, steps[i], true, &p, &r), 1);
 		assert_int_equal(feed_long(REPLY_LINE_MAX, steps[i], true, &p, &r), -EMSGSIZE);
 		assert_int_equal(feed_long(1 << 20, steps[i], false, &p, &r), -EMSGSIZE);
 		assert_true(slice_has_prefix(smtp_reply_offence(&p), SLICE("550 5.7.1 xx")));
