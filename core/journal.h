@@ -62,15 +62,8 @@ struct journal_waiter {
 	void (*fn)(struct journal_waiter *waiter, int err);
 };
 
-/* private */
-struct journal_segment {
-	struct list node;
-	uint32_t number;
-	uint32_t holds;		/* live things in it, see journal_hold */
-	int file;
-	uint32_t end;		/* where the records end */
-	bool sealed;		/* nothing is appended any more */
-};
+/* private: see core/journal_impl.h */
+struct journal_segment;
 
 struct journal;
 
@@ -130,7 +123,9 @@ struct journal_read {
 	struct journal_ref ref;
 	void *buf;
 	journal_read_fn *fn;
+	/* private */
 	size_t got;
+	struct list node;
 };
 void journal_read(struct journal *j, struct journal_read *read, struct journal_ref ref, void *buf, journal_read_fn *fn);
 

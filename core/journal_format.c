@@ -58,23 +58,24 @@ void journal_head_write(void *area, const struct journal_head *head)
 	memcpy((char *)area + JOURNAL_HEAD_COPY, &h, sizeof(h));
 }
 
-/* One copy: 1, 0 when it is no head, ERR_VERSION when it is somebody else's. */
-static int head_read_copy(const void *src, struct journal_head *ret_head, bool *ret_foreign)
+/* What one copy of a head is. */
+enum copy { COPY_BLANK, COPY_GOOD, COPY_OTHER, COPY_BAD, COPY_FOREIGN, COPY_FOREIGN_BAD };
+
+static enum copy head_read_copy(const void *src, struct journal_head *ret_head)
 {
+	static const struct head_bytes blank;
 	struct head_bytes h;
 
 	memcpy(&h, src, sizeof(h));
-	*ret_foreign = false;
+	if (memcmp(&h, &blank, sizeof(h)) == 0)
+		return COPY_BLANK;
 	if (memcmp(h.magic, head_magic, sizeof(h.magic)) != 0)
-		return 0;
-	*ret_foreign = h.format != JOURNAL_FORMAT;
-	if (h.crc != head_crc(&h))
-		return 0;
-	if (*ret_foreign)
-		return ERR_VERSION;
-	if (h.segment == 0 || h.prev >= h.segment || h.size > JOURNAL_SEGMENT_SIZE_MAX ||
+		return COPY_BAD;
+	if (h.format != JOURNAL_FORMAT)
+		return h.crc == head_crc(&h) ? COPY_FOREIGN : COPY_FOREIGN_BAD;
+	if (h.crc != head_crc(&h) || h.segment == 0 || h.prev >= h.segment || h.size > JOURNAL_SEGMENT_SIZE_MAX ||
 	    h.prev_end > JOURNAL_SEGMENT_SIZE_MAX)
-		return 0;
+		return COPY_BAD;
 	*ret_head = (struct journal_head){
 		.segment = h.segment,
 		.prev = h.prev,
@@ -83,26 +84,30 @@ static int head_read_copy(const void *src, struct journal_head *ret_head, bool *
 		.batch = h.batch,
 		.size = h.size,
 	};
-	return 1;
+	return COPY_GOOD;
 }
 
-int journal_head_read(const void *area, size_t len, struct journal_head *ret_head)
+int journal_head_read(const void *area, size_t len, uint32_t segment, struct journal_head *ret_head)
 {
-	struct journal_head heads[2];
-	bool foreign[2] = { false, false };
-	int r[2] = { 0, 0 };
+	struct journal_head head;
+	enum copy copies[2] = { COPY_BLANK, COPY_BLANK };
+	unsigned counts[COPY_FOREIGN_BAD + 1] = { 0 };
 
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < 2; i++) {
 		if (len >= i * JOURNAL_HEAD_COPY + JOURNAL_HEAD_LEN)
-			r[i] = head_read_copy((const char *)area + i * JOURNAL_HEAD_COPY, &heads[i], &foreign[i]);
-	if (r[0] != 1 && r[1] != 1) {
-		/* Another format may sum differently: two copies that agree on being foreign are believed. */
-		if (r[0] == ERR_VERSION || r[1] == ERR_VERSION || (foreign[0] && foreign[1]))
-			return ERR_VERSION;
-		return ERR_CORRUPT;
+			copies[i] = head_read_copy((const char *)area + i * JOURNAL_HEAD_COPY, &head);
+		if (copies[i] == COPY_GOOD && head.segment != segment)
+			copies[i] = COPY_OTHER;
+		else if (copies[i] == COPY_GOOD)
+			*ret_head = head;
+		counts[copies[i]]++;
 	}
-	*ret_head = heads[r[0] == 1 ? 0 : 1];
-	return (r[0] == 1) + (r[1] == 1);
+	if (counts[COPY_GOOD] > 0)
+		return (int)counts[COPY_GOOD];
+	/* Another format may sum differently: two copies that agree on being foreign are believed. */
+	if (counts[COPY_FOREIGN] > 0 || counts[COPY_FOREIGN_BAD] == 2)
+		return ERR_VERSION;
+	return counts[COPY_BAD] + counts[COPY_FOREIGN_BAD] > 0 ? ERR_CORRUPT : 0;
 }
 
 static uint32_t record_crc(const void *record, struct journal_place place, uint32_t len)

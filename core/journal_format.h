@@ -55,9 +55,10 @@ static inline uint32_t journal_record_size(uint32_t len)
 /* Writes both copies; area has JOURNAL_HEAD_SIZE octets. */
 void journal_head_write(void *area, const struct journal_head *head);
 
-/* Reads the first good copy of what may be less than JOURNAL_HEAD_SIZE octets. Returns how many copies are good (and then
- * *ret_head is set), ERR_VERSION for another format, or ERR_CORRUPT. */
-int journal_head_read(const void *area, size_t len, struct journal_head *ret_head);
+/* Reads the head of this segment from what may be less than JOURNAL_HEAD_SIZE octets. Returns how many copies are good (and
+ * *ret_head is set); 0 when the segment was never begun: zeros, or the good head of a recycled file's former life;
+ * ERR_VERSION for another format, or ERR_CORRUPT. */
+int journal_head_read(const void *area, size_t len, uint32_t segment, struct journal_head *ret_head);
 
 /* What a record's checksum depends on beside its bytes. */
 struct journal_place {

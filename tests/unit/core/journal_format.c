@@ -101,7 +101,7 @@ static void what_is_written_is_read(void **state)
 
 	(void)state;
 	image_make(&m);
-	assert_int_equal(journal_head_read(m.bytes, sizeof(m.bytes), &head), 2);
+	assert_int_equal(journal_head_read(m.bytes, sizeof(m.bytes), SEGMENT, &head), 2);
 	assert_int_equal(head.segment, SEGMENT);
 	assert_int_equal(head.prev, 6);
 	assert_int_equal(head.prev_end, 9000);
@@ -160,7 +160,7 @@ static void each_flipped_bit_of_a_head_costs_one_copy(void **state)
 		const bool covered = bit / 8 % JOURNAL_HEAD_COPY < JOURNAL_HEAD_LEN;
 
 		m.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
-		assert_int_equal(journal_head_read(m.bytes, sizeof(m.bytes), &head), covered ? 1 : 2);
+		assert_int_equal(journal_head_read(m.bytes, sizeof(m.bytes), SEGMENT, &head), covered ? 1 : 2);
 		assert_int_equal(head.segment, SEGMENT);
 		assert_int_equal(head.prev_end, 9000);
 		m.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
@@ -246,18 +246,39 @@ static void another_format_is_told_from_damage(void **state)
 	(void)state;
 	image_make(&m);
 	memcpy(m.bytes + 12, &format, 4);
-	assert_int_equal(journal_head_read(m.bytes, IMAGE, &head), 1);		/* one copy alone: a bad sector */
+	assert_int_equal(journal_head_read(m.bytes, IMAGE, SEGMENT, &head), 1);		/* one copy alone: a bad sector */
 	memcpy(m.bytes + JOURNAL_HEAD_COPY + 12, &format, 4);
-	assert_int_equal(journal_head_read(m.bytes, IMAGE, &head), ERR_VERSION);	/* both, summed another way */
+	assert_int_equal(journal_head_read(m.bytes, IMAGE, SEGMENT, &head), ERR_VERSION);	/* both, summed another way */
 	memset(m.bytes + JOURNAL_HEAD_COPY, 0, 64);
-	assert_int_equal(journal_head_read(m.bytes, IMAGE, &head), ERR_CORRUPT);
+	assert_int_equal(journal_head_read(m.bytes, IMAGE, SEGMENT, &head), ERR_CORRUPT);
 
 	const uint32_t crc = crc32c(0, m.bytes + 12, 52);
 
 	memcpy(m.bytes + 8, &crc, 4);
-	assert_int_equal(journal_head_read(m.bytes, IMAGE, &head), ERR_VERSION);	/* one, with a good sum */
+	assert_int_equal(journal_head_read(m.bytes, IMAGE, SEGMENT, &head), ERR_VERSION);	/* one, with a good sum */
+}
+
+static void a_head_that_was_never_written_is_no_damage(void **state)
+{
+	static struct image m;
+	static uint8_t old[IMAGE];
+	struct journal_head head = { .segment = 3 };
+
+	(void)state;
+	image_make(&m);
 	for (size_t len = 0; len < JOURNAL_HEAD_LEN; len++)
-		assert_int_equal(journal_head_read(m.bytes, len, &head), ERR_CORRUPT);
+		assert_int_equal(journal_head_read(m.bytes, len, SEGMENT, &head), 0);
+	assert_int_equal(journal_head_read(old, IMAGE, SEGMENT, &head), 0);
+	assert_int_equal(head.segment, 3);
+	memcpy(old, m.bytes, IMAGE);
+	assert_int_equal(journal_head_read(old, IMAGE, SEGMENT + 1, &head), 0);	/* recycled */
+	head.segment = SEGMENT + 1;
+	journal_head_write(m.bytes, &head);
+	memcpy(old + JOURNAL_HEAD_COPY, m.bytes + JOURNAL_HEAD_COPY, 512);
+	assert_int_equal(journal_head_read(old, IMAGE, SEGMENT + 1, &head), 1);	/* torn: one sector is still the old one */
+	assert_int_equal(head.segment, SEGMENT + 1);
+	old[JOURNAL_HEAD_COPY + 9] ^= 1;
+	assert_int_equal(journal_head_read(old, IMAGE, SEGMENT + 1, &head), ERR_CORRUPT);
 }
 
 /* Row SPL-06: mail that imitates records, in a place where the search passes over it, under a salt its author cannot know. */
@@ -353,6 +374,7 @@ int main(void)
 		CLAIM("SPL-10: records of another segment, salt or place are nothing",
 		      records_of_another_segment_or_salt_or_place_are_nothing),
 		CLAIM("SPL-12: another format is told from damage", another_format_is_told_from_damage),
+		CLAIM("a head that was never written is no damage", a_head_that_was_never_written_is_no_damage),
 		CLAIM("SPL-06: an imitated record inside a damaged one is not found",
 		      an_imitated_record_inside_a_damaged_one_is_not_found),
 		CLAIM("SPL-06: a hostile block costs no more than its budget", a_hostile_block_costs_no_more_than_its_budget),
