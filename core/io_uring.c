@@ -116,6 +116,7 @@ static void complete_locally(struct op *op, enum op_kind kind, int res)
 	op->cancel_asked = false;
 	op->slot = UINT32_MAX;
 	op->local_res = res;
+	list_init(&op->node);
 	list_push_back(&self->local, &op->node);
 }
 
