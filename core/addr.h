@@ -52,4 +52,5 @@ struct addr_net {
 };
 /* Brackets around IPv6 are accepted with or without; host bits that are set are an error (-ERANGE), as in Postfix. */
 int addr_net_parse(struct slice text, struct addr_net *ret_net);
+/* An IPv4 address mapped into IPv6 is no member of an IPv4 network: listeners for IPv6 take IPv6 only. */
 bool addr_net_contains(const struct addr_net *net, const struct addr *a);
