@@ -21,7 +21,7 @@ const char *err_text(int err)
 		break;
 	}
 	/* strerrordesc_np returns a constant without locale or buffer, safe in every thread. */
-	const char *text = strerrordesc_np(-err);
+	const char *text = err < 0 && err >= -4095 ? strerrordesc_np(-err) : NULL;
 
 	return text != NULL ? text : "unknown error";
 }

@@ -62,6 +62,7 @@ struct slice slice_trim(struct slice s)
 int slice_to_u64(struct slice s, uint64_t max, uint64_t *ret_value)
 {
 	uint64_t value = 0;
+	bool too_large = false;
 
 	if (s.len == 0)
 		return -EINVAL;
@@ -70,11 +71,10 @@ int slice_to_u64(struct slice s, uint64_t max, uint64_t *ret_value)
 			return -EINVAL;
 		uint64_t digit = (uint64_t)(s.ptr[i] - '0');
 
-		if (value > (UINT64_MAX - digit) / 10)
-			return -ERANGE;
-		value = value * 10 + digit;
+		too_large = too_large || value > (UINT64_MAX - digit) / 10;
+		value = value * 10 + digit;	/* may wrap, and is not used then */
 	}
-	if (value > max)
+	if (too_large || value > max)
 		return -ERANGE;
 	*ret_value = value;
 	return 0;
