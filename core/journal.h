@@ -94,7 +94,9 @@ int journal_append(struct journal *j, uint8_t type, enum journal_class class, co
 		   struct journal_ref *ret_ref);
 
 /* Calls waiter->fn once everything appended up to now is durable (0), or has become void (< 0): then none of the records
- * appended since the last successful commit counts, those of other callers included. The waiter must stay put until then. */
+ * appended since the last successful commit counts, those of other callers included. The waiter must stay put until then.
+ * A full memory is committed without being asked: of records that belong together some may be durable (and come back) while
+ * the rest is void, so the last one of them is what makes them count. */
 void journal_commit(struct journal *j, struct journal_waiter *waiter);
 
 /* Counts up whenever records became void: remember it with the first of several records that belong together, and compare
