@@ -156,12 +156,16 @@ static void fail_by_reply(struct session *s, const struct smtp_reply *reply)
 {
 	struct session_failure *f = &s->failure;
 	struct str text = STR(f->text);
+	struct slice line, rest = reply->text;
 
 	f->state = s->state;
 	f->err = 0;
 	f->code = reply->code;
 	f->dsn = reply->enhanced;
-	str_add_printable(&text, reply->text, sizeof(f->text));
+	while (smtp_reply_next_line(&rest, &line)) {
+		str_add_cstr(&text, text.len > 0 ? " " : "");
+		str_add_printable(&text, line, sizeof(f->text));
+	}
 	f->text_len = text.len;
 }
 

@@ -440,7 +440,7 @@ static int collect(const struct packet *p, const struct wire_name *asked, enum d
 {
 	struct wire_name owner = *asked;
 	char text[DNS_NAME_TEXT_MAX];
-	struct rr alias;
+	struct rr alias = { 0 };
 	int r;
 
 	while ((r = collect_at(p, &owner, type, a, &alias)) == 2) {
