@@ -58,6 +58,7 @@ class Engine:
             "spool_directory": self.spool,
             "inject_smtp_listen": "%s:%d" % (self.host, self.port),
             "mynetworks": "127.0.0.0/8",
+            "smtp_deny_networks": "",     # the sinks are on loopback addresses
             "myhostname": "engine.test",
             "worker_threads": "2",
             "maillog_file": self.log,
