@@ -19,7 +19,8 @@ struct source {
 	/* On the destination's core: as body.release of attempt->body; set by delivery when it takes the attempt. */
 	void (*release)(struct body *body, struct body_window *window);
 	/* On the destination's core: all outcomes of [first, first + count) are filled in. Releases all content, makes the
-	 * outcomes durable, logs and counts them. Answers with delivery_on_settled. */
+	 * outcomes durable, logs and counts them. Answers with delivery_on_settled. The attempt need not have been claimed:
+	 * it never was when it is answered without a session, or when the claim failed. */
 	void (*settle)(struct attempt *a);
 	/* On the destination's core: nothing of the job is open any more, or a claim or settle was answered with ERR_CORRUPT
 	 * (the content is damaged, the message kept aside by the source). The job is the source's again. */

@@ -489,6 +489,8 @@ void session_start(struct session *s, struct transaction *t)
 	t->rcpt_next = 0;
 	t->accepted = 0;
 	t->window = 0;
+	t->window_queued[0] = false;
+	t->window_queued[1] = false;
 	t->use = ++s->uses;
 	if (s->current == NULL)
 		s->current = t;

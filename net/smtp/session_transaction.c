@@ -223,7 +223,7 @@ static bool step_body(struct session *s, struct transaction *t)
 		return add_dot(s, t);
 	if (t->body->err < 0)
 		return fail_body(s, t);
-	if (!w->ready)
+	if (!w->ready || t->window_queued[t->window])
 		return false;
 	bool last = w->last;
 
@@ -233,7 +233,7 @@ static bool step_body(struct session *s, struct transaction *t)
 
 		conn_add(&s->conn, w->pieces[i].ptr, w->pieces[i].len, ends ? tag : TAG_NONE);
 	}
-	w->ready = false;
+	t->window_queued[t->window] = w->count > 0;
 	if (w->count == 0)
 		t->body->release(t->body, w);
 	t->window ^= 1;
@@ -264,8 +264,10 @@ void session_transaction_sent(struct session *s, uint8_t tag)
 	struct transaction *t = s->current;
 
 	/* Only the current one can have a body under way: the reply to a riding DATA comes after the reply to our dot. */
-	if (t != NULL && (tag == TAG_WINDOW_0 || tag == TAG_WINDOW_1))
-		t->body->release(t->body, &t->body->windows[tag - TAG_WINDOW_0]);
+	if (t == NULL || (tag != TAG_WINDOW_0 && tag != TAG_WINDOW_1))
+		return;
+	t->window_queued[tag - TAG_WINDOW_0] = false;
+	t->body->release(t->body, &t->body->windows[tag - TAG_WINDOW_0]);
 }
 
 /* --- replies ---------------------------------------------------------------------------------------------------------- */

@@ -54,4 +54,5 @@ struct transaction {
 	uint32_t rcpt_next;		/* the next to write */
 	uint32_t accepted;
 	uint8_t window;			/* of the body: the next to hand over */
+	bool window_queued[2];		/* handed over, not yet sent: it stays ready, for it is in use */
 };
