@@ -1,5 +1,6 @@
 #include "core/metric.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 /* One row per core, each on cache lines of its own; the last row is for threads that are no core. A cell of a core has one
@@ -12,22 +13,29 @@ static struct {
 
 static struct metric *metrics[METRIC_MAX];
 static unsigned metric_count;
+static pthread_mutex_t registering = PTHREAD_MUTEX_INITIALIZER;	/* cores start side by side */
 static _Thread_local unsigned own_row = OTHER_ROW;
 
 static bool is_registered(const struct metric *m)
 {
-	return m->index < metric_count && metrics[m->index] == m;
+	return m->index < METRIC_MAX && metrics[m->index] == m;
 }
 
-void metric_register(struct metric *m)
+static void take_place(struct metric *m)
 {
-	if (is_registered(m))
-		return;
 	ASSERT(metric_count < METRIC_MAX);
 	for (unsigned i = 0; i < metric_count; i++)
 		ASSERT(strcmp(metrics[i]->name, m->name) != 0);
 	m->index = metric_count;
 	metrics[metric_count++] = m;
+}
+
+void metric_register(struct metric *m)
+{
+	ASSERT(pthread_mutex_lock(&registering) == 0);
+	if (!is_registered(m))
+		take_place(m);
+	ASSERT(pthread_mutex_unlock(&registering) == 0);
 }
 
 void metric_thread_core(unsigned core)
