@@ -86,11 +86,11 @@ struct attempt {
 	/* private to the source: errands between the two cores */
 	struct attempt_errand {		/* belongs to whoever has the note */
 		uint8_t kind;
-		uint8_t windows;	/* there: released, to be filled again; back: filled */
+		uint8_t windows;	/* there: empty, to be filled; back: filled */
 		uint32_t closed;	/* recipients that are open no more */
 		int err;
 	} errand;
 	bool errand_out;		/* the rest is the destination core's: the note is away, */
 	bool settle_wanted;		/* and this is what it has to go for next */
-	uint8_t released;
+	bool last_seen;			/* the window that ends the message has arrived */
 };

@@ -38,6 +38,7 @@ struct rcpt {
 	uint8_t outcome;	/* enum rcpt_outcome */
 	uint8_t phase;		/* enum session_state in which it was decided */
 	bool ambiguous;		/* the final dot was under way: it may be delivered already (RFC 1047) */
+	bool in_doubt;		/* private to the source: on disk, an attempt was begun and its end is not certain */
 	struct enhanced_code dsn;
 	struct slice text;	/* why, printable, in the attempt's memory */
 };

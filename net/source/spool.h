@@ -44,8 +44,11 @@ struct spool_conf {
 	size_t segment_size;		/* journal_segment_size */
 	size_t journal_memory;		/* journal_memory: for the journal that is written to */
 	size_t message_limit;		/* this core's share of queue_message_limit */
-	size_t read_memory;
-	/* One recipient's outcome is durable: maillog_rcpt, but for tests. */
+	size_t envelope_memory;		/* addresses, recipients' states, places of content */
+	size_t read_memory;		/* content that is read back from disk, two windows an attempt */
+	size_t attempt_limit;		/* claimed and not settled; more of them wait */
+	uint64_t backoff_max_ns;	/* maximal_backoff_time: no recovered job waits longer (row OSR-09) */
+	/* One recipient's outcome has become durable; on the home core: maillog_rcpt. */
 	void (*log_rcpt)(const struct attempt *a, const struct rcpt *rcpt, enum maillog_status status);
 	/* Recovered and offered (0), or why not. Nothing may be accepted before. */
 	void (*ready)(struct spool *s, int err, void *context);

@@ -1,0 +1,346 @@
+/* spool_impl.h - the spool from inside: what its files share
+ *
+ *	spool.c			life, ids, housekeeping once a second
+ *	spool_message.c		a message in memory: recipients in order of destination, jobs, fragments, the end
+ *	spool_accept.c		drafts
+ *	spool_envelope.c	envelopes to the journal, in one record or in parts
+ *	spool_deliver.c		claims and releases, from both cores
+ *	spool_settle.c		outcomes, and the end of jobs
+ *	spool_window.c		content for a body window: from the journal's blocks, or read back
+ *	spool_recover.c		replay
+ *	spool_compact.c		old live messages move forward
+ *
+ * A message's way:	DRAFT -> COMMITTING -> QUEUED [-> MOVING -> QUEUED] -> gone
+ *						      `-> DAMAGED -> gone
+ *
+ * One hold on the oldest segment that has something of a message is enough: the journal gives segments back in order.
+ *
+ * never    included from outside of net/source/spool*.c
+ */
+#pragma once
+
+#include "core/map.h"
+#include "core/metric.h"
+#include "core/pool.h"
+#include "net/source/spool_record.h"
+
+#define SPOOL_MAGIC		UINT32_C(0x73706f6f)
+#define SPOOL_MESSAGE_MAGIC	UINT32_C(0x736d7367)
+#define SPOOL_ATTEMPT_MAGIC	UINT32_C(0x73617474)
+
+#define SPOOL_ID_BITS		6u			/* of an id: the journal's number */
+#define SPOOL_ID_CLOCK_SHIFT	14u			/* counters begin at the wall clock in units of 16 us */
+#define SPOOL_ID_COUNTER_MAX	(UINT64_C(1) << 57)	/* 58 bits are there; beyond it is no id of ours */
+#define SPOOL_IDS_AHEAD		(UINT64_C(1) << 20)	/* ids one IDS record allows: half of them is 5 s at 100,000 msg/s */
+
+#define SPOOL_TEND_NS		(NS_PER_SEC / 4)
+#define SPOOL_RETRY_NS		(NS_PER_SEC / 4)	/* after a failed journal, before the same thing is tried again */
+#define SPOOL_OFFER_BITE	512u			/* messages a turn, after recovery */
+#define SPOOL_READ_MAX		KIB(64)			/* one window read back from disk */
+#define SPOOL_ROOM_PERCENT	25u			/* below it, content is read rather than pinned */
+#define SPOOL_FRAGMENTS_INLINE	2u
+#define SPOOL_COMPACT_SLACK	4u			/* segments that may be dead without anybody minding */
+#define SPOOL_COMPACT_LOOK	64u			/* messages looked at for one that may be moved */
+#define SPOOL_ADOPTED_MEMORY	(4 * JOURNAL_BLOCK)
+
+enum spool_message_state {
+	SPOOL_MESSAGE_DRAFT,
+	SPOOL_MESSAGE_COMMITTING,	/* the envelope is on its way to the disk */
+	SPOOL_MESSAGE_QUEUED,
+	SPOOL_MESSAGE_MOVING,		/* like QUEUED, but claims wait */
+	SPOOL_MESSAGE_DAMAGED,		/* its content does not match: nothing of it is sent any more */
+};
+
+struct spool_job {
+	struct job job;
+	struct spool_job *next;		/* of the same message */
+	char *nexthop;			/* from the slab; NULL: somebody else's memory */
+	/* What is durable. The fields in job belong to the destination's core. */
+	uint32_t open;
+	uint32_t attempts;
+	uint64_t due_ns;
+	bool offered;
+};
+
+struct spool_message;
+typedef void spool_put_fn(struct spool_message *m, int err);
+
+struct spool_message {
+	struct message msg;
+	uint32_t smagic;
+	enum spool_message_state state;
+	struct spool_journal *journal;
+	struct list node;		/* of the journal: live, or drafts without content */
+	struct map_node by_id;
+	bool is_mapped;
+
+	/* content */
+	struct journal_ref *fragments;
+	uint32_t fragment_count;
+	uint32_t fragment_cap;
+	struct journal_ref fragments_inline[SPOOL_FRAGMENTS_INLINE];
+	uint32_t hold;			/* the segment; 0: none */
+	uint32_t epoch;			/* of the first record */
+
+	/* envelope */
+	char *text;			/* sender and addresses, from the slab */
+	size_t text_size;
+	size_t rcpts_size;
+
+	/* state */
+	struct spool_job *jobs;
+	uint32_t jobs_offered;		/* and not given back */
+	uint32_t rcpts_open;
+	uint32_t attempts;		/* claimed or about to be */
+	struct list claims;		/* of those that wait for the end of a move */
+
+	/* the envelope on its way to the journal */
+	struct journal_waiter put_waiter;
+	spool_put_fn *put_fn;
+	const struct journal_ref *put_fragments;
+	enum journal_class put_class;
+	uint32_t put_segment;		/* of its first record */
+	struct list put_node;
+	char *put_text;			/* an envelope in parts */
+	size_t put_size;
+	size_t put_offset;
+	struct spool_waiter *waiter;
+	struct task task;
+	int task_err;
+};
+
+/* Moves one message at a time from the oldest segment to the newest. */
+struct spool_mover {
+	struct spool_message *m;	/* NULL: idle */
+	struct journal_ref *fragments;	/* the new places */
+	uint32_t index;			/* of the fragment at work */
+	uint32_t hold;
+	uint32_t epoch;
+	bool pinned;
+	struct slice content;		/* of the fragment at work */
+	struct journal_read read;
+	struct journal_waiter waiter;
+	struct wheel_timer timer;	/* the next bite */
+	char *buf;			/* SPOOL_READ_MAX octets */
+};
+
+struct spool_journal {
+	struct spool *spool;
+	struct journal *journal;
+	unsigned index;
+	char dir[JOURNAL_PATH_MAX];
+	bool is_open;
+	bool is_ready;			/* its ids are durable too */
+	struct list live;		/* messages, those with the oldest content first; drafts among them */
+	struct list drafts;		/* nothing written yet */
+	struct list *offer_at;		/* in live: the next recovered message to be offered */
+	size_t offer_left;
+	uint64_t live_octets;
+
+	/* ids */
+	uint64_t id_next;		/* counter */
+	uint64_t ids_below;		/* durable: id_next stays below it */
+	uint64_t ids_asked;		/* in the record that is on its way */
+	uint32_t ids_hold;
+	uint32_t ids_hold_new;
+	bool ids_busy;
+	struct journal_waiter ids_waiter;
+
+	/* one envelope in parts at a time */
+	struct spool_message *put_owner;
+	struct list put_queue;
+
+	/* damaged messages whose end has to be written */
+	struct list damaged;
+
+	/* replay */
+	uint64_t stamp_ns;		/* the latest wall clock seen in records */
+	char *part_text;
+	size_t part_total;
+	size_t part_got;
+	uint64_t part_id;
+	uint32_t part_segment;
+	uint64_t damage_octets;
+	unsigned bad_records;
+
+	struct spool_mover mover;
+};
+
+struct spool_window {
+	bool used;
+	uint32_t first;			/* fragments [first, first + count) */
+	uint32_t count;
+	char *buf;			/* read; NULL: pinned */
+	size_t buf_size;
+	struct body_window filled;
+};
+
+enum spool_errand { SPOOL_ERRAND_CLAIM, SPOOL_ERRAND_FETCH, SPOOL_ERRAND_SETTLE };
+
+/* The home core's part of an attempt. */
+struct spool_attempt {
+	uint32_t magic;
+	struct attempt *a;
+	struct spool_message *m;
+	struct list node;		/* of the spool: all of them */
+	struct list wait;		/* for read memory */
+	struct spool_window windows[2];
+	unsigned filling;		/* the window at work */
+	uint32_t next_fragment;
+	uint32_t read_index;		/* within the window at work */
+	size_t read_at;
+	struct journal_read read;
+	struct journal_waiter waiter;
+	struct wheel_timer timer;
+	void (*go_on)(struct spool_attempt *p, int err);	/* after the window at work, or after room */
+};
+
+struct spool {
+	uint32_t magic;
+	struct spool_conf conf;
+	struct reactor *home;
+	struct spool_journal *journals[SPOOL_JOURNALS_MAX];	/* [0]: the one that is written to */
+	unsigned journal_count;
+	struct pool messages;
+	struct pool jobs;
+	struct pool attempts;
+	struct slab memory;
+	struct slab read_memory;
+	struct map by_id;
+	struct list attempts_all;
+	struct list claims;		/* attempts (by their note) that wait for a place */
+	struct list read_waiters;
+	uint8_t *scratch;		/* JOURNAL_RECORD_MAX octets, for one record during one call */
+	size_t message_count;		/* drafts included */
+	size_t rcpts_open;
+	size_t damaged_count;
+	unsigned opening;		/* journals not yet ready */
+	int open_err;
+	bool ready;
+	bool space_short;
+	bool closing;
+	struct wheel_timer tend;
+	struct wheel_timer offer;	/* recovered messages, a bite a turn */
+	unsigned offer_journal;		/* journal_count: all are offered */
+	unsigned closing_count;
+	void (*close_fn)(struct spool *s, void *context);
+	void *close_context;
+};
+
+static inline bool spool_is_offering(const struct spool *s)
+{
+	return s->offer_journal < s->journal_count;
+}
+
+static inline struct spool_message *spool_message_of(struct message *msg)
+{
+	struct spool_message *m = container_of(msg, struct spool_message, msg);
+
+	CHECK_MAGIC(msg, MESSAGE_MAGIC);
+	ASSERT(m->smagic == SPOOL_MESSAGE_MAGIC);
+	return m;
+}
+
+/* --- spool.c ------------------------------------------------------------------------------------------------------------------ */
+
+extern struct metric spool_metric_accepted;
+extern struct metric spool_metric_accepted_rcpts;
+extern struct metric spool_metric_sent;
+extern struct metric spool_metric_bounced;
+extern struct metric spool_metric_deferred;
+extern struct metric spool_metric_ambiguous;
+extern struct metric spool_metric_queued;
+extern struct metric spool_metric_queued_rcpts;
+extern struct metric spool_metric_damaged;
+extern struct metric spool_metric_recovered;
+extern struct metric spool_metric_moved;
+
+/* "4bXkQz1Jx": the id, terminated. */
+const char *spool_id_cstr(uint64_t id, char text[MESSAGE_ID_TEXT_MAX]);
+
+/* Keeps the bound of the ids ahead of them and in a young segment. */
+void spool_ids_tend(struct spool_journal *sj);
+
+/* Recovery of one journal has ended. */
+void spool_journal_opened(struct spool_journal *sj, int err);
+
+/* --- spool_message.c ---------------------------------------------------------------------------------------------------------- */
+
+/* In state DRAFT, in no list. NULL: no place. */
+struct spool_message *spool_message_take(struct spool_journal *sj);
+
+/* Everything of it: memory, jobs, hold, places in lists. Nothing may refer to it any more. */
+void spool_message_put(struct spool_message **m);
+int spool_message_reserve_fragment(struct spool_message *m);
+int spool_message_add_fragment(struct spool_message *m, struct journal_ref ref);
+struct journal_ref *spool_fragments_take(struct spool *s, uint32_t count);
+void spool_fragments_put(struct spool *s, struct journal_ref **fragments, uint32_t count);
+
+/* Room for sender, recipients and rcpt_text octets of addresses. 0 or -ENOBUFS. */
+int spool_message_set_sender(struct spool_message *m, struct slice sender, uint32_t rcpt_count, size_t rcpt_text);
+void spool_message_set_rcpt(struct spool_message *m, uint32_t i, struct slice addr);
+
+/* Recipients of one domain next to each other, each domain's in the order of acceptance: for ever the same order. */
+void spool_message_sort(struct spool_message *m);
+
+/* One job per destination. 0 or -ENOBUFS. */
+int spool_message_make_jobs(struct spool_message *m);
+
+/* Into the index, and counted. */
+void spool_message_enqueue(struct spool_message *m);
+void spool_message_offer(struct spool_message *m);
+struct spool_message *spool_message_find(struct spool *s, uint64_t id);
+
+/* One recipient's state on disk has changed. */
+void spool_message_close_rcpt(struct spool_message *m, uint32_t i, enum rcpt_state state);
+
+/* Octets on disk, about. */
+uint64_t spool_message_octets(const struct spool_message *m);
+
+/* The content does not match what was accepted. Logs and counts, once. */
+void spool_message_damage(struct spool_message *m);
+
+/* All jobs are back: logs, and gone; or the end of a damaged one is to be written first. */
+void spool_message_end(struct spool_message *m);
+void spool_damaged_tend(struct spool_journal *sj);
+
+/* --- spool_envelope.c --------------------------------------------------------------------------------------------------------- */
+
+/* Appends m's envelope as it is now, with these fragments, and commits. fn hears the end, never inside this call; when
+ * journal_epoch has changed since m->epoch, nothing counts. put_segment is set before fn is called with 0. */
+void spool_envelope_put(struct spool_message *m, const struct journal_ref *fragments, enum journal_class class, spool_put_fn *fn);
+size_t spool_envelope_text(const struct spool_message *m);
+
+/* --- spool_deliver.c ---------------------------------------------------------------------------------------------------------- */
+
+void spool_claim_start(struct attempt *a);
+void spool_claims_resume(struct spool_message *m);
+void spool_attempt_answer(struct attempt *a, int err, uint8_t windows);
+void spool_attempt_put(struct spool_attempt **p);
+
+/* --- spool_settle.c ----------------------------------------------------------------------------------------------------------- */
+
+void spool_settle_start(struct spool_attempt *p);
+void spool_finish(struct job *job);
+
+/* --- spool_window.c ----------------------------------------------------------------------------------------------------------- */
+
+/* Fills p->windows[p->filling]. 0: done; -EINPROGRESS: p->go_on is called later; ERR_CORRUPT or negative errno. */
+int spool_window_fill(struct spool_attempt *p);
+
+/* The same, only if it can be done at once. */
+bool spool_window_fill_now(struct spool_attempt *p);
+void spool_window_drop(struct spool_attempt *p, unsigned i);
+
+/* --- spool_recover.c ---------------------------------------------------------------------------------------------------------- */
+
+int spool_replay(struct journal *j, const struct journal_record *record, void *context);
+void spool_replay_damage(struct journal *j, uint32_t segment, uint32_t offset, uint32_t len, void *context);
+
+/* Everything is replayed: counts, shifts times, offers. */
+void spool_recover_end(struct spool *s);
+void spool_offer_on_timer(struct wheel_timer *timer);
+
+/* --- spool_compact.c ---------------------------------------------------------------------------------------------------------- */
+
+void spool_compact_tend(struct spool_journal *sj);

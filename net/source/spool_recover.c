@@ -1,0 +1,417 @@
+#include "net/source/spool_impl.h"
+
+#include <errno.h>
+
+#include "core/err.h"
+#include "core/log.h"
+
+/* Records come in the order in which they were written, once. A message exists from its envelope on; later records change its
+ * state, a later envelope replaces it. Content is only looked at when it is sent: its record proves that its id was used. */
+
+#define GAP_MAX_NS (3600 * NS_PER_SEC)	/* row OSR-09: between two records, and per start, no more than this has passed */
+
+/* --- ids and times ---------------------------------------------------------------------------------------------------------------- */
+
+static void saw_stamp(struct spool_journal *sj, uint64_t wall_ns)
+{
+	sj->stamp_ns = max_u64(sj->stamp_ns, wall_ns);
+}
+
+/* An id of this journal that is in use, or was. */
+static int saw_id(struct spool_journal *sj, uint64_t id)
+{
+	const uint64_t counter = id >> SPOOL_ID_BITS;
+
+	if ((id & (BIT(SPOOL_ID_BITS) - 1)) != sj->index || counter >= SPOOL_ID_COUNTER_MAX)
+		return ERR_CORRUPT;
+	sj->id_next = max_u64(sj->id_next, counter + 1);
+	return 0;
+}
+
+static int replay_ids(struct spool_journal *sj, const struct spool_record *r, uint32_t segment)
+{
+	if (r->id > SPOOL_ID_COUNTER_MAX)
+		return ERR_CORRUPT;
+	sj->id_next = max_u64(sj->id_next, r->id);
+	saw_stamp(sj, r->now_ns);
+	journal_hold(sj->journal, segment);
+	if (sj->ids_hold != 0)
+		journal_release(sj->journal, sj->ids_hold);
+	sj->ids_hold = segment;
+	return 0;
+}
+
+/* --- envelopes -------------------------------------------------------------------------------------------------------------------- */
+
+/* By the age of their content, as they were; most come in this order already. */
+static void insert_live(struct spool_journal *sj, struct spool_message *m)
+{
+	struct list *at = sj->live.prev;
+
+	while (at != &sj->live && list_entry(at, struct spool_message, node)->hold > m->hold)
+		at = at->prev;
+	list_insert_between(&m->node, at, at->next);
+}
+
+static int fill_fragments(struct spool_message *m, const struct spool_envelope_view *v, uint32_t segment)
+{
+	struct slice list = v->fragments;
+	uint32_t oldest = segment;
+
+	while (list.len > 0) {
+		struct journal_ref ref;
+
+		spool_next_fragment(&list, &ref);
+		if (ref.segment > segment)
+			return ERR_CORRUPT;	/* content is written before its envelope */
+		const int r = spool_message_add_fragment(m, ref);
+
+		if (r < 0)
+			return r;
+		oldest = MIN(oldest, ref.segment);
+	}
+	m->hold = oldest;
+	journal_hold(m->journal->journal, oldest);
+	return 0;
+}
+
+static int fill_rcpts(struct spool_message *m, const struct spool_envelope_view *v)
+{
+	struct slice list = v->rcpts;
+	int r = spool_message_set_sender(m, v->head.sender, v->head.rcpt_count, v->rcpt_text);
+
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; list.len > 0; i++) {
+		struct slice addr;
+		enum rcpt_state state;
+		bool in_doubt;
+
+		spool_next_rcpt(&list, &addr, &state, &in_doubt);
+		spool_message_set_rcpt(m, i, addr);
+		m->msg.rcpts[i].state = (uint8_t)state;
+		m->msg.rcpts[i].in_doubt = in_doubt && state == RCPT_OPEN;
+	}
+	return spool_message_make_jobs(m);
+}
+
+/* A deferral of [first, first + count). Destinations may be others than they were: every job that it touches waits. */
+static void apply_retry(struct spool_message *m, const struct spool_retry *retry)
+{
+	for (struct spool_job *job = m->jobs; job != NULL; job = job->next) {
+		if (job->job.first >= retry->first + retry->count)
+			return;
+		if (job->job.first + job->job.count <= retry->first)
+			continue;
+		job->attempts = retry->attempts;
+		job->due_ns = retry->due_ns;
+	}
+}
+
+static int fill(struct spool_message *m, const struct spool_envelope_view *v, uint32_t segment)
+{
+	struct slice retries = v->retries;
+	int r;
+
+	m->msg.id = v->head.id;
+	m->msg.arrival_ns = v->head.arrival_ns;
+	m->msg.size = v->head.size;
+	m->msg.facts = v->head.facts;
+	r = fill_fragments(m, v, segment);
+	if (r == 0)
+		r = fill_rcpts(m, v);
+	while (r == 0 && retries.len > 0) {
+		struct spool_retry retry;
+
+		spool_next_retry(&retries, &retry);
+		apply_retry(m, &retry);
+	}
+	return r;
+}
+
+static int replay_whole(struct spool_journal *sj, struct slice text, uint64_t id, uint32_t segment)
+{
+	struct spool_envelope_view v;
+
+	if (spool_envelope_read(text, &v) < 0 || v.head.id != id)
+		return ERR_CORRUPT;
+	struct spool_message *m = spool_message_find(sj->spool, id);
+
+	if (m != NULL)
+		spool_message_put(&m);		/* the new envelope tells all of it */
+	m = spool_message_take(sj);
+	if (m == NULL)
+		return -ENOBUFS;
+	const int r = fill(m, &v, segment);
+
+	if (r < 0) {
+		spool_message_put(&m);
+		return r;
+	}
+	saw_stamp(sj, m->msg.arrival_ns);
+	insert_live(sj, m);
+	spool_message_enqueue(m);
+	if (m->rcpts_open == 0)
+		spool_message_put(&m);
+	return 0;
+}
+
+static void forget_parts(struct spool_journal *sj)
+{
+	slab_put(&sj->spool->memory, &sj->part_text, sj->part_total);
+	sj->part_total = 0;
+	sj->part_got = 0;
+}
+
+/* A first part begins anew, whatever was there before: that one was never finished. */
+static int replay_parts(struct spool_journal *sj, const struct spool_record *r, uint32_t segment)
+{
+	if (r->offset == 0) {
+		forget_parts(sj);
+		sj->part_text = slab_take(&sj->spool->memory, r->total);
+		if (sj->part_text == NULL)
+			return -ENOBUFS;
+		sj->part_total = r->total;
+		sj->part_id = r->id;
+		sj->part_segment = segment;
+	}
+	if (sj->part_text == NULL || r->id != sj->part_id || r->total != sj->part_total || r->offset != sj->part_got) {
+		forget_parts(sj);	/* a part is damaged, and with it the envelope */
+		return ERR_CORRUPT;
+	}
+	memcpy(sj->part_text + r->offset, r->rest.ptr, r->rest.len);
+	sj->part_got += r->rest.len;
+	if (sj->part_got < sj->part_total)
+		return 0;
+	const int res = replay_whole(sj, slice_of(sj->part_text, sj->part_total), r->id, sj->part_segment);
+
+	forget_parts(sj);
+	return res;
+}
+
+static int replay_envelope(struct spool_journal *sj, const struct spool_record *r, uint32_t segment)
+{
+	if (saw_id(sj, r->id) < 0)
+		return ERR_CORRUPT;
+	return r->offset == 0 && r->rest.len == r->total ? replay_whole(sj, r->rest, r->id, segment)
+							  : replay_parts(sj, r, segment);
+}
+
+/* --- what happened to it ------------------------------------------------------------------------------------------------------------ */
+
+static void replay_settle(struct spool_message *m, const struct spool_record *r)
+{
+	for (uint32_t n = 0; n < r->retry.count; n++) {
+		const struct spool_settle_entry entry = spool_read_entry(r, n);
+		struct rcpt *rcpt = &m->msg.rcpts[r->retry.first + n];
+
+		if (rcpt->state != RCPT_OPEN)
+			continue;
+		if (entry.state != RCPT_OPEN)
+			spool_message_close_rcpt(m, r->retry.first + n, entry.state);
+		else
+			rcpt->in_doubt = entry.in_doubt;
+	}
+}
+
+static void replay_begin(struct spool_message *m, const struct spool_record *r)
+{
+	for (uint32_t i = r->retry.first; i < r->retry.first + r->retry.count; i++)
+		m->msg.rcpts[i].in_doubt = m->msg.rcpts[i].state == RCPT_OPEN;
+}
+
+/* Records about messages that are over are no news. */
+static int replay_event(struct spool_journal *sj, const struct spool_record *r)
+{
+	struct spool_message *m = spool_message_find(sj->spool, r->id);
+
+	if (r->type == SPOOL_BEGIN)
+		saw_stamp(sj, r->now_ns);
+	if (m == NULL || m->journal != sj)
+		return 0;
+	if (r->type == SPOOL_DAMAGED) {
+		spool_message_put(&m);
+		return 0;
+	}
+	if (r->retry.first + r->retry.count > m->msg.rcpt_count)
+		return ERR_CORRUPT;
+	if (r->type == SPOOL_BEGIN)
+		replay_begin(m, r);
+	else if (r->type == SPOOL_SETTLE)
+		replay_settle(m, r);
+	else
+		apply_retry(m, &r->retry);
+	if (m->rcpts_open == 0)
+		spool_message_put(&m);
+	return 0;
+}
+
+static int replay_record(struct spool_journal *sj, const struct spool_record *r, uint32_t segment)
+{
+	switch (r->type) {
+	case SPOOL_CONTENT:
+		return saw_id(sj, r->id);
+	case SPOOL_ENVELOPE:
+		return replay_envelope(sj, r, segment);
+	case SPOOL_IDS:
+		return replay_ids(sj, r, segment);
+	case SPOOL_BEGIN:
+	case SPOOL_SETTLE:
+	case SPOOL_DEFER:
+	case SPOOL_DAMAGED:
+		return replay_event(sj, r);
+	}
+	UNREACHABLE();
+}
+
+int spool_replay(struct journal *j, const struct journal_record *record, void *context)
+{
+	struct spool_journal *sj = context;
+	struct spool_record r;
+	int err;
+
+	(void)j;
+	err = spool_record_read(record->type, record->payload, &r);
+	if (err == 0)
+		err = replay_record(sj, &r, record->ref.segment);
+	if (err == ERR_CORRUPT) {
+		/* Its checksum is good and its grammar is not: nobody of ours wrote it, and it does not stop the others. */
+		if (sj->bad_records++ == 0)
+			log_line(LOG_LEVEL_ERROR, "qmgr", "error: %s: a record of type %u in segment %u at %u makes no sense: skipped",
+				 sj->dir, record->type, record->ref.segment, record->ref.offset);
+		return 0;
+	}
+	if (err < 0)
+		log_line(LOG_LEVEL_FATAL, "qmgr", "fatal: %s holds more than memory is reserved for: raise queue_message_limit",
+			 sj->dir);
+	return err;
+}
+
+void spool_replay_damage(struct journal *j, uint32_t segment, uint32_t offset, uint32_t len, void *context)
+{
+	struct spool_journal *sj = context;
+
+	(void)j;
+	sj->damage_octets += len;
+	log_line(LOG_LEVEL_ERROR, "qmgr", "error: %s: %u octets of segment %u at %u are damaged: what they held is lost, "
+		 "the file is kept aside", sj->dir, len, segment, offset);
+}
+
+/* --- the end of replay ---------------------------------------------------------------------------------------------------------------- */
+
+/* While we were away, an hour has passed at most, and no time was given back: neither must a clock that jumped ahead expire
+ * the queue, nor one that jumped back stop it (row OSR-09). Returns what to add to arrival times. */
+static int64_t time_shift(const struct spool_journal *sj)
+{
+	const uint64_t now = reactor_wall_now();
+
+	if (sj->stamp_ns == 0)
+		return 0;
+	if (now < sj->stamp_ns)
+		return -(int64_t)(sj->stamp_ns - now);
+	return now - sj->stamp_ns > GAP_MAX_NS ? (int64_t)(now - sj->stamp_ns - GAP_MAX_NS) : 0;
+}
+
+static uint64_t shifted(uint64_t time_ns, int64_t shift)
+{
+	const uint64_t by = (uint64_t)(shift < 0 ? -shift : shift);
+
+	if (shift < 0)
+		return time_ns > by ? time_ns - by : 0;
+	return time_ns + by;
+}
+
+/* Due as planned after a stop, or as far ahead as it was when the clock went back; never later than any retry would be. */
+static uint64_t shifted_due(const struct spool *s, uint64_t due_ns, int64_t shift)
+{
+	if (due_ns == 0)
+		return 0;
+	if (shift < 0)
+		due_ns = shifted(due_ns, shift);
+	return min_u64(due_ns, reactor_wall_now() + s->conf.backoff_max_ns);
+}
+
+static void count_doubt(struct spool_message *m, struct spool_job *job, const struct rcpt *r)
+{
+	char id[MESSAGE_ID_TEXT_MAX];
+	char addr[SPOOL_ADDR_MAX];
+	struct str s = STR(addr);
+
+	job->job.ambiguous = true;
+	metric_add(&spool_metric_ambiguous, 1);
+	str_add_printable(&s, r->addr, sizeof(addr));
+	log_line(LOG_LEVEL_WARNING, "qmgr", "%s: to=<%.*s>, may be delivered twice: its last attempt has no recorded end",
+		 spool_id_cstr(m->msg.id, id), (int)s.len, s.ptr);
+}
+
+static uint32_t prepare_job(struct spool_message *m, struct spool_job *job, int64_t shift)
+{
+	uint32_t doubts = 0;
+
+	job->open = 0;
+	job->due_ns = shifted_due(m->journal->spool, job->due_ns, shift);
+	for (uint32_t i = job->job.first; i < job->job.first + job->job.count; i++) {
+		const struct rcpt *r = &m->msg.rcpts[i];
+
+		job->open += r->state == RCPT_OPEN;
+		if (r->state == RCPT_OPEN && r->in_doubt) {
+			count_doubt(m, job, r);
+			doubts++;
+		}
+	}
+	return doubts;
+}
+
+static void recover_journal(struct spool_journal *sj)
+{
+	const int64_t shift = time_shift(sj);
+	unsigned long long messages = 0, rcpts = 0, doubts = 0;
+
+	forget_parts(sj);
+	list_for_each(node, &sj->live) {
+		struct spool_message *m = list_entry(node, struct spool_message, node);
+
+		m->msg.arrival_ns = shifted(m->msg.arrival_ns, shift);
+		for (struct spool_job *job = m->jobs; job != NULL; job = job->next)
+			doubts += prepare_job(m, job, shift);
+		messages++;
+		rcpts += m->rcpts_open;
+	}
+	sj->offer_at = sj->live.next;
+	sj->offer_left = (size_t)messages;
+	metric_add(&spool_metric_recovered, (int64_t)messages);
+	if (messages > 0 || sj->bad_records > 0)
+		log_line(LOG_LEVEL_INFO, "qmgr", "%s: recovered %llu messages, %llu recipients, %llu of them in doubt; %u records skipped",
+			 sj->dir, messages, rcpts, doubts, sj->bad_records);
+}
+
+void spool_recover_end(struct spool *s)
+{
+	for (unsigned i = 0; i < s->journal_count; i++)
+		recover_journal(s->journals[i]);
+}
+
+/* A bite a turn, so that a million of them do not keep the first ones from leaving (row SPL-09). */
+void spool_offer_on_timer(struct wheel_timer *timer)
+{
+	struct spool *s = container_of(timer, struct spool, offer);
+	unsigned n = 0;
+
+	while (n < SPOOL_OFFER_BITE && spool_is_offering(s)) {
+		struct spool_journal *sj = s->journals[s->offer_journal];
+
+		if (sj->offer_left == 0) {
+			s->offer_journal++;
+			continue;
+		}
+		/* The next one cannot go away before it is offered, and nothing is moved meanwhile. */
+		struct spool_message *m = list_entry(sj->offer_at, struct spool_message, node);
+
+		sj->offer_at = sj->offer_at->next;
+		sj->offer_left--;
+		spool_message_offer(m);
+		n++;
+	}
+	if (spool_is_offering(s))
+		timer_arm_in(&s->offer, 0);
+}
