@@ -55,11 +55,9 @@ static struct trial *trial_take(struct delivery *d, struct job *job)
 
 	if (t == NULL)
 		return NULL;
+	/* All but the text, which is long and begins empty. */
 	memset(&t->attempt, 0, offsetof(struct attempt, text));
-	t->attempt.text_len = 0;
-	t->attempt.text_last = 0;
-	t->attempt.session_part = NULL;
-	t->attempt.source_part = NULL;
+	memset(&t->attempt.text_len, 0, sizeof(struct attempt) - offsetof(struct attempt, text_len));
 	t->attempt.magic = ATTEMPT_MAGIC;
 	t->attempt.job = job;
 	t->attempt.core = d->conf.core;
