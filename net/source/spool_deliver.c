@@ -45,7 +45,7 @@ static uint8_t windows_wanted(const struct attempt *a)
 /* Sends the note on its next errand, if there is one and the note is here. */
 static void send_next(struct attempt *a)
 {
-	if (a->errand_out || !a->claimed)
+	if (a->errand_out || (!a->claimed && !a->settle_wanted))
 		return;
 	if (a->settle_wanted)
 		send_errand(a, SPOOL_ERRAND_SETTLE, 0);
@@ -82,9 +82,15 @@ static void source_release(struct body *body, struct body_window *window)
 static void source_settle(struct attempt *a)
 {
 	CHECK_MAGIC(a, ATTEMPT_MAGIC);
-	ASSERT(a->claimed && !a->settle_wanted);
+	ASSERT(!a->settle_wanted);
 	a->settle_wanted = true;
 	a->closing = true;
+	/* Answered without a session, or the claim failed: at home nobody knows of it yet. */
+	if (!a->claimed && !a->errand_out) {
+		a->core = reactor_self()->core;
+		a->source_part = NULL;
+		note_init(&a->note, home_on_note);
+	}
 	send_next(a);
 }
 
@@ -322,6 +328,10 @@ void spool_claim_start(struct attempt *a)
 		list_push_back(&s->claims, &a->note.node);
 		return;
 	}
+	if (a->errand.kind == SPOOL_ERRAND_SETTLE) {
+		spool_settle_start(p);
+		return;
+	}
 	p->go_on = claim_on_window;
 	const int r = spool_window_fill(p);
 
@@ -381,7 +391,10 @@ static void home_on_note(struct note *note)
 		fetch_start(a->source_part);
 		return;
 	case SPOOL_ERRAND_SETTLE:
-		spool_settle_start(a->source_part);
+		if (a->source_part == NULL)
+			spool_claim_start(a);	/* never claimed: takes its place now */
+		else
+			spool_settle_start(a->source_part);
 		return;
 	}
 	UNREACHABLE();
