@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "test.h"
+#include "tests/test.h"
 
 #include "core/clock.h"
 #include "core/listener.h"

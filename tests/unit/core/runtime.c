@@ -1,7 +1,7 @@
 /* Threads, notes between them, calls from outside. Runs under ThreadSanitizer too. */
 #include <errno.h>
 
-#include "test.h"
+#include "tests/test.h"
 
 #include "core/clock.h"
 #include "core/runtime.h"

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "test.h"
+#include "tests/test.h"
 
 static void linked_is_built_against(void **state)
 {
