@@ -150,7 +150,7 @@ static void read_start(struct journal *j, enum open_step step, uint32_t offset, 
 	read_piece(j);
 }
 
-/* True when all that is wanted is there, or zeros in its stead. A bad sector reads as zeros: its records are damage, and
+/* True when all that is wanted is there, or the file has ended. A bad sector reads as zeros: its records are damage, and
  * those around it are not lost with it. */
 static bool read_is_done(struct journal *j, int res)
 {
@@ -177,7 +177,6 @@ static bool read_is_done(struct journal *j, int res)
 		read_piece(j);
 		return false;
 	}
-	memset(read_buffer(j) + o->got, 0, o->want - o->got);
 	return true;
 }
 
@@ -343,7 +342,7 @@ static int replay_block(struct journal *j)
 	struct journal_opening *o = &j->opening;
 	struct journal_item item;
 
-	while (journal_scan_next(&o->scan, read_buffer(j), o->offset, o->want, &item) > 0) {
+	while (journal_scan_next(&o->scan, read_buffer(j), o->offset, o->got, &item) > 0) {
 		const struct journal_found *f = &item.found;
 		const struct journal_record record = {
 			.type = f->type,
@@ -478,20 +477,9 @@ void journal_close_kick(struct journal *j)
 
 static void close_files(struct journal *j)
 {
-	struct list *const heads[] = { &j->segments, &j->spares, &j->voids };
-
-	if (j->house.segment != NULL)
-		journal_segment_forget(j, j->house.segment);
-	for (unsigned i = 0; i < ARRAY_LEN(heads); i++)
-		while (!list_is_empty(heads[i]))
-			journal_segment_forget(j, list_entry(heads[i]->next, struct journal_segment, node));
-	/* Found, but opening ended before they came to a list. */
-	for (uint32_t n = j->opening.low; n != 0 && n <= j->opening.high; n++) {
-		struct journal_segment *s = journal_segment_find(j, n);
-
-		if (s != NULL)
-			journal_segment_forget(j, s);
-	}
+	for (uint32_t i = 0; i < JOURNAL_SEGMENTS_MAX; i++)
+		if (j->slots[i].state != SEGMENT_ABSENT)
+			journal_segment_forget(j, &j->slots[i]);
 	if (j->dir_file >= 0)
 		io_close(j->dir_file);
 	j->dir_file = -1;

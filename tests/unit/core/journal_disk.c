@@ -350,6 +350,11 @@ static int do_read(const struct request *r)
 	const size_t rest = r->offset < n->size ? n->size - (size_t)r->offset : 0;
 	const size_t len = some_of(MIN(r->len, rest));
 
+	const size_t bad = disk_rules.bad_sector * DISK_SECTOR;
+
+	if (disk_rules.bad_file != NULL && n == &inodes[find(cache_dir, disk_rules.bad_file)->inode] &&
+	    r->offset < bad + DISK_SECTOR && r->offset + len > bad)
+		return -EIO;
 	const size_t written = r->offset < n->high ? MIN(len, n->high - (size_t)r->offset) : 0;
 
 	memcpy(r->buf, n->cache + r->offset, written);

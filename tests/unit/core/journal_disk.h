@@ -43,6 +43,8 @@ struct disk_rules {
 		bool sticky;		/* and all after it */
 	} fail[DISK_OPS];
 	bool no_space;			/* no file can be made or enlarged */
+	const char *bad_file;		/* reads of this sector of it fail */
+	size_t bad_sector;
 	bool short_io;			/* reads and writes do about half of what they are asked for */
 };
 

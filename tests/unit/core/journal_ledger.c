@@ -88,7 +88,7 @@ static void on_close(struct journal *j, void *context)
 	((struct ledger *)context)->closed = true;
 }
 
-void open_with(size_t memory)
+static void begin_open(size_t memory)
 {
 	const struct journal_conf conf = { .dir = "spool", .segment_size = SEGMENT_SIZE, .memory = memory };
 	const struct journal_events events = { .replay = on_replay, .damage = on_damage, .ready = on_ready,
@@ -101,7 +101,17 @@ void open_with(size_t memory)
 	ledger.j = journal_new(&conf, &events);
 	assert_non_null(ledger.j);
 	journal_open(ledger.j);
+}
+
+void open_with(size_t memory)
+{
+	begin_open(memory);
 	disk_run();
+}
+
+void open_nowhere(void)
+{
+	begin_open(MEMORY);
 }
 
 void open_it(void)
@@ -239,7 +249,7 @@ void append_and_commit(uint32_t len)
 
 void end(unsigned id)
 {
-	if (ledger.fate[id] != ACKED)
+	if (id == 0 || id > ledger.next || ledger.fate[id] != ACKED)
 		return;
 	ledger.fate[id] = ENDED;
 	journal_release(ledger.j, ledger.ref[id].segment);

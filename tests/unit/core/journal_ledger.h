@@ -50,6 +50,7 @@ void start_over(void);
 
 /* Opens, and runs until there is nothing more to do. */
 void open_with(size_t memory);
+void open_nowhere(void);	/* only begins to */
 void open_it(void);
 void open_ready(void);		/* ... and expects success */
 
