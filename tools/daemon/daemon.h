@@ -1,0 +1,69 @@
+/* daemon.h - what the parts of ringpostd share: options, start-up checks, the engine on all cores, the outside world
+ *
+ *	main.c		command line, order of events, signals
+ *	startup.c	everything that can be found wrong before anything is accepted, one line each
+ *	engine.c	one core's parts put together; recovery, opening, draining in step on all cores
+ *	outside.c	service manager, metrics file
+ */
+#pragma once
+
+#include <sysexits.h>
+
+#include "core/conf.h"
+#include "net/lookup/hosts.h"
+#include "net/lookup/nexthop.h"
+#include "net/params.h"
+
+#define DAEMON_OVERRIDES_MAX 256
+
+struct daemon_options {
+	const char *config_directory;	/* NULL: the default */
+	const char *overrides[DAEMON_OVERRIDES_MAX];
+	unsigned override_count;
+	bool check;
+};
+
+struct daemon {
+	struct daemon_options options;
+	struct params_system system;
+	struct conf *conf;
+	struct params params;
+	struct services services;
+	struct hosts hosts;
+	struct addr *own;		/* addresses that are this machine: mail must not come back to them */
+	unsigned own_count;
+	unsigned cores;
+	unsigned files_max;		/* direct descriptors per core */
+	int lock_fd;
+	char config_file[512];
+};
+
+/* --- startup.c: each returns 0, or the exit status after having said why ------------------------------------------------------- */
+
+int startup_config(struct daemon *d);		/* reads and checks main.cf; all errors at once */
+int startup_system(struct daemon *d);		/* io_uring, limits */
+int startup_spool(struct daemon *d);		/* directory, owner, lock */
+int startup_ports(struct daemon *d);		/* is anybody listening there? */
+int startup_tables(struct daemon *d);		/* hosts, services */
+int startup_log(struct daemon *d);
+
+/* One line on standard error. */
+void startup_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* --- engine.c ------------------------------------------------------------------------------------------------------------------- */
+
+/* Starts all cores; they recover, then accept. 0, or the exit status after having said why. */
+int engine_start(struct daemon *d);
+/* From the main thread. */
+void engine_drain(void);
+void engine_exit_now(void);
+/* Waits for the end; the exit status. */
+int engine_join(void);
+
+/* --- outside.c ------------------------------------------------------------------------------------------------------------------ */
+
+/* Tells the service manager ("READY=1"), when there is one. */
+void outside_notify(const char *state);
+
+/* Rewrites metrics_file, when one is configured. Called about once a second, from the main thread. */
+void outside_write_metrics(const struct params *params);

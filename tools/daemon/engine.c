@@ -1,0 +1,360 @@
+/* engine.c - one core's parts put together, and all cores in step
+ *
+ *	start   reactor -> resolver, delivery, spool          recovery runs; nobody is listened to
+ *	open    all spools have recovered -> listeners, READY=1
+ *	drain   stop listening | finish what is under way | close the journals       each on all cores before the next
+ */
+#include "daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/err.h"
+#include "core/log.h"
+#include "core/runtime.h"
+#include "net/delivery/delivery.h"
+#include "net/lookup/resolver.h"
+#include "net/source/inject_smtp.h"
+#include "net/source/spool.h"
+
+enum step { STEP_RECOVER, STEP_LISTEN, STEP_STOP_LISTENING, STEP_DRAIN, STEP_CLOSE, STEP_COUNT };
+
+/* One core. */
+struct part {
+	unsigned core;
+	struct resolver *resolver;
+	struct delivery *delivery;
+	struct spool *spool;
+	struct inject *inject;
+	struct spool_conf spool_conf;
+	struct note go;			/* from core 0: the next step */
+	struct note done;		/* to core 0: it is done */
+};
+
+static struct {
+	struct daemon *daemon;
+	struct part parts[CORE_COUNT_MAX];
+	char dns_servers[1024];
+	/* core 0 */
+	enum step step;
+	unsigned waiting;		/* cores that have not finished the step */
+	bool stopping;			/* drain as soon as the step under way is over */
+} engine;
+
+static void begin(enum step step);
+
+/* --- steps, in unison ------------------------------------------------------------------------------------------------- */
+
+static void step_done(struct part *p)
+{
+	xcall_send(0, &p->done);
+}
+
+static void on_inject_closed(struct inject *inject, void *context)
+{
+	(void)inject;
+	step_done(context);
+}
+
+static void on_drained(struct delivery *d, void *context)
+{
+	(void)d;
+	step_done(context);
+}
+
+static void on_spool_closed(struct spool *s, void *context)
+{
+	(void)s;
+	step_done(context);
+}
+
+static void listen_now(struct part *p)
+{
+	int r = inject_listen(p->inject);
+
+	if (r < 0) {
+		log_line(LOG_LEVEL_FATAL, "ringpostd", "cannot listen on inject_smtp_listen: %s", err_text(r));
+		runtime_exit(EX_UNAVAILABLE);
+		return;
+	}
+	step_done(p);
+}
+
+static void on_go(struct note *note)
+{
+	struct part *p = container_of(note, struct part, go);
+
+	switch (engine.step) {
+	case STEP_RECOVER:
+		spool_open(p->spool);	/* on_recovered tells */
+		break;
+	case STEP_LISTEN:
+		listen_now(p);
+		break;
+	case STEP_STOP_LISTENING:
+		inject_close(p->inject, on_inject_closed, p);
+		break;
+	case STEP_DRAIN:
+		delivery_drain(p->delivery, on_drained, p);
+		break;
+	case STEP_CLOSE:
+		spool_close(p->spool, on_spool_closed, p);
+		break;
+	case STEP_COUNT:
+		UNREACHABLE();
+	}
+}
+
+/* The step is written by core 0 before the notes leave, and not again before all have come back. */
+static void begin(enum step step)
+{
+	engine.step = step;
+	engine.waiting = runtime_cores();
+	for (unsigned i = 0; i < runtime_cores(); i++)
+		xcall_send(i, &engine.parts[i].go);
+}
+
+static void on_all_done(void)
+{
+	switch (engine.step) {
+	case STEP_RECOVER:
+		begin(engine.stopping ? STEP_DRAIN : STEP_LISTEN);
+		break;
+	case STEP_LISTEN:
+		outside_notify("READY=1");
+		log_line(LOG_LEVEL_INFO, "ringpostd", "ready");
+		if (engine.stopping)
+			begin(STEP_STOP_LISTENING);
+		break;
+	case STEP_STOP_LISTENING:
+		begin(STEP_DRAIN);
+		break;
+	case STEP_DRAIN:
+		begin(STEP_CLOSE);
+		break;
+	case STEP_CLOSE:
+		runtime_exit(0);
+		break;
+	case STEP_COUNT:
+		UNREACHABLE();
+	}
+}
+
+static void on_done(struct note *note)
+{
+	(void)note;
+	ASSERT(engine.waiting > 0);
+	if (--engine.waiting == 0)
+		on_all_done();
+}
+
+/* --- one core --------------------------------------------------------------------------------------------------------- */
+
+static void on_recovered(struct spool *s, int err, void *context)
+{
+	struct part *p = context;
+
+	(void)s;
+	if (err == 0) {
+		step_done(p);
+		return;
+	}
+	if (err == ERR_VERSION)
+		log_line(LOG_LEVEL_FATAL, "ringpostd", "spool_directory %s was written by another version: nothing was "
+			 "changed; use that version, or an empty directory", p->spool_conf.dir);
+	else
+		log_line(LOG_LEVEL_FATAL, "ringpostd", "the spool cannot be opened: %s", err_text(err));
+	startup_say("the spool in %s cannot be opened: %s", p->spool_conf.dir, err_text(err));
+	runtime_exit(EX_CANTCREAT);
+}
+
+static void warn(void *context, const char *text)
+{
+	(void)context;
+	log_line(LOG_LEVEL_WARNING, "smtp", "%s", text);
+}
+
+static struct mx_conf mx_conf_of(const struct daemon *d, struct resolver *resolver)
+{
+	const struct params *p = &d->params;
+
+	return (struct mx_conf){
+		.dns = !p->disable_dns_lookups,
+		.host_dns = p->smtp_host_lookup & HOST_LOOKUP_DNS,
+		.host_native = p->smtp_host_lookup & HOST_LOOKUP_NATIVE,
+		.ipv4 = p->inet_protocols & INET_PROTOCOL_IPV4,
+		.ipv6 = p->inet_protocols & INET_PROTOCOL_IPV6,
+		.ignore_mx_lookup_error = p->ignore_mx_lookup_error,
+		.defer_if_no_mx_address_found = p->smtp_defer_if_no_mx_address_found,
+		.randomize_addresses = p->smtp_randomize_addresses,
+		.balance_inet_protocols = p->smtp_balance_inet_protocols,
+		.address_preference = (enum mx_family_preference)p->smtp_address_preference,
+		.address_limit = p->smtp_mx_address_limit,
+		.resolver = resolver,
+		.hosts = &d->hosts,
+		.own = d->own,
+		.own_count = d->own_count,
+		.deny = p->smtp_deny_networks.list,
+		.deny_count = p->smtp_deny_networks.count,
+		.warn = warn,
+	};
+}
+
+static int start_delivery(struct part *p)
+{
+	const struct daemon *d = engine.daemon;
+	const struct resolver_conf resolver = {
+		.servers = engine.dns_servers[0] != '\0' ? engine.dns_servers : NULL,
+		.timeout_ms = (unsigned)(d->params.dns_timeout_ns / NS_PER_MS),
+	};
+	int r = resolver_new(&resolver, &p->resolver);
+
+	if (r < 0)
+		return r;
+	const struct delivery_conf conf = {
+		.core = p->core,
+		.cores = d->cores,
+		.params = &d->params,
+		.source = &spool_source,
+		.services = &d->services,
+		.mx = mx_conf_of(d, p->resolver),
+		.sessions_max = MAX(d->params.session_limit / d->cores, 1u),
+	};
+
+	p->delivery = delivery_new(&conf);
+	return p->delivery != NULL ? 0 : -ENOMEM;
+}
+
+static int start_core(unsigned core, void *context)
+{
+	struct part *p = &engine.parts[core];
+
+	(void)context;
+	p->core = core;
+	note_init(&p->go, on_go);
+	note_init(&p->done, on_done);
+	int r = start_delivery(p);
+
+	if (r < 0)
+		return r;
+	p->spool_conf.ready = on_recovered;
+	p->spool_conf.context = p;
+	p->spool = spool_new(&p->spool_conf);
+	if (p->spool == NULL)
+		return -ENOMEM;
+	p->inject = inject_new(&engine.daemon->params, core, engine.daemon->cores, p->spool);
+	return p->inject != NULL ? 0 : -ENOMEM;
+}
+
+static void stop_core(unsigned core, void *context)
+{
+	struct part *p = &engine.parts[core];
+
+	(void)context;
+	/* Memory goes with the process. Only what other threads or the kernel might still look at has to end in order, and
+	 * that is done by the reactor. The main thread waits for a signal: */
+	p->core = core;
+	if (core == 0)
+		(void)kill(getpid(), SIGUSR1);
+}
+
+/* --- all of them ------------------------------------------------------------------------------------------------------ */
+
+static void write_dns_servers(const struct params *params)
+{
+	struct str out = STR(engine.dns_servers);
+
+	for (unsigned i = 0; i < params->dns_servers.count; i++) {
+		const struct addr *a = &params->dns_servers.list[i];
+		bool v6 = a->sa.sa_family == AF_INET6;
+
+		str_add_cstr(&out, i > 0 ? ", " : "");
+		str_add_cstr(&out, v6 ? "[" : "");
+		addr_add_ip(&out, a);
+		str_printf(&out, "%s:%u", v6 ? "]" : "", addr_port(a));
+	}
+	(void)str_cstr(&out);
+}
+
+static int start_failed(int err)
+{
+	if (err == -ENOMEM)
+		startup_say("not enough memory, or a limit of it is too low: lower journal_memory, queue_message_limit or "
+			    "session_limit");
+	else
+		startup_say("%s", io_diagnosis(err));
+	return EX_OSERR;
+}
+
+static void begin_recovery(void *context)
+{
+	(void)context;
+	begin(STEP_RECOVER);
+}
+
+int engine_start(struct daemon *d)
+{
+	struct runtime_conf conf = {
+		.cores = d->cores,
+		.io = { .files_max = d->files_max },
+		.start = start_core,
+		.stop = stop_core,
+	};
+
+	engine.daemon = d;
+	write_dns_servers(&d->params);
+	int r = resolver_library_open();
+
+	if (r < 0)
+		return start_failed(r);
+	delivery_start(&d->params, d->cores);
+	for (unsigned i = 0; i < d->cores; i++) {
+		struct spool_conf *s = &engine.parts[i].spool_conf;
+
+		spool_conf_from_params(&d->params, i, d->cores, s);
+		s->dir = d->params.spool_directory;
+		s->log_rcpt = maillog_rcpt;
+		conf.io.arena_size = MAX(conf.io.arena_size, spool_arena_size(s));
+	}
+	r = runtime_start(&conf);
+	if (r < 0)
+		return start_failed(r);
+	r = runtime_call(begin_recovery, NULL);
+	return r < 0 ? start_failed(r) : 0;
+}
+
+static void drain(void *context)
+{
+	(void)context;
+	engine.stopping = true;
+	if (engine.step == STEP_LISTEN && engine.waiting == 0)
+		begin(STEP_STOP_LISTENING);
+}
+
+static void exit_now(void *context)
+{
+	(void)context;
+	runtime_exit(0);
+}
+
+/* A queue of calls that is full is one that has been asked already. */
+void engine_drain(void)
+{
+	(void)runtime_call(drain, NULL);
+}
+
+void engine_exit_now(void)
+{
+	(void)runtime_call(exit_now, NULL);
+}
+
+int engine_join(void)
+{
+	int status = runtime_join();
+
+	resolver_library_close();
+	return status < 0 ? EX_SOFTWARE : status;
+}

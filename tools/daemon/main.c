@@ -1,0 +1,159 @@
+/* ringpostd - accept mail over SMTP, keep it safe, deliver it */
+#include "daemon.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "core/log.h"
+#include "crypto/library.h"
+#include "net/lookup/resolver.h"
+
+static const char usage[] =
+	"usage: ringpostd [-c DIR] [-o name=value]... [--check]\n"
+	"\n"
+	"  -c DIR            read DIR/main.cf (default: " PARAM_CONFIG_DIRECTORY ")\n"
+	"  -o name=value     set a parameter; beats the file; may be repeated\n"
+	"  --check           read the configuration, say everything that is wrong with it, and end\n"
+	"  --version         print the version, and those of the libraries in use\n"
+	"  --help            print this\n"
+	"\n"
+	"signals: TERM drains and exits with 0, a second TERM or INT ends at once (safely), HUP reopens the log\n"
+	"manual:  ringpostd(8), ringpost.cf(5)\n";
+
+static int print_version(void)
+{
+	printf("ringpostd %s\n", RINGPOST_VERSION);
+	printf("liburing  %s\n", RINGPOST_LIBURING_VERSION);
+	printf("c-ares    %s\n", resolver_library_version());
+	printf("TLS       %s\n", crypto_library_version());
+	return 0;
+}
+
+/* Returns -1 to go on, or the exit status. */
+static int parse_options(int argc, char **argv, struct daemon_options *ret)
+{
+	static const struct option longs[] = {
+		{ "check", no_argument, NULL, 'C' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:o:h", longs, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			ret->config_directory = optarg;
+			break;
+		case 'o':
+			if (ret->override_count == DAEMON_OVERRIDES_MAX) {
+				startup_say("more than %d options -o", DAEMON_OVERRIDES_MAX);
+				return EX_USAGE;
+			}
+			ret->overrides[ret->override_count++] = optarg;
+			break;
+		case 'C':
+			ret->check = true;
+			break;
+		case 'V':
+			return print_version();
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		default:
+			fputs("try: ringpostd --help\n", stderr);
+			return EX_USAGE;
+		}
+	}
+	if (optind < argc) {
+		startup_say("\"%s\" is no option; try: ringpostd --help", argv[optind]);
+		return EX_USAGE;
+	}
+	return -1;
+}
+
+/* Everything that can go wrong does so here, before anything has been accepted. */
+static int start(struct daemon *d)
+{
+	int (*const steps[])(struct daemon *) = {
+		startup_system, startup_spool, startup_ports, startup_tables, startup_log, engine_start,
+	};
+	int status = 0;
+
+	for (size_t i = 0; status == 0 && i < ARRAY_LEN(steps); i++)
+		status = steps[i](d);
+	return status;
+}
+
+static sigset_t our_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);	/* sent by engine.c when the engine has ended by itself */
+	return set;
+}
+
+/* Signals come to this thread alone, and in order. Returns when the engine has ended. */
+static void serve(struct daemon *d)
+{
+	const struct timespec second = { .tv_sec = 1 };
+	sigset_t set = our_signals();
+	bool draining = false;
+
+	for (;;) {
+		int sig = sigtimedwait(&set, NULL, &second);
+
+		if (sig == SIGUSR1)
+			return;
+		if (sig == SIGHUP)
+			log_reopen();
+		if (sig == SIGINT || (sig == SIGTERM && draining)) {
+			engine_exit_now();
+		} else if (sig == SIGTERM) {
+			draining = true;
+			outside_notify("STOPPING=1");
+			log_line(LOG_LEVEL_INFO, "ringpostd", "draining: a second TERM ends at once");
+			engine_drain();
+		}
+		if (sig < 0)
+			outside_write_metrics(&d->params);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static struct daemon d;
+	sigset_t set = our_signals();
+	int status = parse_options(argc, argv, &d.options);
+
+	if (status >= 0)
+		return status;
+	(void)signal(SIGPIPE, SIG_IGN);
+	sigprocmask(SIG_BLOCK, &set, NULL);	/* before the first thread: all inherit it */
+	(void)prctl(PR_SET_DUMPABLE, 0);	/* no cores: mail is other people's (row AUT-08) */
+	if (crypto_library_check() < 0) {
+		startup_say("the linked TLS library is not the one this program was built with: build it anew");
+		return EX_OSERR;
+	}
+	status = startup_config(&d);
+	if (status != 0 || d.options.check)
+		return status;
+	status = start(&d);
+	if (status == 0) {
+		serve(&d);
+		status = engine_join();
+		outside_write_metrics(&d.params);
+		log_line(LOG_LEVEL_INFO, "ringpostd", "stopped");
+	}
+	log_stop(2000);
+	return status;
+}

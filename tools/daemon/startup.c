@@ -1,0 +1,295 @@
+/* startup.c - find out what is wrong before anything is accepted, and say it in one line each */
+#include "daemon.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/err.h"
+#include "core/file.h"
+#include "core/io.h"
+#include "core/log.h"
+#include "core/runtime.h"
+#include "net/delivery/maillog.h"
+
+#define LOCK_WAIT_MS	5000u	/* a predecessor that was killed may hold lock and port for a moment (row URG-25) */
+#define FILES_SPARE	128u	/* journal, log, DNS sockets, listeners */
+#define FILES_LEAST	256u
+
+void startup_say(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	fputs("ringpostd: ", stderr);
+	(void)vfprintf(stderr, fmt, args);
+	fputc('\n', stderr);
+	va_end(args);
+}
+
+/* --- configuration ---------------------------------------------------------------------------------------------------- */
+
+static void say_line(const char *line, void *context)
+{
+	(void)context;
+	startup_say("%s", line);
+}
+
+static void say_unused(const char *line, void *context)
+{
+	(void)context;
+	startup_say("%s", line);
+}
+
+int startup_config(struct daemon *d)
+{
+	const char *dir = d->options.config_directory != NULL ? d->options.config_directory : PARAM_CONFIG_DIRECTORY;
+
+	params_system_init(&d->system, "ringpostd", d->options.config_directory);
+	d->conf = params_conf_new(&d->system);
+	if (d->conf == NULL) {
+		startup_say("not enough memory to read the configuration");
+		return EX_OSERR;
+	}
+	(void)snprintf(d->config_file, sizeof(d->config_file), "%s/main.cf", dir);
+	(void)conf_read_file(d->conf, d->config_file);	/* its errors are among those listed below */
+	for (unsigned i = 0; i < d->options.override_count; i++)
+		conf_override(d->conf, d->options.overrides[i]);
+	(void)params_load(&d->params, d->conf);
+	conf_unused(d->conf, say_unused, NULL);
+	conf_errors(d->conf, say_line, NULL);
+	if (conf_error_count(d->conf) > 0) {
+		startup_say("%u error%s in the configuration", conf_error_count(d->conf),
+			    conf_error_count(d->conf) == 1 ? "" : "s");
+		return EX_CONFIG;
+	}
+	d->cores = d->params.worker_threads != 0 ? d->params.worker_threads : runtime_usable_cores();
+	if (d->options.check)
+		printf("%s: no errors; %u engine thread%s\n", d->config_file, d->cores, d->cores == 1 ? "" : "s");
+	return 0;
+}
+
+/* --- the system ------------------------------------------------------------------------------------------------------- */
+
+static int check_files(struct daemon *d)
+{
+	uint64_t wanted = (uint64_t)d->params.session_limit + d->params.inject_connection_limit + FILES_SPARE;
+	uint64_t each = wanted / d->cores * 2 + FILES_SPARE;	/* hashing is uneven; halves for accepting and connecting */
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		limit.rlim_cur = 1024;
+	if (limit.rlim_cur < FILES_LEAST) {
+		startup_say("only %llu open files are allowed, at least %u are needed: raise the limit (ulimit -n, LimitNOFILE=)",
+			    (unsigned long long)limit.rlim_cur, FILES_LEAST);
+		return EX_OSERR;
+	}
+	d->files_max = (unsigned)min_u64(min_u64(each * 2, limit.rlim_cur), IO_FILES_MAX);
+	if (d->files_max < each)
+		startup_say("note: %llu open files allowed, %llu wanted for session_limit and inject_connection_limit: fewer "
+			    "connections will be open at one time", (unsigned long long)limit.rlim_cur,
+			    (unsigned long long)each);
+	return 0;
+}
+
+int startup_system(struct daemon *d)
+{
+	int r = io_probe();
+
+	if (r < 0) {
+		startup_say("%s", io_diagnosis(r));
+		return EX_OSERR;
+	}
+	return check_files(d);
+}
+
+static int spool_failed(const char *dir, int err)
+{
+	static const struct { int err; const char *text; } reasons[] = {
+		{ -ENOENT,  "does not exist: create it, owned by the user this program runs as, mode 0700" },
+		{ -ENOTDIR, "is not a directory" },
+		{ -EPERM,   "does not belong to the user this program runs as: change its owner" },
+		{ -EACCES,  "cannot be used, or can be written by others: give it to this program's user, mode 0700" },
+		{ -EROFS,   "is on a read-only file system: remount it writable" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
+		if (reasons[i].err == err) {
+			startup_say("spool_directory %s %s", dir, reasons[i].text);
+			return EX_CANTCREAT;
+		}
+	}
+	startup_say("spool_directory %s: %s", dir, err_text(err));
+	return EX_CANTCREAT;
+}
+
+int startup_spool(struct daemon *d)
+{
+	char path[600];
+	int r = file_check_dir(d->params.spool_directory);
+
+	if (r < 0)
+		return spool_failed(d->params.spool_directory, r);
+	(void)snprintf(path, sizeof(path), "%s/lock", d->params.spool_directory);
+	d->lock_fd = file_lock(path, LOCK_WAIT_MS);
+	if (d->lock_fd == -EWOULDBLOCK) {
+		startup_say("spool_directory %s is in use by another instance", d->params.spool_directory);
+		return EX_TEMPFAIL;
+	}
+	if (d->lock_fd < 0)
+		return spool_failed(d->params.spool_directory, d->lock_fd);
+	return 0;
+}
+
+int startup_ports(struct daemon *d)
+{
+	for (unsigned i = 0; i < d->params.inject_smtp_listen.count; i++) {
+		char text[ADDR_TEXT_MAX + 8];
+		struct str name = STR(text);
+		const struct addr *a = &d->params.inject_smtp_listen.list[i];
+		int r = io_listen_check(a, LOCK_WAIT_MS);
+
+		if (r == 0)
+			continue;
+		addr_add_ip(&name, a);
+		if (addr_port(a) != 0)
+			str_printf(&name, " port %u", addr_port(a));
+		if (r == -EADDRINUSE)
+			startup_say("inject_smtp_listen: %s is in use by another program", str_cstr(&name));
+		else
+			startup_say("inject_smtp_listen: cannot listen on %s: %s", str_cstr(&name), err_text(r));
+		return EX_UNAVAILABLE;
+	}
+	return 0;
+}
+
+/* --- tables and log --------------------------------------------------------------------------------------------------- */
+
+static bool add_own(struct daemon *d, const struct addr *a)
+{
+	struct addr *more = realloc(d->own, (d->own_count + 1) * sizeof(*more));
+
+	if (more == NULL)
+		return false;
+	d->own = more;
+	d->own[d->own_count++] = *a;
+	return true;
+}
+
+/* inet_interfaces = all: every address this machine has now (RFC 5321 5.1: mail must not loop back to us). */
+static bool add_interfaces(struct daemon *d)
+{
+	struct ifaddrs *list, *i;
+	bool ok = true;
+
+	if (getifaddrs(&list) < 0)
+		return false;
+	for (i = list; ok && i != NULL; i = i->ifa_next) {
+		struct addr a = { 0 };
+
+		if (i->ifa_addr == NULL)
+			continue;
+		if (i->ifa_addr->sa_family == AF_INET)
+			a.len = sizeof(a.in);
+		else if (i->ifa_addr->sa_family == AF_INET6)
+			a.len = sizeof(a.in6);
+		else
+			continue;
+		memcpy(&a.sa, i->ifa_addr, a.len);
+		ok = add_own(d, &a);
+	}
+	freeifaddrs(list);
+	return ok;
+}
+
+static int own_addresses(struct daemon *d)
+{
+	const struct params *p = &d->params;
+	struct addr loopback;
+	bool ok = true;
+
+	if (p->inet_interfaces.all)
+		ok = add_interfaces(d);
+	if (p->inet_interfaces.loopback_only)
+		ok = addr_parse_ip(SLICE("127.0.0.1"), 0, &loopback) == 0 && add_own(d, &loopback) &&
+		     addr_parse_ip(SLICE("::1"), 0, &loopback) == 0 && add_own(d, &loopback);
+	for (unsigned i = 0; ok && i < p->inet_interfaces.count; i++)
+		ok = add_own(d, &p->inet_interfaces.list[i]);
+	for (unsigned i = 0; ok && i < p->proxy_interfaces.count; i++)
+		ok = add_own(d, &p->proxy_interfaces.list[i].base);
+	if (ok)
+		return 0;
+	startup_say("the addresses of this machine's interfaces cannot be read (inet_interfaces)");
+	return EX_OSERR;
+}
+
+int startup_tables(struct daemon *d)
+{
+	char *text;
+	size_t len;
+
+	for (unsigned i = 0; i < d->params.known_tcp_ports.count; i++)
+		(void)services_add(&d->services, d->params.known_tcp_ports.list[i].name,
+				   d->params.known_tcp_ports.list[i].port);	/* params have checked them */
+	/* Containers often have neither file: both are only additions. */
+	if (file_read("/etc/services", MIB(1), &text, &len) == 0) {
+		(void)services_add_file(&d->services, slice_of(text, len));
+		free(text);
+	}
+	int r = file_read("/etc/hosts", MIB(16), &text, &len);
+
+	if (r < 0) {
+		r = hosts_init(&d->hosts, (struct slice){ 0 });
+	} else {
+		r = hosts_init(&d->hosts, slice_of(text, len));
+		free(text);
+	}
+	if (r < 0) {
+		startup_say("not enough memory for /etc/hosts");
+		return EX_OSERR;
+	}
+	return own_addresses(d);
+}
+
+int startup_log(struct daemon *d)
+{
+	const char *file = d->params.maillog_file;
+	struct log_conf conf = {
+		.tag = d->params.syslog_name,
+		.facility = d->params.syslog_facility,
+		.hostname = d->params.myhostname,
+		.path = file,
+	};
+
+	if (file[0] == '\0')
+		conf.sink = LOG_SINK_SYSLOG;
+	else if (strcmp(file, "/dev/stdout") == 0)
+		conf.sink = LOG_SINK_STDOUT;
+	else if (strcmp(file, "/dev/stderr") == 0)
+		conf.sink = LOG_SINK_STDERR;
+	else
+		conf.sink = LOG_SINK_FILE;
+	int r = log_start(&conf);
+
+	if (r < 0) {
+		startup_say("maillog_file %s: %s", file[0] != '\0' ? file : "(system log)", err_text(r));
+		return EX_CANTCREAT;
+	}
+	maillog_start(d->params.delay_logging_resolution_limit);
+	if (log_thread_open() < 0) {
+		startup_say("not enough memory for the log");
+		return EX_OSERR;
+	}
+	log_line(LOG_LEVEL_INFO, "ringpostd", "version %s starts: %u engine thread%s, %u open files each",
+		 RINGPOST_VERSION, d->cores, d->cores == 1 ? "" : "s", d->files_max);
+	return 0;
+}
