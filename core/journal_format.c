@@ -229,6 +229,22 @@ static bool scan_accept(struct journal_scan *s, const struct journal_found *foun
 	return found->type <= JOURNAL_TYPE_USER_MAX;
 }
 
+/* The next place where a header may stand, or len: most of a hole is zeros, or of another segment. */
+static uint32_t next_candidate(const void *block, uint32_t from, size_t len, uint32_t segment)
+{
+	const size_t field = offsetof(struct record_bytes, segment);
+	size_t at = from;
+
+	for (; at + JOURNAL_RECORD_HEADER <= len; at += 8) {
+		uint32_t value;
+
+		memcpy(&value, (const char *)block + at + field, sizeof(value));
+		if (value == segment)
+			break;
+	}
+	return (uint32_t)(at + JOURNAL_RECORD_HEADER <= len ? at : MAX((size_t)from, round_up(len, 8)));
+}
+
 int journal_scan_next(struct journal_scan *s, const void *block, uint32_t offset, size_t len, struct journal_item *ret_item)
 {
 	const uint32_t block_end = offset + (uint32_t)JOURNAL_BLOCK;
@@ -255,7 +271,7 @@ int journal_scan_next(struct journal_scan *s, const void *block, uint32_t offset
 			return 1;
 		}
 		scan_begin_hole(s);
-		s->place.offset += 8;
+		s->place.offset = offset + next_candidate(block, s->place.offset - offset + 8, len, s->place.segment);
 	}
 	if (block_end - s->place.offset < JOURNAL_RECORD_HEADER)
 		s->place.offset = block_end;	/* not even a pad fits into such a rest */
