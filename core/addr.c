@@ -39,8 +39,8 @@ struct addr addr_from_ip6(const uint8_t ip[16], uint16_t port)
 	return addr_ip6(in6, port);
 }
 
-/* inet_pton reads what RFC 4291 and dotted decimal allow and nothing else: four numbers, no leading zeros, no octal, no hex
- * (row NET-02). It wants a terminator, and a NUL inside the slice must not pass for one. */
+/* inet_pton reads what RFC 4291 and dotted decimal allow and nothing else: four numbers, no leading zeros, no
+ * octal, no hex (row NET-02). It wants a terminator, and a NUL inside the slice must not pass for one. */
 int addr_parse_ip(struct slice text, uint16_t port, struct addr *ret_addr)
 {
 	char copy[INET6_ADDRSTRLEN];
@@ -190,7 +190,7 @@ bool addr_is_unspecified(const struct addr *a)
 	return true;
 }
 
-/* --- networks ------------------------------------------------------------------------------------------------------------ */
+/* --- networks --------------------------------------------------------------------------------- */
 
 static unsigned bit_at(struct slice ip, size_t bit)
 {

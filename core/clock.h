@@ -1,7 +1,7 @@
 /* clock.h - what time is it (part of the seam: the simulator links its own)
  *
- * reactor_now() in core/reactor.h is the time at which the current turn began and costs nothing; ask here only when a turn
- * itself is being measured.
+ * reactor_now() in core/reactor.h is the time at which the current turn began and costs nothing; ask here only when
+ * a turn itself is being measured.
  */
 #pragma once
 

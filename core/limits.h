@@ -5,7 +5,8 @@
 
 #define CORE_COUNT_MAX		64		/* reactors in one process */
 
-/* Ring. CQ is 4 x SQ (row URG-09): multishot operations and zero-copy sends complete more often than they are asked for. */
+/* Ring. CQ is 4 x SQ (row URG-09): multishot operations and zero-copy sends complete more often than they are asked
+ * for. */
 #define IO_SQ_ENTRIES		2048u
 #define IO_CQ_ENTRIES		(4u * IO_SQ_ENTRIES)
 #define IO_FILES_MAX		65536u		/* direct descriptors per core; lowered to RLIMIT_NOFILE at start */

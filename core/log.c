@@ -62,8 +62,8 @@ uint64_t log_dropped(void)
 	return log_rings_dropped() + log_writer_dropped() + atomic_load_explicit(&homeless, memory_order_relaxed);
 }
 
-/* Eight octets at a time: is every one of them in 0x20..0x7e? For octets below 0x80, adding 0x60 sets the high bit from 0x20
- * on, and adding 1 sets it for 0x7f; no sum reaches the neighbour. */
+/* Eight octets at a time: is every one of them in 0x20..0x7e? For octets below 0x80, adding 0x60 sets the high bit
+ * from 0x20 on, and adding 1 sets it for 0x7f; no sum reaches the neighbour. */
 static bool is_plain_ascii(struct slice text)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);

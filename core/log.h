@@ -2,9 +2,9 @@
  *
  *	Nov 22 23:16:48 host ringpost/smtp[4711]: 4bXkQz1Jx: to=<a@example.com>, relay=..., status=sent (250 ok)
  *
- * A line goes into the calling thread's own ring; one writer thread (core/log_writer.c, part of the seam) takes from all rings
- * and writes. A slow or full sink never blocks a turn: when a ring is full the line is dropped and counted, and the writer
- * says how many as soon as it can (row LOG-03).
+ * A line goes into the calling thread's own ring; one writer thread (core/log_writer.c, part of the seam) takes
+ * from all rings and writes. A slow or full sink never blocks a turn: when a ring is full the line is dropped and
+ * counted, and the writer says how many as soon as it can (row LOG-03).
  *
  * bounds   LOG_LINE_MAX octets a line, cut and marked with "..."; LOG_RING octets waiting per thread
  * safety   every octet that is not printable UTF-8 becomes '?': one event, one line (row LOG-01)
@@ -59,8 +59,9 @@ void log_reopen(void);
 int log_thread_open(void);
 void log_thread_close(void);
 
-/* One line: program is the word after the tag ("smtp", "smtpd", "qmgr", "ringpostd"). Cuts, sanitises; the writer adds stamp
- * and tag. Costs no system call while the writer is awake. After a PANIC or FATAL line, log_stop gets it written. */
+/* One line: program is the word after the tag ("smtp", "smtpd", "qmgr", "ringpostd"). Cuts, sanitises; the writer
+ * adds stamp and tag. Costs no system call while the writer is awake. After a PANIC or FATAL line, log_stop gets it
+ * written. */
 void log_put(enum log_level level, const char *program, struct slice text);
 void log_line(enum log_level level, const char *program, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

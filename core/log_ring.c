@@ -69,8 +69,8 @@ bool log_ring_put(struct log_ring *ring, const struct log_record *record, const 
 	copy_in(bytes, tail, record, sizeof(*record));
 	copy_in(bytes, tail + sizeof(*record), program, record->program_len);
 	copy_in(bytes, tail + sizeof(*record) + record->program_len, text, record->text_len);
-	/* Sequentially consistent, as is the caller's look at whether the writer sleeps: either we see that it sleeps, or it
-	 * sees this line before it does. */
+	/* Sequentially consistent, as is the caller's look at whether the writer sleeps: either we see that it
+	 * sleeps, or it sees this line before it does. */
 	atomic_store(&ring->tail, tail + size);
 	*ret_used = tail + size - ring->head_seen;
 	return true;

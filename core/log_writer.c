@@ -76,7 +76,7 @@ static const struct { const char *name; int number; } facilities[] = {
 	{ "local4", LOG_LOCAL4 }, { "local5", LOG_LOCAL5 }, { "local6", LOG_LOCAL6 }, { "local7", LOG_LOCAL7 },
 };
 
-/* --- lines --------------------------------------------------------------------------------------------------------------- */
+/* --- lines ------------------------------------------------------------------------------------ */
 
 int log_facility_number(const char *name)
 {
@@ -137,8 +137,8 @@ static void add_own_line(enum log_level level, const char *text)
 	end_line(&out);
 }
 
-/* The ring whose first line is oldest, or NULL. Lines of different threads leave in the order of their stamps, as far as they
- * have arrived. */
+/* The ring whose first line is oldest, or NULL. Lines of different threads leave in the order of their stamps, as
+ * far as they have arrived. */
 static struct log_ring *oldest_ring(struct log_record *ret_record)
 {
 	struct log_ring *oldest = NULL;
@@ -181,7 +181,7 @@ static void fill_batch(void)
 	}
 }
 
-/* --- the sink ------------------------------------------------------------------------------------------------------------ */
+/* --- the sink --------------------------------------------------------------------------------- */
 
 static int open_syslog(void)
 {
@@ -200,8 +200,9 @@ static int open_syslog(void)
 	return fd;
 }
 
-/* An open file of our own on the same pipe or terminal can be non-blocking without being so for everybody who inherited it.
- * A socket, or a pipe of another user's (a container's stdout), refuses that: then a copy, on which we ask before we write. */
+/* An open file of our own on the same pipe or terminal can be non-blocking without being so for everybody who
+ * inherited it. A socket, or a pipe of another user's (a container's stdout), refuses that: then a copy, on which
+ * we ask before we write. */
 static int open_inherited(int number, bool *ret_nonblocking)
 {
 	const char *path = number == STDOUT_FILENO ? "/proc/self/fd/1" : "/proc/self/fd/2";
@@ -238,7 +239,8 @@ static void lose(size_t lines)
 	atomic_fetch_add_explicit(&dropped, lines, memory_order_relaxed);
 }
 
-/* Puts a new sink in place of the old one; what has begun to leave must not go on elsewhere in the middle of its line. */
+/* Puts a new sink in place of the old one; what has begun to leave must not go on elsewhere in the middle of its
+ * line. */
 static void replace_sink(int fd, bool nonblocking)
 {
 	if (w.batch_start > 0 && w.batch_start < w.batch_end && w.batch[w.batch_start - 1] != '\n') {
@@ -345,7 +347,7 @@ static void heal_sink(void)
 	replace_sink(fd, nonblocking);
 }
 
-/* --- the thread ---------------------------------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 static void tell_what_was_lost(void)
 {
@@ -431,7 +433,7 @@ static void *writer_main(void *unused)
 	return NULL;
 }
 
-/* --- what log.c calls ---------------------------------------------------------------------------------------------------- */
+/* --- what log.c calls ------------------------------------------------------------------------- */
 
 static int start_thread(void)
 {

@@ -1,7 +1,8 @@
 /* log_writer.h - the thread that writes log lines (part of the seam: the simulator links its own); for log.c alone
  *
- * It looks into all rings every LOG_NAP_MS, merges what it finds by time, and writes all of it at once. After a second without
- * a line it sleeps until woken, so that an idle process stays idle. What the sink does not take waits in the rings.
+ * It looks into all rings every LOG_NAP_MS, merges what it finds by time, and writes all of it at once. After a
+ * second without a line it sleeps until woken, so that an idle process stays idle. What the sink does not take
+ * waits in the rings.
  *
  * never    makes a producer wait; ends the process (SIGPIPE and SIGXFSZ are blocked in its thread)
  */

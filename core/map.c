@@ -74,7 +74,7 @@ void map_for_each(struct map *m, void (*fn)(struct map_node *node, void *context
 		}
 }
 
-/* --- SipHash (Aumasson and Bernstein, 2012): one round per word of input, three at the end -------------------------------- */
+/* --- SipHash (Aumasson and Bernstein, 2012): one round per word of input, three at the end ---- */
 
 static uint64_t rotate_left(uint64_t x, unsigned n)
 {

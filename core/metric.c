@@ -3,8 +3,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* One row per core, each on cache lines of its own; the last row is for threads that are no core. A cell of a core has one
- * writer, which needs no read-modify-write cycle of the bus: atomics are here only so that readers see whole numbers. */
+/* One row per core, each on cache lines of its own; the last row is for threads that are no core. A cell of a core
+ * has one writer, which needs no read-modify-write cycle of the bus: atomics are here only so that readers see
+ * whole numbers. */
 #define OTHER_ROW CORE_COUNT_MAX
 
 static struct {

@@ -6,7 +6,8 @@
  *	metric_register(&sent);				at start
  *	metric_add(&sent, 1);				anywhere; no lock, no shared cache line
  *
- * bounds   METRIC_MAX metrics, CORE_COUNT_MAX cores; names are literals, values of labels never come from peers (row MET-01)
+ * bounds   METRIC_MAX metrics, CORE_COUNT_MAX cores; names are literals, values of labels never come from peers
+ *          (row MET-01)
  */
 #pragma once
 

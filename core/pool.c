@@ -23,8 +23,8 @@
 /* Our own links inside free, and therefore poisoned, objects are followed only by functions that carry this word. */
 #define TOUCHES_FREE __attribute__((no_sanitize("address")))
 
-/* What a free object of a pool looks like. The mark differs from object to object, so that a copy of a free object is not
- * taken for one. */
+/* What a free object of a pool looks like. The mark differs from object to object, so that a copy of a free object
+ * is not taken for one. */
 struct pool_free_object {
 	struct pool_free_object *next;
 	uintptr_t mark;
@@ -40,7 +40,7 @@ static void *reserve(size_t size)
 	return memory != MAP_FAILED ? memory : NULL;
 }
 
-/* --- pool --------------------------------------------------------------------------------------------------------------- */
+/* --- pool ------------------------------------------------------------------------------------- */
 
 int pool_init(struct pool *p, const char *name, size_t size, size_t count)
 {
@@ -120,10 +120,10 @@ void pool_put_object(struct pool *p, void **ptr)
 	*ptr = NULL;
 }
 
-/* --- slab --------------------------------------------------------------------------------------------------------------- */
+/* --- slab ------------------------------------------------------------------------------------- */
 
-/* A state per unit of SLAB_MIN octets says what begins there. A block of class k begins only at a multiple of its size, and
- * its buddy is the other half of the block of class k + 1 around both:
+/* A state per unit of SLAB_MIN octets says what begins there. A block of class k begins only at a multiple of its
+ * size, and its buddy is the other half of the block of class k + 1 around both:
  *
  *	|<---------- class k + 1 ---------->|
  *	| block, class k | buddy, class k   |	offset of buddy = offset of block XOR size of class k

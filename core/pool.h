@@ -1,7 +1,8 @@
 /* pool.h - fixed-size objects, all of them reserved before the first turn
  *
- * The address space is reserved at start, touched on first use: a pool sized for the worst day costs nothing on a quiet one.
- * A free object is poisoned under ASan; a second put, or a write into a free object's mark, stops us in every build.
+ * The address space is reserved at start, touched on first use: a pool sized for the worst day costs nothing on a
+ * quiet one. A free object is poisoned under ASan; a second put, or a write into a free object's mark, stops us in
+ * every build.
  *
  * bounds   count given at start; an empty pool means wait (-ENOBUFS to whoever asked), not failure
  * thread   one home core each; take and put only there
@@ -41,11 +42,12 @@ static inline size_t pool_free(const struct pool *p)
 	return p->count - p->used;
 }
 
-/* Variable-size bytes that live long (envelopes): a buddy allocator, size classes of powers of two over one reserved arena.
- * What is put joins its free neighbour at once, so that a change in the mix of sizes never leaves the arena in splinters.
+/* Variable-size bytes that live long (envelopes): a buddy allocator, size classes of powers of two over one
+ * reserved arena. What is put joins its free neighbour at once, so that a change in the mix of sizes never leaves
+ * the arena in splinters.
  *
- * bounds   SLAB_MIN..SLAB_MAX octets an object (asking for more is the caller's mistake, not a reason to wait); total octets
- *          given at start, rounded up to SLAB_MAX; at most SLAB_CLASSES steps for a take or a put
+ * bounds   SLAB_MIN..SLAB_MAX octets an object (asking for more is the caller's mistake, not a reason to wait);
+ *          total octets given at start, rounded up to SLAB_MAX; at most SLAB_CLASSES steps for a take or a put
  */
 #define SLAB_MIN 64u
 #define SLAB_MAX MIB(32)	/* an envelope of MESSAGE_RCPTS_MAX recipients */

@@ -1,6 +1,7 @@
 /* random.h - chance (part of the seam: the simulator links its own, driven by one seed)
  *
- * Fast per-thread generator (xoshiro256++) seeded from the kernel: for jitter, shuffles and hash seeds. Not for secrets.
+ * Fast per-thread generator (xoshiro256++) seeded from the kernel: for jitter, shuffles and hash seeds. Not for
+ * secrets.
  */
 #pragma once
 

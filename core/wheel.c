@@ -8,8 +8,9 @@
  *	due       00 12 50 07	-> level 1, slot 50: sorted again, into level 0, when now is 00 12 50 00
  *	due    01 00 00 00 02	-> far
  *
- * It follows that within a level every timer lies in a slot ahead of now's own, and that whatever is in a lower level is due
- * before all of a higher one. So the first occupied slot of the lowest occupied level is always the next to look at.
+ * It follows that within a level every timer lies in a slot ahead of now's own, and that whatever is in a lower
+ * level is due before all of a higher one. So the first occupied slot of the lowest occupied level is always the
+ * next to look at.
  */
 
 #define SLOT_BITS 8
@@ -75,7 +76,8 @@ void wheel_arm(struct wheel *w, struct wheel_timer *t, uint64_t due_ns)
 	w->armed++;
 }
 
-/* Clears the occupied bit when head is a slot of ours (it may as well be late, far, or the list that is being fired). */
+/* Clears the occupied bit when head is a slot of ours (it may as well be late, far, or the list that is being
+ * fired). */
 static void mark_empty(struct wheel *w, const struct list *head)
 {
 	const struct list *first = &w->slots[0][0];

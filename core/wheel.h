@@ -5,7 +5,8 @@
  *	level 0: 256 ticks of 1 ms     level 1: 256 slots of 268 ms     level 2: 69 s     level 3: 4.9 h, up to 52 days
  *
  * memory   the timer lives in its owner
- * bounds   due times beyond the current 52 days wait in a list of their own, sorted into the slots when that time begins
+ * bounds   due times beyond the current 52 days wait in a list of their own, sorted into the slots when that time
+ *          begins
  */
 #pragma once
 
@@ -49,10 +50,10 @@ void wheel_arm(struct wheel *w, struct wheel_timer *t, uint64_t due_ns);
 void wheel_cancel(struct wheel *w, struct wheel_timer *t);
 
 /* Fires everything due at now_ns, in order of ticks; a callback may arm and cancel any timer, its own included. What a
- * callback arms for a time already past waits for the next advance, so that no callback can keep us here. Returns how many
- * fired. */
+ * callback arms for a time already past waits for the next advance, so that no callback can keep us here. Returns
+ * how many fired. */
 size_t wheel_advance(struct wheel *w, uint64_t now_ns);
 
-/* When to call wheel_advance next: never later than the first due timer plus one tick; UINT64_MAX when nothing is armed.
- * May be earlier than the first timer (a slot of a higher level has to be sorted again). */
+/* When to call wheel_advance next: never later than the first due timer plus one tick; UINT64_MAX when nothing is
+ * armed. May be earlier than the first timer (a slot of a higher level has to be sorted again). */
 uint64_t wheel_next_ns(const struct wheel *w);

@@ -201,8 +201,10 @@ static void debug_lines_come_when_asked_for(void **state)
 static void one_event_is_one_line(void **state)
 {
 	static const char *const hostile[] = {
-		"\x1b]0;title\x07", "%s%n%d", "a\"b\\c}", "\xe2\x80\xa8 separator", "\xe2\x80\xae turned", "\xff\xfe\xc0\xaf",
-		"\xed\xa0\x80 surrogate", "\xf4\x90\x80\x80 too far", "\xc2\x9b[31m C1", "a\r\nNov 22 23:16:48 host forged",
+		"\x1b]0;title\x07", "%s%n%d", "a\"b\\c}", "\xe2\x80\xa8 separator", "\xe2\x80\xae turned",
+		"\xff\xfe\xc0\xaf",
+		"\xed\xa0\x80 surrogate", "\xf4\x90\x80\x80 too far", "\xc2\x9b[31m C1",
+		"a\r\nNov 22 23:16:48 host forged",
 	};
 	size_t lines = 0;
 
@@ -248,7 +250,7 @@ static void long_lines_are_cut_and_marked(void **state)
 	log_line(LOG_LEVEL_INFO, "smtp", "%s", reply);
 	memset(reply, 'r', 7678);
 	memcpy(reply + 7678, "\xc3\xbc\xc3\xbc", 4);
-	log_put(LOG_LEVEL_INFO, "smtp", slice_of(reply, 7682));		/* one octet too many, a character across the cut */
+	log_put(LOG_LEVEL_INFO, "smtp", slice_of(reply, 7682));		/* one too many, and the cut in a character */
 	log_put(LOG_LEVEL_INFO, "smtp", slice_of(reply, 1000));
 	log_stop(5000);
 	read_file(path);
@@ -740,7 +742,8 @@ int main(void)
 		LOG_CLAIM("lines of several threads are whole, complete and in each thread's order",
 			  threads_do_not_disturb_each_other),
 		LOG_CLAIM("stamps do not go back within a file", lines_of_threads_leave_in_order_of_time),
-		LOG_CLAIM("LOG-03: reopening during a burst loses and cuts nothing", reopening_in_a_burst_loses_nothing),
+		LOG_CLAIM("LOG-03: reopening during a burst loses and cuts nothing",
+			  reopening_in_a_burst_loses_nothing),
 		LOG_CLAIM("LOG-03: a rotation that fails keeps the old file and says so",
 			  rotation_that_fails_keeps_the_old_file),
 		LOG_CLAIM("LOG-03: a blocked pipe blocks nobody; what is lost is counted and told",

@@ -174,7 +174,8 @@ int main(void)
 	const struct CMUnitTest claims[] = {
 		CLAIM("a map agrees with a model over 200,000 steps", agrees_with_a_model),
 		CLAIM("keys of equal hash are told apart", keys_of_equal_hash_are_told_apart),
-		CLAIM("for_each visits every node once though some are removed", for_each_visits_all_once_though_some_go),
+		CLAIM("for_each visits every node once though some are removed",
+		      for_each_visits_all_once_though_some_go),
 		CLAIM("map_siphash is SipHash-1-3", siphash_is_the_published_function),
 		CLAIM("two maps hash the same key differently", two_maps_hash_differently),
 		CLAIM("removing a node that is not there stops us", removing_a_stranger_stops_us),

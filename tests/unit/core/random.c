@@ -109,7 +109,8 @@ int main(void)
 {
 	const struct CMUnitTest claims[] = {
 		CLAIM("random_below(n) is below n", below_stays_below),
-		CLAIM("random_below is fair for three quarters of 2^64", below_is_fair_where_2_to_the_64_is_no_multiple),
+		CLAIM("random_below is fair for three quarters of 2^64",
+		      below_is_fair_where_2_to_the_64_is_no_multiple),
 		CLAIM("random_below is fair for ten", small_ranges_are_fair),
 		CLAIM("every bit is a fair coin", every_bit_is_a_fair_coin),
 		CLAIM("two threads draw different numbers", threads_differ),

@@ -79,7 +79,8 @@ static void numbers_are_digits_only(void **state)
 	static const struct { const char *text; uint64_t max; int r; uint64_t value; } cases[] = {
 		{ "0", 0, 0, 0 }, { "25", 65535, 0, 25 }, { "0025", 65535, 0, 25 }, { "65535", 65535, 0, 65535 },
 		{ "65536", 65535, -ERANGE, 0 }, { "18446744073709551615", UINT64_MAX, 0, UINT64_MAX },
-		{ "18446744073709551616", UINT64_MAX, -ERANGE, 0 }, { "99999999999999999999999", UINT64_MAX, -ERANGE, 0 },
+		{ "18446744073709551616", UINT64_MAX, -ERANGE, 0 },
+		{ "99999999999999999999999", UINT64_MAX, -ERANGE, 0 },
 		{ "", 9, -EINVAL, 0 }, { "+1", 9, -EINVAL, 0 }, { "-1", 9, -EINVAL, 0 }, { " 1", 9, -EINVAL, 0 },
 		{ "1 ", 9, -EINVAL, 0 }, { "0x1", 9, -EINVAL, 0 }, { "1e3", 9, -EINVAL, 0 }, { "\xb2", 9, -EINVAL, 0 },
 		{ "99999999999999999999999x", UINT64_MAX, -EINVAL, 0 },

@@ -94,11 +94,15 @@ static void printable_replaces_what_is_not(void **state)
 		{ "\xc2\xa0", "\xc2\xa0" }, { "\xc2\x9f", "??" }, { "\xc2\x80", "??" }, { "\xdf\xbf", "\xdf\xbf" },
 		{ "\xc0\xaf", "??" }, { "\xc1\xbf", "??" }, { "\xc2", "?" }, { "\xc2" "a", "?a" }, { "\x80", "?" },
 		{ "\xe0\xa0\x80", "\xe0\xa0\x80" }, { "\xe0\x9f\xbf", "???" }, { "\xed\x9f\xbf", "\xed\x9f\xbf" },
-		{ "\xed\xa0\x80", "???" }, { "\xed\xbf\xbf", "???" }, { "\xee\x80\x80", "\xee\x80\x80" }, { "\xe2\x82", "??" },
-		{ "\xf0\x90\x80\x80", "\xf0\x90\x80\x80" }, { "\xf0\x8f\xbf\xbf", "????" }, { "\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf" },
+		{ "\xed\xa0\x80", "???" }, { "\xed\xbf\xbf", "???" }, { "\xee\x80\x80", "\xee\x80\x80" },
+		{ "\xe2\x82", "??" },
+		{ "\xf0\x90\x80\x80", "\xf0\x90\x80\x80" }, { "\xf0\x8f\xbf\xbf", "????" },
+		{ "\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf" },
 		{ "\xf4\x90\x80\x80", "????" }, { "\xf5\x80\x80\x80", "????" }, { "\xff\xfe", "??" },
-		{ "\xe2\x80\xa7", "\xe2\x80\xa7" }, { "\xe2\x80\xa8", "???" }, { "\xe2\x80\xae", "???" }, { "\xe2\x80\xaf", "\xe2\x80\xaf" },
-		{ "\xe2\x81\xa5", "\xe2\x81\xa5" }, { "\xe2\x81\xa6", "???" }, { "\xe2\x81\xa9", "???" }, { "\xe2\x81\xaa", "\xe2\x81\xaa" },
+		{ "\xe2\x80\xa7", "\xe2\x80\xa7" }, { "\xe2\x80\xa8", "???" }, { "\xe2\x80\xae", "???" },
+		{ "\xe2\x80\xaf", "\xe2\x80\xaf" },
+		{ "\xe2\x81\xa5", "\xe2\x81\xa5" }, { "\xe2\x81\xa6", "???" }, { "\xe2\x81\xa9", "???" },
+		{ "\xe2\x81\xaa", "\xe2\x81\xaa" },
 		{ "\xe2\x80\x8e", "???" }, { "\xd8\x9c", "??" },
 	};
 
@@ -154,12 +158,14 @@ int main(void)
 {
 	const struct CMUnitTest claims[] = {
 		CLAIM("pieces become one text", builds_text),
-		CLAIM("each piece is added whole or not, and after one that is not, none", adds_all_or_nothing_and_then_nothing),
+		CLAIM("each piece is added whole or not, and after one that is not, none",
+		      adds_all_or_nothing_and_then_nothing),
 		CLAIM("a printf that does not fit leaves no trace", printf_that_does_not_fit_leaves_no_trace),
 		CLAIM("cutting keeps what fits and says so", cutting_keeps_what_fits),
 		CLAIM("LOG-01: printable text replaces what is not", printable_replaces_what_is_not),
 		CLAIM("printable text is cut between characters", printable_cuts_between_characters),
-		CLAIM("terminating gives up the last octet of a full text", terminating_gives_up_the_last_octet_of_a_full_one),
+		CLAIM("terminating gives up the last octet of a full text",
+		      terminating_gives_up_the_last_octet_of_a_full_one),
 	};
 
 	return cmocka_run_group_tests_name("core/str", claims, NULL, NULL);

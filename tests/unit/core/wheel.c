@@ -71,8 +71,8 @@ static void on_fire(struct wheel_timer *timer)
 	}
 }
 
-/* One advance, checked against the naive model: of what was armed before the call and due, whatever is still armed at that
- * same time was armed again by a callback, for the past. */
+/* One advance, checked against the naive model: of what was armed before the call and due, whatever is still armed
+ * at that same time was armed again by a callback, for the past. */
 static void model_advance(uint64_t to_ns)
 {
 	now_ns = to_ns;
