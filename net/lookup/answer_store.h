@@ -1,7 +1,7 @@
 /* answer_store.h - many small DNS answers and a few large ones, in chunks of one size
  *
- * An answer takes from 1 to about 260 chunks (100 bytes to 66 KiB); chunks of one size cannot fragment, so giving back
- * small answers always makes room for a large one.
+ * An answer takes from 1 to about 260 chunks (100 bytes to 66 KiB); chunks of one size cannot fragment, so giving
+ * back small answers always makes room for a large one.
  *
  * memory   one pool, sized at start
  */

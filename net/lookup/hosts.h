@@ -1,7 +1,9 @@
-/* hosts.h - the system's hosts file, read once: what "native" lookups mean here (smtp_host_lookup, disable_dns_lookups)
+/* hosts.h - the system's hosts file, read once: what "native" lookups mean here (smtp_host_lookup,
+ * disable_dns_lookups)
  *
- * The system's resolver blocks and reads files, so it cannot be asked after start. Of its sources we keep the one that people put
- * mail hosts into; a change of the file counts after a restart or reload. Other name services (LDAP, NIS) are not consulted.
+ * The system's resolver blocks and reads files, so it cannot be asked after start. Of its sources we keep the one
+ * that people put mail hosts into; a change of the file counts after a restart or reload. Other name services (LDAP,
+ * NIS) are not consulted.
  *
  * memory   one block from malloc, start only; names are copied
  * bounds   HOSTS_MAX names; more are left out and counted

@@ -13,7 +13,7 @@ static void next_host(struct mx_lookup *l);
 static void host_done(struct mx_lookup *l);
 static void finish_list(struct mx_lookup *l);
 
-/* --- telling ------------------------------------------------------------------------------------------------------------ */
+/* --- telling --------------------------------------------------------------------------------------------------- */
 
 static void answer_later(struct mx_lookup *l)
 {
@@ -67,7 +67,7 @@ static void warn(const struct mx_lookup *l, const char *what, struct slice name,
 	l->conf->warn(l->conf->context, str_cstr(&text));
 }
 
-/* --- the destination ----------------------------------------------------------------------------------------------------- */
+/* --- the destination ------------------------------------------------------------------------------------------- */
 
 void mx_lookup_init(struct mx_lookup *lookup)
 {
@@ -111,7 +111,7 @@ void mx_lookup_cancel(struct mx_lookup *lookup)
 	lookup->state = MX_IDLE;
 }
 
-/* --- MX records ------------------------------------------------------------------------------------------------------------ */
+/* --- MX records ------------------------------------------------------------------------------------------------ */
 
 static void on_mx(struct query *query, const struct answer *answer)
 {
@@ -243,7 +243,7 @@ static void take_mx_records(struct mx_lookup *l, const struct dns_answer *dns)
 	next_host(l);
 }
 
-/* --- hosts ------------------------------------------------------------------------------------------------------------------ */
+/* --- hosts ----------------------------------------------------------------------------------------------------- */
 
 /* The destination's own host is all there is to look up. */
 static void ask_implicit(struct mx_lookup *l)
@@ -253,8 +253,8 @@ static void ask_implicit(struct mx_lookup *l)
 	next_host(l);
 }
 
-/* What a host without an address does to the whole (table of B 3.6). Once something soft has been seen the class stays soft,
- * and the text stays that of the soft failure: it is the one that may go away. */
+/* What a host without an address does to the whole (table of B 3.6). Once something soft has been seen the class
+ * stays soft, and the text stays that of the soft failure: it is the one that may go away. */
 static void note_failure(struct mx_lookup *l, const struct mx_host *host, enum answer_class class, const char *why)
 {
 	bool soft = class == ANSWER_RETRY;
@@ -275,7 +275,8 @@ static bool is_enabled(const struct mx_conf *conf, const struct addr *addr)
 	return addr->sa.sa_family == AF_INET ? conf->ipv4 : conf->ipv6;
 }
 
-/* May a name from DNS lead here? What the operator wrote between brackets, or as a number, is the operator's choice. */
+/* May a name from DNS lead here? What the operator wrote between brackets, or as a number, is the operator's
+ * choice. */
 static bool is_denied(const struct mx_lookup *l, const struct addr *addr)
 {
 	bool explicit = l->dest.bracketed || l->dest.is_literal;
@@ -332,7 +333,8 @@ static void take_literal(struct mx_lookup *l, const struct mx_host *host, const 
 		l->worst = (struct mx_verdict){ ANSWER_NOT_FOUND, "its address family is not in inet_protocols" };
 }
 
-/* What the operator's own file says is not subject to the deny list, but for a recipient's literal, which never gets here. */
+/* What the operator's own file says is not subject to the deny list, but for a recipient's literal, which never gets
+ * here. */
 static void take_native(struct mx_lookup *l, const struct mx_host *host)
 {
 	struct slice name = host_name(l, host);
@@ -473,7 +475,7 @@ static void host_done(struct mx_lookup *l)
 		note_failure(l, host, l->worst.class, l->worst.why);
 }
 
-/* --- the whole list ----------------------------------------------------------------------------------------------------------- */
+/* --- the whole list -------------------------------------------------------------------------------------------- */
 
 static bool is_own(const struct mx_conf *conf, const struct addr *addr)
 {

@@ -1,17 +1,20 @@
 /* mx.h - from a destination to the addresses to try, in order (B 3; RFC 5321 5.1, RFC 7505)
  *
- *	destination --MX--> hosts by preference --A, AAAA, hosts file--> addresses --loop check, shuffle, sort, balance--> list
- *	            '--[host], literal, no MX--------^
+ *	destination --MX--> hosts by preference --A, AAAA, hosts file--> addresses
+ *	            '--[host], literal, no MX--------^                   '--loops out, shuffle, sort, balance--> list
  *
- * The result is a list of at most MX_ADDRESSES_MAX addresses, or one error with the status it means: a soft failure anywhere
- * dominates hard ones, because an address we could not look up might have been the one that works.
+ * The result is a list of at most MX_ADDRESSES_MAX addresses, or one error with the status it means: a soft failure
+ * anywhere dominates hard ones, because an address we could not look up might have been the one that works.
  *
- * bounds   MX_ADDRESSES_MAX addresses and hosts (dns_rr_list_limit); one host at a time is asked for, MX_WARM more ahead
+ * bounds   MX_ADDRESSES_MAX addresses and hosts (dns_rr_list_limit); one host at a time is asked for, MX_WARM more
+ *          ahead
  * memory   struct mx_lookup is about 50 KiB; it serves one lookup at a time and is embedded in the waiter or pooled
  * errors   struct mx_error; the callback comes later in the turn, never inside mx_lookup_start
- * never    logs: what deserves a line goes to conf->warn; connects; applies smtp_mx_address_limit but for balancing families
+ * never    logs: what deserves a line goes to conf->warn; connects; applies smtp_mx_address_limit but for balancing
+ *          families
  *
- * Native lookups (smtp_host_lookup = native, disable_dns_lookups) mean the hosts file as it was at start, see hosts.h.
+ * Native lookups (smtp_host_lookup = native, disable_dns_lookups) mean the hosts file as it was at start, see
+ * hosts.h.
  */
 #pragma once
 
@@ -31,7 +34,7 @@ enum mx_family_preference { MX_PREFER_ANY, MX_PREFER_IPV4, MX_PREFER_IPV6 };
 
 /* Must outlive every lookup. A NULL pointer means an empty list. */
 struct mx_conf {
-	bool dns;				/* smtp_dns_support_level other than disabled; else disable_dns_lookups = no */
+	bool dns;				/* by smtp_dns_support_level, or else disable_dns_lookups */
 	bool host_dns, host_native;		/* smtp_host_lookup */
 	bool ipv4, ipv6;			/* inet_protocols */
 	bool ignore_mx_lookup_error;
@@ -43,7 +46,7 @@ struct mx_conf {
 	unsigned address_limit;			/* smtp_mx_address_limit: here for balancing only */
 	struct resolver *resolver;
 	const struct hosts *hosts;
-	const struct addr *own;			/* inet_interfaces and proxy_interfaces: mail must not come back to us */
+	const struct addr *own;			/* inet_interfaces and proxy_interfaces: no loops */
 	unsigned own_count;
 	const struct addr_net *deny;		/* where names from DNS must not lead us (row NET-01); see deny.h */
 	unsigned deny_count;
@@ -69,7 +72,8 @@ struct mx_address {
 enum mx_state { MX_IDLE, MX_ASKING_MX, MX_ASKING_A, MX_ASKING_AAAA, MX_ANSWER };
 
 struct mx_lookup;
-/* error is NULL when there is at least one address. Both live in the lookup; it may be started anew or go away from here on. */
+/* error is NULL when there is at least one address. Both live in the lookup; it may be started anew or go away from
+ * here on. */
 typedef void mx_lookup_fn(struct mx_lookup *lookup, const struct mx_error *error);
 
 struct mx_verdict {
@@ -115,8 +119,9 @@ struct mx_lookup {
 	char names[MX_NAMES_SIZE];
 };
 
-/* dest: as nexthop_next gave it. from_recipient: the host is a recipient's own literal and not an operator's choice, so the
- * deny list counts for it, too (row NET-02). Bracketed names and literals of the operator are exempt from that list. */
+/* dest: as nexthop_next gave it. from_recipient: the host is a recipient's own literal and not an operator's choice,
+ * so the deny list counts for it, too (row NET-02). Bracketed names and literals of the operator are exempt from that
+ * list. */
 void mx_lookup_start(struct mx_lookup *lookup, const struct mx_conf *conf, const struct destination_name *dest,
 		     bool from_recipient, mx_lookup_fn *fn);
 
@@ -126,8 +131,8 @@ void mx_lookup_cancel(struct mx_lookup *lookup);
 /* A lookup that has never been used. */
 void mx_lookup_init(struct mx_lookup *lookup);
 
-/* The "server hostname" of an address: the MX host or the destination's host; with smtp_cname_overrides_servername the name at the
- * end of its aliases. Good as long as the lookup is. */
+/* The "server hostname" of an address: the MX host or the destination's host; with smtp_cname_overrides_servername
+ * the name at the end of its aliases. Good as long as the lookup is. */
 static inline struct slice mx_address_host(const struct mx_lookup *lookup, const struct mx_address *address)
 {
 	return slice_of(lookup->names + address->host_at, address->host_len);

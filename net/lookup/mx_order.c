@@ -60,8 +60,8 @@ void mx_order_for_delivery(const struct mx_conf *conf, struct mx_address *addres
 	sort_stable(conf->address_preference, addresses, count);
 }
 
-/* How many IPv4 addresses may stay when limit are to be kept: a family that is short keeps all it has, else the families
- * share, and the odd one goes to the family of the first address. */
+/* How many IPv4 addresses may stay when limit are to be kept: a family that is short keeps all it has, else the
+ * families share, and the odd one goes to the family of the first address. */
 static unsigned quota_ip4(unsigned count4, unsigned count6, unsigned limit, bool first_is_ip4)
 {
 	if (count6 <= limit / 2)
@@ -97,5 +97,6 @@ unsigned mx_order_balance(const struct mx_conf *conf, struct mx_address *address
 void mx_order_mark_last(struct mx_address *addresses, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		addresses[i].last_of_preference = i + 1 == count || addresses[i + 1].preference != addresses[i].preference;
+		addresses[i].last_of_preference =
+			i + 1 == count || addresses[i + 1].preference != addresses[i].preference;
 }

@@ -25,7 +25,7 @@ static struct slice next_item(struct slice *rest)
 	return item;
 }
 
-/* --- services --------------------------------------------------------------------------------------------------------- */
+/* --- services -------------------------------------------------------------------------------------------------- */
 
 int services_add(struct services *s, struct slice name, uint16_t port)
 {
@@ -101,7 +101,7 @@ int services_port(const struct services *s, struct slice text, uint16_t *ret_por
 	return ERR_SYNTAX;
 }
 
-/* --- destinations ----------------------------------------------------------------------------------------------------- */
+/* --- destinations ---------------------------------------------------------------------------------------------- */
 
 static int bad(const char **ret_why, const char *why)
 {

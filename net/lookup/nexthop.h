@@ -8,8 +8,8 @@
  *
  * memory   a destination borrows from the nexthop text; the tables borrow nothing
  * bounds   NEXTHOP_DESTS_MAX destinations, NEXTHOP_HOST_MAX octets a host, SERVICES_MAX named ports
- * errors   ERR_SYNTAX with a phrase for the log; the caller makes it soft 4.3.5 (cases 29, 33-35), and soft 4.3.0 when
- *          there is no destination at all (case 40)
+ * errors   ERR_SYNTAX with a phrase for the log; the caller makes it soft 4.3.5 (cases 29, 33-35), and soft 4.3.0
+ *          when there is no destination at all (case 40)
  * never    asks anybody: service names come from tables that were filled at start
  */
 #pragma once
@@ -35,8 +35,8 @@ struct services {
 /* 0; ERR_SYNTAX for a name that is empty or too long; -ENOSPC when SERVICES_MAX are there. */
 int services_add(struct services *s, struct slice name, uint16_t port);
 
-/* The text of services(5). Lines that are not for TCP or do not parse are skipped: the file is the system's, not ours to
- * judge. Returns how many names were added; what does not fit is left out. */
+/* The text of services(5). Lines that are not for TCP or do not parse are skipped: the file is the system's, not ours
+ * to judge. Returns how many names were added; what does not fit is left out. */
 unsigned services_add_file(struct services *s, struct slice text);
 
 /* A number, or a name in the table, in any case. 0, or ERR_SYNTAX. */
@@ -60,8 +60,8 @@ struct nexthop_conf {
 	bool utf8;			/* smtputf8_enable: names may be UTF-8 (case 39) */
 };
 
-/* Takes the next destination from the front of *rest. Returns 1; 0 at the end of the list; ERR_SYNTAX with *ret_why a constant
- * phrase and ret_dest->text what was wrong, and *rest behind it. */
+/* Takes the next destination from the front of *rest. Returns 1; 0 at the end of the list; ERR_SYNTAX with *ret_why a
+ * constant phrase and ret_dest->text what was wrong, and *rest behind it. */
 int nexthop_next(const struct nexthop_conf *conf, struct slice *rest, struct destination_name *ret_dest,
 		 const char **ret_why);
 

@@ -2,7 +2,6 @@
 
 #include <ares.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 
 #include "core/addr.h"
@@ -12,17 +11,19 @@
 #include "core/random.h"
 #include "core/reactor.h"
 #include "net/lookup/answer_store.h"
+#include "net/lookup/dns_servers.h"
+#include "net/lookup/fd_watch.h"
 #include "net/wire/address.h"
 
-/* One UDP and one TCP socket per server is all the library keeps; twice that while it changes them. */
-#define SOCKETS_MAX	(4u * RESOLVER_SERVERS_MAX)
-/* Cancelled polls need their place until the kernel has let go of them. */
-#define POLLS_MAX	(2u * SOCKETS_MAX)
 /* An MX answer of three hosts takes one chunk, the largest one (DNS_RECORDS_MAX long names) about 260. */
 #define CHUNKS_PER_ENTRY 2u
 #define CHUNKS_MIN	1024u
 /* What every resolver can send without splitting it on the way (DNS flag day 2020). */
 #define UDP_SIZE	1232u
+/* A connection that breaks fails all who share it: they are asked for again, this often. */
+#define RESENDS_MAX	3u
+/* Where the library cuts datagrams once any server has answered FORMERR to EDNS. */
+#define UDP_CUT		512
 #define KEY_MAX		(2u + DNS_NAME_WIRE_MAX)
 
 enum entry_state {
@@ -46,31 +47,27 @@ struct entry {
 	uint32_t chain_ttl_s;		/* least TTL of those */
 	bool chain_authentic;
 	bool without_edns;		/* the server did not understand OPT */
+	bool by_tcp;
+	uint8_t resends;
+	uint32_t breaks;		/* of its lane, when the question was sent */
 	uint16_t key_len;
 	uint16_t asked_len;
 	char key[KEY_MAX];		/* type, name in lower case */
 	char asked[DNS_NAME_WIRE_MAX];	/* the name in the question: at first that of the key, then an alias's target */
 };
 
-struct socket {
-	int fd;				/* -1: free */
-	bool readable, writable;	/* what the library waits for */
-	bool wait_for_timer;		/* polling failed: look again later instead of spinning */
-	struct poll *poll;
-};
-
-/* A one-shot poll. Its link to the socket is cut when the library closes the descriptor, so that a late completion never
- * acts on another socket of the same number (row URG-24). */
-struct poll {
-	struct op op;
+/* Truncated answers are asked for again on a channel of their own. On a common one, the library counts a connection
+ * that breaks as a failed try of every question at that server, whoever's answer broke it. */
+struct lane {
+	ares_channel channel;
 	struct resolver *resolver;
-	struct socket *socket;
-	unsigned events;
-	bool armed;
+	uint32_t breaks;		/* sockets the library has closed */
 };
 
 struct resolver {
-	ares_channel channel;
+	unsigned core;
+	struct lane udp;
+	struct lane tcp;
 	struct map map;
 	struct pool entries;
 	struct answer_store answers;
@@ -85,22 +82,28 @@ struct resolver {
 	unsigned inflight_max;
 	bool dnssec;
 	bool closing;
+	struct resolver *next_leaving;
 	struct resolver_stats stats;
-	struct socket sockets[SOCKETS_MAX];
-	struct poll polls[POLLS_MAX];
+	struct fd_watch watch;
 	struct dns_answer decoded;	/* what has just come in */
 	struct dns_answer shown;	/* what callbacks look at */
 };
 
+/* Ended, but with polls still in the kernel, per core. They go with their last completion; when the core ends first,
+ * they stay reachable from here until the process does. */
+static struct resolver *leaving[CORE_COUNT_MAX];
+
 static void deliver_all(struct task *task);
 static void on_timer(struct wheel_timer *timer);
-static void on_poll(struct op *op, int res);
+static void on_ready(struct fd_watch *watch, void *owner, int fd, bool can_read, bool can_write);
+static void on_returned(struct fd_watch *watch);
 static void on_socket_state(void *context, int fd, int readable, int writable);
 static void on_answer(void *context, int status, int timeouts, unsigned char *packet, int len);
 static void question_send(struct entry *e);
 static void pump(struct resolver *r);
+static void on_closed(struct fd_watch *watch);
 
-/* --- asking ------------------------------------------------------------------------------------------------------------ */
+/* --- asking ---------------------------------------------------------------------------------------------------- */
 
 static struct slice entry_key(const struct entry *e)
 {
@@ -171,6 +174,8 @@ static void entry_ask(struct entry *e)
 	e->chain_ttl_s = UINT32_MAX;
 	e->chain_authentic = true;
 	e->without_edns = false;
+	e->by_tcp = false;
+	e->resends = 0;
 	e->asked_len = (uint16_t)name.len;
 	memcpy(e->asked, name.ptr, name.len);
 	e->state = ENTRY_QUEUED;
@@ -258,7 +263,7 @@ void resolver_cancel(struct query *q)
 	list_remove(&q->node);
 }
 
-/* --- questions and answers ---------------------------------------------------------------------------------------------- */
+/* --- questions and answers ------------------------------------------------------------------------------------- */
 
 static const char *why_of_status(int status)
 {
@@ -309,9 +314,12 @@ static void question_send(struct entry *e)
 		entry_settle(e, ANSWER_NOT_FOUND, "alias to a name that cannot be asked for", RESOLVER_RETRY_S);
 		return;
 	}
+	struct lane *lane = e->by_tcp ? &r->tcp : &r->udp;
+
+	e->breaks = lane->breaks;
 	r->inflight++;
 	r->stats.sent++;
-	ares_send(r->channel, packet, len, on_answer, e);
+	ares_send(lane->channel, packet, len, on_answer, e);
 }
 
 /* False when there is no room even without all that nobody waits for. */
@@ -352,8 +360,6 @@ static void alias_follow(struct entry *e, const struct dns_answer *dns)
 /* NOERROR: records, nothing, or an alias without what it stands for. */
 static void judge_noerror(struct entry *e, struct dns_answer *dns)
 {
-	uint32_t alias_ttl_s = dns->ttl_s;
-
 	if (dns->hops_exceeded || e->hops + dns->hops > DNS_HOPS_MAX) {
 		entry_settle(e, ANSWER_NOT_FOUND, "more than 10 aliases in a row", RESOLVER_RETRY_S);
 		return;
@@ -361,8 +367,10 @@ static void judge_noerror(struct entry *e, struct dns_answer *dns)
 	if (dns->count > 0) {
 		dns->hops = (uint16_t)(dns->hops + e->hops);
 		dns->authentic = dns->authentic && e->chain_authentic;
+		uint32_t ttl_s = clamp_ttl(MIN(dns->ttl_s, e->chain_ttl_s), RESOLVER_TTL_MAX_S);
+
 		if (entry_keep_answer(e, dns))
-			entry_settle(e, ANSWER_FOUND, "found", clamp_ttl(MIN(alias_ttl_s, e->chain_ttl_s), RESOLVER_TTL_MAX_S));
+			entry_settle(e, ANSWER_FOUND, "found", ttl_s);
 		else
 			entry_settle(e, ANSWER_RETRY, "no room for a DNS answer", RESOLVER_RETRY_S);
 	} else if (dns->dropped > 0) {
@@ -405,6 +413,28 @@ static void judge(struct entry *e, struct dns_answer *dns)
 	}
 }
 
+static bool is_truncated(struct slice packet)
+{
+	return packet.len > 2 && (packet.ptr[2] & 0x02) != 0;
+}
+
+static void answer_take(struct entry *e, struct slice packet)
+{
+	struct resolver *r = e->resolver;
+
+	if (!e->by_tcp && is_truncated(packet)) {
+		e->by_tcp = true;
+		question_send(e);
+	} else if (dns_answer_decode(packet, slice_of(e->asked, e->asked_len), e->type, &r->decoded) == 0) {
+		judge(e, &r->decoded);
+	} else if (!e->by_tcp && packet.len == UDP_CUT) {
+		e->by_tcp = true;
+		question_send(e);
+	} else {
+		entry_settle(e, ANSWER_RETRY, "damaged DNS answer", RESOLVER_RETRY_S);
+	}
+}
+
 /* Called by the library, from inside ares_send or ares_process_fd; whoever called those calls pump afterwards. */
 static void on_answer(void *context, int status, int timeouts, unsigned char *packet, int len)
 {
@@ -416,17 +446,17 @@ static void on_answer(void *context, int status, int timeouts, unsigned char *pa
 		return;
 	ASSERT(e->state == ENTRY_ASKED && r->inflight > 0);
 	r->inflight--;
-	if (status != ARES_SUCCESS) {
+	if (status == ARES_SUCCESS) {
+		answer_take(e, slice_of(packet, (size_t)len));
+	} else if (status == ARES_ECONNREFUSED && e->by_tcp && e->breaks != r->tcp.breaks && e->resends < RESENDS_MAX) {
+		e->resends++;
+		question_send(e);
+	} else {
 		entry_settle(e, ANSWER_RETRY, why_of_status(status), RESOLVER_RETRY_S);
-		return;
 	}
-	if (dns_answer_decode(slice_of(packet, (size_t)len), slice_of(e->asked, e->asked_len), e->type, &r->decoded) < 0)
-		entry_settle(e, ANSWER_RETRY, "damaged DNS answer", RESOLVER_RETRY_S);
-	else
-		judge(e, &r->decoded);
 }
 
-/* --- telling ------------------------------------------------------------------------------------------------------------ */
+/* --- telling --------------------------------------------------------------------------------------------------- */
 
 static void tell(struct list *waiters, const struct answer *answer)
 {
@@ -478,127 +508,66 @@ static void deliver_all(struct task *task)
 	pump(r);
 }
 
-/* --- sockets and time ---------------------------------------------------------------------------------------------------- */
+/* --- sockets and time ------------------------------------------------------------------------------------------ */
 
-static struct poll *poll_find_free(struct resolver *r)
+static uint64_t lane_delay_ns(const struct lane *lane)
 {
-	for (unsigned i = 0; i < POLLS_MAX; i++)
-		if (!r->polls[i].armed)
-			return &r->polls[i];
-	return NULL;
-}
+	struct timeval tv;
 
-static void poll_start(struct resolver *r, struct socket *s, unsigned events)
-{
-	struct poll *p = poll_find_free(r);
-
-	if (p == NULL)
-		return;		/* a cancelled one comes back soon, and its callback pumps */
-	op_init(&p->op, on_poll);
-	p->armed = true;
-	p->events = events;
-	p->socket = s;
-	s->poll = p;
-	io_poll(&p->op, s->fd, events);
-}
-
-static void socket_watch(struct resolver *r, struct socket *s)
-{
-	unsigned events = (s->readable ? POLLIN : 0u) | (s->writable ? POLLOUT : 0u);
-
-	if (s->fd < 0 || s->wait_for_timer)
-		return;
-	if (s->poll == NULL)
-		poll_start(r, s, events);
-	else if (s->poll->events != events)
-		io_cancel(&s->poll->op);	/* its callback brings us back here */
+	if (ares_timeout(lane->channel, NULL, &tv) == NULL)
+		return UINT64_MAX;
+	return (uint64_t)tv.tv_sec * NS_PER_SEC + (uint64_t)tv.tv_usec * NS_PER_US + NS_PER_MS;
 }
 
 /* After everything that may have moved the library: fill its hands, watch its sockets, keep its time. */
 static void pump(struct resolver *r)
 {
-	struct timeval tv;
-
 	while (r->inflight < r->inflight_max && !list_is_empty(&r->queued))
 		question_send(container_of(r->queued.next, struct entry, place));
-	for (unsigned i = 0; i < SOCKETS_MAX; i++)
-		socket_watch(r, &r->sockets[i]);
-	if (ares_timeout(r->channel, NULL, &tv) == NULL)
+	fd_watch_start(&r->watch);
+	uint64_t delay_ns = min_u64(lane_delay_ns(&r->udp), lane_delay_ns(&r->tcp));
+
+	if (delay_ns == UINT64_MAX)
 		timer_cancel(&r->timer);
 	else
-		timer_arm_in(&r->timer, (uint64_t)tv.tv_sec * NS_PER_SEC + (uint64_t)tv.tv_usec * NS_PER_US + NS_PER_MS);
+		timer_arm_in(&r->timer, delay_ns);
 }
 
-static void on_poll(struct op *op, int res)
+static void on_ready(struct fd_watch *watch, void *owner, int fd, bool can_read, bool can_write)
 {
-	struct poll *p = container_of(op, struct poll, op);
-	struct resolver *r = p->resolver;
-	struct socket *s = p->socket;
+	struct lane *lane = owner;
 
-	p->armed = false;
-	p->socket = NULL;
-	if (s != NULL) {
-		ASSERT(s->poll == p);
-		s->poll = NULL;
-		if (res >= 0) {
-			bool failed = (res & (POLLERR | POLLHUP | POLLNVAL)) != 0;
-			bool can_read = failed || (res & POLLIN), can_write = s->writable && (failed || (res & POLLOUT));
+	(void)watch;
+	ares_process_fd(lane->channel, can_read ? fd : ARES_SOCKET_BAD, can_write ? fd : ARES_SOCKET_BAD);
+}
 
-			ares_process_fd(r->channel, can_read ? s->fd : ARES_SOCKET_BAD,
-					can_write ? s->fd : ARES_SOCKET_BAD);
-		} else if (res != -ECANCELED) {
-			s->wait_for_timer = true;
-		}
-	}
-	pump(r);
+static void on_returned(struct fd_watch *watch)
+{
+	pump(container_of(watch, struct resolver, watch));
 }
 
 static void on_timer(struct wheel_timer *timer)
 {
 	struct resolver *r = container_of(timer, struct resolver, timer);
 
-	for (unsigned i = 0; i < SOCKETS_MAX; i++)
-		r->sockets[i].wait_for_timer = false;
-	ares_process_fd(r->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	fd_watch_retry(&r->watch);
+	ares_process_fd(r->udp.channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	ares_process_fd(r->tcp.channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 	pump(r);
 }
 
-static struct socket *socket_find(struct resolver *r, int fd)
-{
-	for (unsigned i = 0; i < SOCKETS_MAX; i++)
-		if (r->sockets[i].fd == fd)
-			return &r->sockets[i];
-	return NULL;
-}
-
-/* Called by the library when it opens a socket, changes its mind about one, or is about to close it (neither readable nor
- * writable). Polls are started by pump, once the library has finished. */
+/* Called by the library when it opens a socket, changes its mind about one, or is about to close it (neither readable
+ * nor writable). */
 static void on_socket_state(void *context, int fd, int readable, int writable)
 {
-	struct resolver *r = context;
-	struct socket *s = socket_find(r, fd);
+	struct lane *lane = context;
 
-	if (s == NULL) {
-		s = socket_find(r, -1);
-		if (s == NULL)
-			return;		/* never polled: the question on it times out and goes elsewhere */
-		s->fd = fd;
-		s->wait_for_timer = false;
-	}
-	s->readable = readable != 0;
-	s->writable = writable != 0;
-	if (readable || writable)
-		return;
-	s->fd = -1;
-	if (s->poll == NULL)
-		return;
-	s->poll->socket = NULL;
-	if (!r->closing)
-		io_cancel(&s->poll->op);
-	s->poll = NULL;
+	if (!readable && !writable)
+		lane->breaks++;
+	fd_watch_want(&lane->resolver->watch, lane, fd, readable != 0, writable != 0);
 }
 
-/* --- start and end -------------------------------------------------------------------------------------------------------- */
+/* --- start and end --------------------------------------------------------------------------------------------- */
 
 int resolver_library_open(void)
 {
@@ -610,75 +579,59 @@ void resolver_library_close(void)
 	ares_library_cleanup();
 }
 
-static bool is_separator(char c)
+const char *resolver_library_version(void)
 {
-	return c == ',' || c == ' ' || c == '\t' || c == '\n';
+	return ares_version(NULL);
 }
 
-static int server_parse(struct slice text, struct ares_addr_port_node *ret_node)
+static int servers_set(ares_channel channel, const struct addr *servers, unsigned count)
 {
-	struct addr addr;
+	struct ares_addr_port_node nodes[DNS_SERVERS_MAX] = { 0 };
 
-	if (addr_parse_ip(text, 53, &addr) < 0 && addr_parse_endpoint(text, &addr) < 0)
-		return ERR_SYNTAX;
-	memset(ret_node, 0, sizeof(*ret_node));
-	ret_node->family = addr.sa.sa_family;
-	ret_node->udp_port = ret_node->tcp_port = addr_port(&addr);
-	if (addr.sa.sa_family == AF_INET)
-		memcpy(&ret_node->addr.addr4, &addr.in.sin_addr, sizeof(addr.in.sin_addr));
-	else if (addr.sa.sa_family == AF_INET6)
-		memcpy(&ret_node->addr.addr6, &addr.in6.sin6_addr, sizeof(addr.in6.sin6_addr));
-	else
-		return ERR_SYNTAX;
-	return 0;
-}
-
-static int servers_set(struct resolver *r, struct slice list)
-{
-	struct ares_addr_port_node nodes[RESOLVER_SERVERS_MAX];
-	unsigned count = 0;
-
-	for (;;) {
-		size_t len = 0;
-
-		while (list.len > 0 && is_separator(list.ptr[0]))
-			slice_skip(&list, 1);
-		while (len < list.len && !is_separator(list.ptr[len]))
-			len++;
-		if (len == 0)
-			break;
-		if (count == RESOLVER_SERVERS_MAX)
-			return -E2BIG;
-		int err = server_parse(slice_head(list, len), &nodes[count]);
-
-		if (err < 0)
-			return err;
-		if (count > 0)
-			nodes[count - 1].next = &nodes[count];
-		count++;
-		slice_skip(&list, len);
+	for (unsigned i = 0; i < count; i++) {
+		nodes[i].family = servers[i].sa.sa_family;
+		nodes[i].udp_port = nodes[i].tcp_port = addr_port(&servers[i]);
+		nodes[i].next = i + 1 < count ? &nodes[i + 1] : NULL;
+		if (servers[i].sa.sa_family == AF_INET)
+			memcpy(&nodes[i].addr.addr4, &servers[i].in.sin_addr, sizeof(servers[i].in.sin_addr));
+		else
+			memcpy(&nodes[i].addr.addr6, &servers[i].in6.sin6_addr, sizeof(servers[i].in6.sin6_addr));
 	}
-	if (count == 0)
-		return -EINVAL;
-	return ares_set_servers_ports(r->channel, nodes) == ARES_SUCCESS ? 0 : -ENOMEM;
+	return ares_set_servers_ports(channel, nodes) == ARES_SUCCESS ? 0 : -ENOMEM;
 }
 
-static int channel_open(struct resolver *r, const struct resolver_conf *conf)
+static int lane_open(struct lane *lane, const struct resolver_conf *conf, int flags)
 {
 	struct ares_options options = {
-		.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_EDNS,
+		.flags = flags | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_EDNS,
 		.timeout = (int)(conf->timeout_ms > 0 ? conf->timeout_ms : 3000),
 		.tries = (int)(conf->tries > 0 ? conf->tries : 3),
 		.ednspsz = UDP_SIZE,
 		.sock_state_cb = on_socket_state,
-		.sock_state_cb_data = r,
+		.sock_state_cb_data = lane,
 	};
 	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ | ARES_OPT_SOCK_STATE_CB;
-	int status = ares_init_options(&r->channel, &options, mask);
+	struct addr servers[DNS_SERVERS_MAX];
+	int count = 0;
+
+	if (conf->servers != NULL) {
+		count = dns_servers_parse(slice_of_str(conf->servers), servers, DNS_SERVERS_MAX);
+		if (count < 0)
+			return count;
+	}
+	int status = ares_init_options(&lane->channel, &options, mask);
 
 	if (status != ARES_SUCCESS)
 		return status == ARES_ENOMEM ? -ENOMEM : -EINVAL;
-	return conf->servers != NULL ? servers_set(r, slice_of_str(conf->servers)) : 0;
+	return count > 0 ? servers_set(lane->channel, servers, (unsigned)count) : 0;
+}
+
+static int lanes_open(struct resolver *r, const struct resolver_conf *conf)
+{
+	r->udp.resolver = r->tcp.resolver = r;
+	int err = lane_open(&r->udp, conf, ARES_FLAG_IGNTC);
+
+	return err < 0 ? err : lane_open(&r->tcp, conf, ARES_FLAG_USEVC);
 }
 
 static int stores_open(struct resolver *r, size_t entries_max)
@@ -701,6 +654,7 @@ int resolver_new(const struct resolver_conf *conf, struct resolver **ret_resolve
 
 	if (r == NULL)
 		return -ENOMEM;
+	r->core = reactor_self()->core;
 	list_init(&r->queued);
 	list_init(&r->ready);
 	list_init(&r->idle);
@@ -708,15 +662,12 @@ int resolver_new(const struct resolver_conf *conf, struct resolver **ret_resolve
 	list_init(&r->starved);
 	task_init(&r->deliver, deliver_all);
 	wheel_timer_init(&r->timer, on_timer);
-	for (unsigned i = 0; i < SOCKETS_MAX; i++)
-		r->sockets[i].fd = -1;
-	for (unsigned i = 0; i < POLLS_MAX; i++)
-		r->polls[i].resolver = r;
+	fd_watch_init(&r->watch, on_ready, on_returned);
 	r->inflight_max = conf->inflight_max > 0 ? conf->inflight_max : 256;
 	r->dnssec = conf->dnssec;
 	err = stores_open(r, conf->entries_max > 0 ? conf->entries_max : 16384);
 	if (err == 0)
-		err = channel_open(r, conf);
+		err = lanes_open(r, conf);
 	if (err < 0) {
 		resolver_free(&r);
 		return err;
@@ -750,12 +701,12 @@ void resolver_free(struct resolver **resolver)
 		return;
 	*resolver = NULL;
 	r->closing = true;
-	if (reactor_self() != NULL) {
-		timer_cancel(&r->timer);
-		reactor_unpost(&r->deliver);
-	}
-	if (r->channel != NULL)
-		ares_destroy(r->channel);
+	timer_cancel(&r->timer);
+	reactor_unpost(&r->deliver);
+	if (r->udp.channel != NULL)
+		ares_destroy(r->udp.channel);
+	if (r->tcp.channel != NULL)
+		ares_destroy(r->tcp.channel);
 	forget_all(&r->invalid);
 	forget_all(&r->starved);
 	if (r->map.slots != NULL)
@@ -763,6 +714,20 @@ void resolver_free(struct resolver **resolver)
 	answer_store_done(&r->answers);
 	pool_done(&r->entries);
 	map_done(&r->map);
+	r->next_leaving = leaving[r->core];
+	leaving[r->core] = r;
+	fd_watch_close(&r->watch, on_closed);
+}
+
+/* The kernel has let go of every poll. */
+static void on_closed(struct fd_watch *watch)
+{
+	struct resolver *r = container_of(watch, struct resolver, watch);
+	struct resolver **at = &leaving[r->core];
+
+	while (*at != r)
+		at = &(*at)->next_leaving;
+	*at = r->next_leaving;
 	free(r);
 }
 

@@ -3,12 +3,13 @@
  *	waiter --resolver_ask--> entry (name, type) --question--> servers
  *	waiter <---query_fn----- cached answer <----packet------
  *
- * All who ask the same (name, type) share one question and its answer, which stays for its TTL: 5 s to 1 day for records,
- * 5 s to 1 hour for "there is none" (RFC 2308), RESOLVER_RETRY_S for failures. So a dead resolver gets at most one question per name and
- * half minute (row DNS-09), and TTL 0 does not turn into a question per message (row DNS-08).
+ * All who ask the same (name, type) share one question and its answer, which stays for its TTL: 5 s to 1 day for
+ * records, 5 s to 1 hour for "there is none" (RFC 2308), RESOLVER_RETRY_S for failures. So a dead resolver gets at
+ * most one question per name and half minute (row DNS-09), and TTL 0 does not turn into a question per message (row
+ * DNS-08).
  *
- * memory   entries and answers in pools sized at start, the least recently used leave first. The library behind allocates
- *          its own (a few hundred octets) for each question under way: at most inflight_max of them
+ * memory   entries and answers in pools sized at start, the least recently used leave first. The library behind
+ *          allocates its own (a few hundred octets) for each question under way: at most inflight_max of them
  * bounds   entries_max names, inflight_max questions under way; who finds no room waits, first come, first served
  * errors   none from asking: every outcome is an answer, and comes later in the turn, never inside resolver_ask
  * never    gives an answer to a question nobody asked: id, name, type and class are compared (row DNS-07)
@@ -26,7 +27,6 @@
 #define RESOLVER_TTL_MAX_S	86400u
 #define RESOLVER_NEGATIVE_MAX_S	3600u	/* RFC 2308 5 suggests one to three hours */
 #define RESOLVER_RETRY_S	30u
-#define RESOLVER_SERVERS_MAX	8u	/* more are ignored by resolver_new with -E2BIG */
 
 enum answer_class {
 	ANSWER_FOUND,		/* records, at least one */
@@ -36,8 +36,9 @@ enum answer_class {
 	ANSWER_INVALID,		/* not a name that DNS could hold; nobody was asked */
 	ANSWER_CLASS_COUNT
 };
-/* REFUSED and NOTIMP: conformance case 49 calls them non-recoverable. We go by row DNS-01 and take them for soft: a resolver that has
- * been configured wrongly, or forwards too much at once (dnsmasq then answers REFUSED), must not bounce mail. */
+/* REFUSED and NOTIMP: conformance case 49 calls them non-recoverable. We go by row DNS-01 and take them for soft: a
+ * resolver that has been configured wrongly, or forwards too much at once (dnsmasq then answers REFUSED), must not
+ * bounce mail. */
 
 struct answer {
 	enum answer_class class;
@@ -71,7 +72,7 @@ static inline bool query_is_waiting(const struct query *q)
 }
 
 struct resolver_conf {
-	const char *servers;		/* "127.0.0.1, [::1]:5353"; NULL: nameserver lines of /etc/resolv.conf */
+	const char *servers;		/* see dns_servers.h; NULL: nameserver lines of /etc/resolv.conf */
 	unsigned timeout_ms;		/* of the first try; doubles with each round over all servers; 0: 3000 */
 	unsigned tries;			/* rounds; 0: 3. One dead server: 3 + 6 + 12 = 21 s until ANSWER_RETRY */
 	unsigned entries_max;		/* 0: 16384 */
@@ -84,10 +85,14 @@ struct resolver;
 /* Once per process, before the first and after the last resolver: the library's own set-up is not thread-safe. */
 int resolver_library_open(void);
 void resolver_library_close(void);
+/* "1.18.1": a constant. */
+const char *resolver_library_version(void);
 
-/* On the core's own thread, before its first turn. 0, -ENOMEM, -EINVAL or ERR_SYNTAX for servers, -E2BIG for too many. */
+/* On the core's own thread, before its first turn. 0, -ENOMEM, -EINVAL or ERR_SYNTAX for servers, -E2BIG for too
+ * many. */
 int resolver_new(const struct resolver_conf *conf, struct resolver **ret_resolver);
-/* After the core's last turn. Nobody is called any more; queries still waiting are forgotten. */
+/* On its core, while the reactor is open. Nobody is called any more; queries still waiting are forgotten. The memory
+ * goes a turn later, when the kernel has let go of it. */
 void resolver_free(struct resolver **resolver);
 
 /* Asks. name: ASCII, no trailing dot; it must stay put until the answer. The callback comes later, exactly once. */

@@ -7,13 +7,20 @@
 #define HEADER_SIZE	12u
 #define CLASS_IN	1u
 #define LABEL_MAX	63u
-/* Each pointer leads strictly backward, so a name ends; this bounds the work for names made of nothing but pointers. No
- * honest name has more pointers than labels. */
+/* Each pointer leads strictly backward, so a name ends; this bounds the work for names made of nothing but pointers.
+ * No honest name has more pointers than labels. */
 #define POINTERS_MAX	127u
 #define RR_FIXED_SIZE	10u
 #define TLSA_RDATA_MIN	4u	/* usage, selector, matching type and one octet of data: RFC 6698 2.1 */
 
-enum { FLAG_QR = 0x8000, FLAG_OPCODE = 0x7800, FLAG_TC = 0x0200, FLAG_RD = 0x0100, FLAG_AD = 0x0020, FLAG_RCODE = 0x000f };
+enum {
+	FLAG_QR		= 0x8000,
+	FLAG_OPCODE	= 0x7800,
+	FLAG_TC		= 0x0200,
+	FLAG_RD		= 0x0100,
+	FLAG_AD		= 0x0020,
+	FLAG_RCODE	= 0x000f
+};
 
 /* A name as on the wire but without compression, the root's octet included. */
 struct wire_name {
@@ -43,12 +50,13 @@ struct packet {
 };
 
 static int name_from_text(struct slice text, struct wire_name *ret_name);
-static int packet_open(struct slice octets, const struct wire_name *asked, enum dns_type type, struct packet *ret_packet);
+static int packet_open(struct slice octets, const struct wire_name *asked, enum dns_type type,
+		       struct packet *ret_packet);
 static int packet_measure(struct packet *p, struct dns_answer *a);
 static int collect(const struct packet *p, const struct wire_name *asked, enum dns_type type, struct dns_answer *a);
 static int find_negative_ttl(const struct packet *p, struct dns_answer *a);
 
-/* --- questions -------------------------------------------------------------------------------------------------------- */
+/* --- questions ------------------------------------------------------------------------------------------------- */
 
 static uint8_t *put16(uint8_t *to, uint16_t value)
 {
@@ -92,7 +100,7 @@ int dns_question_write(struct slice name, enum dns_type type, uint16_t id, uint1
 	return (int)(to - ret_packet);
 }
 
-/* --- answers ---------------------------------------------------------------------------------------------------------- */
+/* --- answers --------------------------------------------------------------------------------------------------- */
 
 int dns_answer_decode(struct slice packet, struct slice name, enum dns_type type, struct dns_answer *ret_answer)
 {
@@ -161,7 +169,7 @@ void dns_answer_add(struct dns_answer *a, const struct dns_record *like, struct 
 	a->data_len += (uint32_t)data.len;
 }
 
-/* --- octets ----------------------------------------------------------------------------------------------------------- */
+/* --- octets ---------------------------------------------------------------------------------------------------- */
 
 static uint16_t get16(const struct packet *p, size_t at)
 {
@@ -182,7 +190,7 @@ static uint32_t get_ttl(const struct packet *p, size_t at)
 	return ttl_s > INT32_MAX ? 0 : ttl_s;
 }
 
-/* --- names ------------------------------------------------------------------------------------------------------------ */
+/* --- names ----------------------------------------------------------------------------------------------------- */
 
 static int name_from_text(struct slice text, struct wire_name *ret_name)
 {
@@ -208,7 +216,8 @@ static int name_from_text(struct slice text, struct wire_name *ret_name)
 	return 0;
 }
 
-/* Reads the name at *at and moves *at behind it. Pointers lead strictly backward (RFC 1035 4.1.4: "a prior occurrence"). */
+/* Reads the name at *at and moves *at behind it. Pointers lead strictly backward (RFC 1035 4.1.4: "a prior
+ * occurrence"). */
 static int name_read(const struct packet *p, size_t *at, struct wire_name *ret_name)
 {
 	size_t from = *at, floor = *at, len = 0;
@@ -256,6 +265,11 @@ static bool is_plain(uint8_t c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
+static char digit(unsigned value)
+{
+	return (char)('0' + value);
+}
+
 static struct slice name_to_text(const struct wire_name *name, char text[static DNS_NAME_TEXT_MAX])
 {
 	struct str s = str_over(text, DNS_NAME_TEXT_MAX);
@@ -265,7 +279,7 @@ static struct slice name_to_text(const struct wire_name *name, char text[static 
 			str_add_char(&s, '.');
 		for (size_t i = 1; i <= name->octets[at]; i++) {
 			uint8_t c = name->octets[at + i];
-			char escaped[4] = { '\\', (char)('0' + c / 100), (char)('0' + c / 10 % 10), (char)('0' + c % 10) };
+			char escaped[4] = { '\\', digit(c / 100), digit(c / 10 % 10), digit(c % 10) };
 
 			if (is_plain(c))
 				str_add_char(&s, (char)c);
@@ -277,9 +291,10 @@ static struct slice name_to_text(const struct wire_name *name, char text[static 
 	return str_slice(&s);
 }
 
-/* --- sections --------------------------------------------------------------------------------------------------------- */
+/* --- sections -------------------------------------------------------------------------------------------------- */
 
-static int packet_open(struct slice octets, const struct wire_name *asked, enum dns_type type, struct packet *ret_packet)
+static int packet_open(struct slice octets, const struct wire_name *asked, enum dns_type type,
+		       struct packet *ret_packet)
 {
 	struct packet p = { .octets = (const uint8_t *)octets.ptr, .len = octets.len };
 	struct wire_name question;
@@ -331,8 +346,8 @@ static int rdata_name(const struct packet *p, const struct rr *rr, size_t skip, 
 	return at == rr->rdata_at + rr->rdata_len ? 0 : ERR_PROTO;
 }
 
-/* Is RDATA of the types we use what it must be? One damaged record spoils the whole answer (row DNS-05): half an MX list is not
- * an answer to act upon. */
+/* Is RDATA of the types we use what it must be? One damaged record spoils the whole answer (row DNS-05): half an MX
+ * list is not an answer to act upon. */
 static int rr_check(const struct packet *p, const struct rr *rr)
 {
 	struct wire_name name;
@@ -413,8 +428,8 @@ static int keep(const struct packet *p, const struct rr *rr, struct dns_answer *
 	return 0;
 }
 
-/* Keeps what stands at owner. Returns 1 when there was something, or when there is an alias sets *ret_alias and returns 2;
- * 0 when there is neither. Records win over an alias beside them, which RFC 1034 3.6.2 forbids anyway. */
+/* Keeps what stands at owner. Returns 1 when there was something, or when there is an alias sets *ret_alias and
+ * returns 2; 0 when there is neither. Records win over an alias beside them, which RFC 1034 3.6.2 forbids anyway. */
 static int collect_at(const struct packet *p, const struct wire_name *owner, enum dns_type type, struct dns_answer *a,
 		      struct rr *ret_alias)
 {

@@ -1,16 +1,18 @@
 /* dns_answer.h - DNS questions to octets, answers to records (RFC 1035 4; RFC 2308, 2782, 6698, 6891, 7505)
  *
- * Decodes one whole answer and keeps of it what belongs to the question: follows the aliases from the asked name, takes the
- * records of the asked type at their end, drops duplicates. Whatever else the packet says is checked for form and forgotten.
+ * Decodes one whole answer and keeps of it what belongs to the question: follows the aliases from the asked name,
+ * takes the records of the asked type at their end, drops duplicates. Whatever else the packet says is checked for
+ * form and forgotten.
  *
  *	question a.test MX:   a.test CNAME b.test, b.test CNAME c.test, c.test MX 10 mx.c.test
  *	                      hops 2, owner "c.test", one record
  *
- * Names become text: labels joined by dots, letters as sent, no dot at the end, the root is "". An octet that is not a letter, digit,
- * '-' or '_' is written \DDD, so that no name can smuggle a dot, a NUL or a line end into a log line or a host name (row
- * DNS-06); whoever uses a name as a host name checks it first.
+ * Names become text: labels joined by dots, letters as sent, no dot at the end, the root is "". An octet that is not
+ * a letter, digit, '-' or '_' is written \DDD, so that no name can smuggle a dot, a NUL or a line end into a log line
+ * or a host name (row DNS-06); whoever uses a name as a host name checks it first.
  *
- * bounds   DNS_PACKET_MAX octets; DNS_RECORDS_MAX records kept (more are counted in dropped); DNS_HOPS_MAX alias steps
+ * bounds   DNS_PACKET_MAX octets; DNS_RECORDS_MAX records kept (more are counted in dropped); DNS_HOPS_MAX alias
+ *          steps
  * memory   everything lives in struct dns_answer; no pointer into the packet survives
  * errors   ERR_PROTO: not an answer to this question, or damaged (rows DNS-05, DNS-07); nothing of it may be used
  * never    allocates, logs or looks at a clock; recurses; follows a compression pointer forward
@@ -73,9 +75,9 @@ struct dns_answer {
 	char data[DNS_DATA_MAX];
 };
 
-/* Writes the question for name (text, no trailing dot, no escapes) with recursion desired and AD set (RFC 6840 5.7: "I
- * understand AD"). udp_size > 0 adds an OPT record, with the DO bit when dnssec. Returns the size, -EINVAL for a name that has no wire form,
- * -EMSGSIZE when cap is less than DNS_QUESTION_MAX. */
+/* Writes the question for name (text, no trailing dot, no escapes) with recursion desired and AD set (RFC 6840 5.7:
+ * "I understand AD"). udp_size > 0 adds an OPT record, with the DO bit when dnssec. Returns the size, -EINVAL for a
+ * name that has no wire form, -EMSGSIZE when cap is less than DNS_QUESTION_MAX. */
 int dns_question_write(struct slice name, enum dns_type type, uint16_t id, uint16_t udp_size, bool dnssec,
 		       uint8_t *ret_packet, size_t cap);
 
@@ -83,7 +85,8 @@ int dns_question_write(struct slice name, enum dns_type type, uint16_t id, uint1
  * *ret_answer is undefined after an error. */
 int dns_answer_decode(struct slice packet, struct slice name, enum dns_type type, struct dns_answer *ret_answer);
 
-/* The octets of a record: 4 for A, 16 for AAAA, the host's name in text for MX and SRV ("" is the root), RDATA for the rest. */
+/* The octets of a record: 4 for A, 16 for AAAA, the host's name in text for MX and SRV ("" is the root), RDATA for
+ * the rest. */
 static inline struct slice dns_record_data(const struct dns_answer *a, const struct dns_record *record)
 {
 	return slice_of(a->data + record->at, record->len);

@@ -9,7 +9,7 @@
 #include "core/conf.h"
 #include "net/params_table.h"
 
-/* --- a resolver that knows a table ---------------------------------------------------------------------------------------- */
+/* --- a resolver that knows a table ----------------------------------------------------------------------------- */
 
 #define ZONE_MAX 256
 
@@ -29,7 +29,8 @@ static char asked_log[4096];
 static unsigned warnings;
 static char warning[512];
 
-static void zone_put(const char *name, enum dns_type type, enum answer_class class, uint16_t preference, const char *data)
+static void zone_put(const char *name, enum dns_type type, enum answer_class class, uint16_t preference,
+		     const char *data)
 {
 	struct zone_entry *e = &zone[zone_count++];
 
@@ -149,7 +150,7 @@ static void run(void)
 	fail_msg("the lookup never ends");
 }
 
-/* --- the fixture -------------------------------------------------------------------------------------------------------------- */
+/* --- the fixture ----------------------------------------------------------------------------------------------- */
 
 static struct mx_conf conf;
 static struct mx_lookup lookup;
@@ -238,7 +239,7 @@ static bool was_asked(const char *question)
 	return strstr(asked_log, question) != NULL;
 }
 
-/* --- area B --------------------------------------------------------------------------------------------------------------------- */
+/* --- area B ---------------------------------------------------------------------------------------------------- */
 
 static void a_bare_domain_asks_for_mx_and_brackets_do_not(void **state)	/* cases 24, 25 */
 {
@@ -288,7 +289,7 @@ static void loops_count_only_on_port_25(void **state)	/* cases 30, 37 */
 	expect_error("example.org", 5, 4, 6);
 }
 
-/* --- area C: MX ------------------------------------------------------------------------------------------------------------------ */
+/* --- area C: MX ------------------------------------------------------------------------------------------------ */
 
 static void lower_preference_comes_first(void **state)	/* case 41 */
 {
@@ -544,7 +545,7 @@ static void without_dns_only_the_hosts_file_is_asked(void **state)	/* case 71 */
 	hosts_done(&hosts);
 }
 
-/* --- area C: loops, balance, limits -------------------------------------------------------------------------------------------- */
+/* --- area C: loops, balance, limits ---------------------------------------------------------------------------- */
 
 static const struct addr me[] = {
 	{ .len = sizeof(struct sockaddr_in), .in = { .sin_family = AF_INET, .sin_addr.s_addr = 0x630200c0 } },
@@ -597,69 +598,19 @@ static void a_host_with_one_address_of_ours_is_a_loop(void **state)	/* case 78 *
 	expect_error("[mapped.test]", 5, 4, 6);
 }
 
-static void many_addresses(const char *name, unsigned count4, unsigned count6, bool first4)
-{
-	char text[64];
-
-	for (unsigned i = 0; i < count4; i++) {
-		snprintf(text, sizeof(text), "192.0.2.%u", i + 1);
-		mx_record(name, first4 ? 10 : 20, text);
-	}
-	for (unsigned i = 0; i < count6; i++) {
-		char host[64];
-
-		snprintf(host, sizeof(host), "%s%u.six.test", first4 ? "x" : "y", i);
-		snprintf(text, sizeof(text), "2001:db8::%x", i + 1);
-		mx_record(name, first4 ? 20 : 10, host);
-		address(host, text);
-	}
-}
-
-static void expect_balance(unsigned count4, unsigned count6, bool first4, unsigned want4, unsigned want6)
-{
-	unsigned got4 = 0;
-
-	zone_count = 0;
-	many_addresses("example.org", count4, count6, first4);
-	look_up("example.org");
-	for (unsigned i = 0; i < lookup.count; i++)
-		got4 += lookup.addresses[i].addr.sa.sa_family == AF_INET;
-	assert_int_equal(got4, want4);
-	assert_int_equal(lookup.count - got4, want6);
-	assert_int_equal(lookup.addresses[0].addr.sa.sa_family == AF_INET, want4 > 0 && (first4 || want6 == 0));
-}
-
-static void families_share_the_limit(void **state)	/* cases 82-86 */
+static void the_list_is_ordered_balanced_and_marked(void **state)	/* cases 82, 88; the rest is in mx_order.c */
 {
 	(void)state;
-	expect_balance(4, 4, true, 3, 2);
-	expect_balance(4, 4, false, 2, 3);
-	expect_balance(1, 9, true, 1, 4);
-	expect_balance(9, 2, true, 3, 2);
-	expect_balance(3, 2, true, 3, 2);
-	expect_balance(9, 0, true, 9, 0);
-	conf.address_limit = 1;
-	expect_balance(1, 1, false, 0, 1);
-	conf.address_limit = 0;
-	expect_balance(4, 4, true, 4, 4);
-	conf.address_limit = 5;
-	conf.balance_inet_protocols = false;		/* case 87 */
-	expect_balance(5, 5, false, 5, 5);
-}
-
-static void the_preferred_family_wins_among_equals_only(void **state)	/* case 88 */
-{
-	(void)state;
+	conf.address_limit = 2;
 	conf.address_preference = MX_PREFER_IPV6;
 	mx_record("example.org", 10, "a.test");
-	mx_record("example.org", 10, "b.test");
-	mx_record("example.org", 20, "c.test");
 	address("a.test", "192.0.2.1");
-	address("b.test", "2001:db8::2");
-	address("c.test", "2001:db8::3");
-	expect_list("example.org", "2001:db8::2 192.0.2.1 2001:db8::3");
-	conf.address_preference = MX_PREFER_IPV4;
-	expect_list("example.org", "192.0.2.1 2001:db8::2 2001:db8::3");
+	address("a.test", "192.0.2.2");
+	address("a.test", "2001:db8::1");
+	address("a.test", "2001:db8::2");
+	expect_list("example.org", "2001:db8::1 192.0.2.1");
+	assert_false(lookup.addresses[0].last_of_preference);
+	assert_true(lookup.addresses[1].last_of_preference);
 }
 
 static void at_most_100_addresses_are_kept_with_one_warning(void **state)	/* case 89; row DNS-04 */
@@ -705,8 +656,8 @@ static unsigned add_nets(struct slice list, struct addr_net *nets)
 static void names_from_dns_do_not_lead_to_ourselves(void **state)	/* rows NET-01, NET-02 */
 {
 	static const char *const banned[] = {
-		"127.0.0.1", "127.1.2.3", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::",
-		"169.254.169.254", "fe80::1", "224.0.0.1", "255.255.255.255",
+		"127.0.0.1", "127.1.2.3", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1", "64:ff9b::7f00:1",
+		"2002:7f00:1::", "169.254.169.254", "fe80::1", "224.0.0.1", "255.255.255.255",
 	};
 	struct addr_net nets[64];
 
@@ -800,8 +751,7 @@ int main(void)
 		cmocka_unit_test_setup(everyone_not_better_than_ourselves_is_cut, setup),
 		cmocka_unit_test_setup(an_unknown_better_server_makes_a_loop_soft, setup),
 		cmocka_unit_test_setup(a_host_with_one_address_of_ours_is_a_loop, setup),
-		cmocka_unit_test_setup(families_share_the_limit, setup),
-		cmocka_unit_test_setup(the_preferred_family_wins_among_equals_only, setup),
+		cmocka_unit_test_setup(the_list_is_ordered_balanced_and_marked, setup),
 		cmocka_unit_test_setup(at_most_100_addresses_are_kept_with_one_warning, setup),
 		cmocka_unit_test_setup(an_address_counts_once_with_its_best_preference, setup),
 		cmocka_unit_test_setup(names_from_dns_do_not_lead_to_ourselves, setup),
