@@ -1,7 +1,7 @@
 /* fuzz_dns_answer.c - FZ-08: hostile DNS answers
  *
- * First octet: which type is asked for; with its highest bit a correct header and question are put before the rest, so that
- * the fuzzer need not find them.
+ * First octet: which type is asked for; with its highest bit a correct header and question are put before the rest,
+ * so that the fuzzer need not find them.
  */
 #include "net/wire/dns_answer.h"
 
