@@ -3,12 +3,13 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* The table is linear: the entry of an octet is the sum (exclusive or) of the entries of its bits, and those eight are the
- * polynomial 0x82f63b78 (reflected) shifted through 8 .. 1 zero bits. */
-#define BIT_ENTRY(i, bit, entry)	((i) & (1u << (bit)) ? (entry) : 0u)
-#define ENTRY(i)											\
-	(BIT_ENTRY(i, 0, 0xf26b8303u) ^ BIT_ENTRY(i, 1, 0xe13b70f7u) ^ BIT_ENTRY(i, 2, 0xc79a971fu) ^	\
-	 BIT_ENTRY(i, 3, 0x8ad958cfu) ^ BIT_ENTRY(i, 4, 0x105ec76fu) ^ BIT_ENTRY(i, 5, 0x20bd8edeu) ^	\
+/* The table is linear: the entry of an octet is the sum (exclusive or) of the entries of its bits, and those
+ * eight are the polynomial 0x82f63b78 (reflected) shifted through 8 .. 1 zero bits. */
+#define BIT_ENTRY(i, bit, entry) ((i) & (1u << (bit)) ? (entry) : 0u)
+#define ENTRY(i)							\
+	(BIT_ENTRY(i, 0, 0xf26b8303u) ^ BIT_ENTRY(i, 1, 0xe13b70f7u) ^	\
+	 BIT_ENTRY(i, 2, 0xc79a971fu) ^ BIT_ENTRY(i, 3, 0x8ad958cfu) ^	\
+	 BIT_ENTRY(i, 4, 0x105ec76fu) ^ BIT_ENTRY(i, 5, 0x20bd8edeu) ^	\
 	 BIT_ENTRY(i, 6, 0x417b1dbcu) ^ BIT_ENTRY(i, 7, 0x82f63b78u))
 #define ENTRY_4(i)	ENTRY(i), ENTRY((i) + 1), ENTRY((i) + 2), ENTRY((i) + 3)
 #define ENTRY_16(i)	ENTRY_4(i), ENTRY_4((i) + 4), ENTRY_4((i) + 8), ENTRY_4((i) + 12)

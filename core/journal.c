@@ -1,7 +1,9 @@
-#include "core/journal_impl.h"
+#include "core/journal.h"
 
 #include <errno.h>
 #include <stdlib.h>
+
+#include "core/journal_impl.h"
 
 struct metric journal_metric_commits =
 	METRIC_COUNTER("ringpost_journal_commits_total", "batches written and synced");
@@ -448,7 +450,7 @@ static void read_on_done(struct op *op, int res)
 {
 	struct journal_read *read = container_of(op, struct journal_read, op);
 	struct journal *j = read->journal;
-	const struct journal_segment *s = journal_segment_find(j, read->ref.segment);
+	struct journal_segment *s = journal_segment_find(j, read->ref.segment);
 	const size_t want = journal_record_size(read->ref.len);
 	struct journal_found found;
 
@@ -467,10 +469,12 @@ static void read_on_done(struct op *op, int res)
 	read->got += (size_t)res;
 	const struct journal_place place = { .segment = s->number, .salt = s->salt, .offset = read->ref.offset };
 
-	if (read->got < want || journal_record_read(read->buf, want, place, &found) < 0 || found.len != read->ref.len)
+	if (read->got < want || journal_record_read(read->buf, want, place, &found) < 0 || found.len != read->ref.len) {
+		s->damaged = true;	/* once it is reclaimed, it is kept aside */
 		read_end(read, ERR_CORRUPT, slice_of(NULL, 0));
-	else
+	} else {
 		read_end(read, 0, found.payload);
+	}
 }
 
 /* The callbacks of reads that could not even start. */

@@ -82,6 +82,14 @@ static struct entry *find(struct entry *dir, const char *name)
 	return NULL;
 }
 
+static void copy_name(char to[64], const char *from)
+{
+	const size_t len = strlen(from);
+
+	assert_in_range(len, 0, 63);
+	memmove(to, from, len + 1);
+}
+
 static void set_name(struct entry *dir, const char *name, unsigned inode)
 {
 	struct entry *e = find(dir, name);
@@ -89,7 +97,7 @@ static void set_name(struct entry *dir, const char *name, unsigned inode)
 	if (e == NULL)
 		e = find(dir, "");
 	assert_non_null(e);
-	strcpy(e->name, name);
+	copy_name(e->name, name);
 	e->inode = inode;
 }
 
@@ -175,8 +183,8 @@ static void change_dir(const char *from, const char *to, unsigned inode)
 
 	assert_true(change_count <= CHANGES_MAX);
 	*c = (struct change){ .inode = inode };
-	strcpy(c->from, from);
-	strcpy(c->to, to);
+	copy_name(c->from, from);
+	copy_name(c->to, to);
 	apply(c, cache_dir);
 }
 
