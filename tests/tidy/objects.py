@@ -51,7 +51,7 @@ ALLOWED = {
 	# start and reload only: whole small files, the lock of a directory and the pause before it is tried again
 	"core/file.c": {"files", "bytes", "memory", "time"},
 	"net/lookup/hosts.c": {"memory"},
-	"net/source/spool_dir.c": {"memory"},
+	"net/source/spool_dir.c": {"memory", "files"},
 	"core/conf.c": {"memory", "files", "bytes"},
 	"core/conf_expand.c": {"memory"},
 	"net/params.c": {"sockets", "process"},		# what this host is called; a name for this instance
