@@ -719,6 +719,14 @@ int io_probe(void)
 	return r;
 }
 
+#define TEXT_OF(x) #x
+#define TEXT_OF_VALUE(x) TEXT_OF(x)
+
+const char *io_library_version(void)
+{
+	return TEXT_OF_VALUE(IO_URING_VERSION_MAJOR) "." TEXT_OF_VALUE(IO_URING_VERSION_MINOR);
+}
+
 static void *map_memory(size_t size)
 {
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

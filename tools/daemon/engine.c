@@ -4,7 +4,7 @@
  *	open    all spools have recovered -> listeners, READY=1
  *	drain   stop listening | finish what is under way | close the journals       each on all cores before the next
  */
-#include "daemon.h"
+#include "tools/daemon/daemon.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
 /* ringpostd - accept mail over SMTP, keep it safe, deliver it */
-#include "daemon.h"
+#include "tools/daemon/daemon.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "core/io.h"
 #include "core/log.h"
 #include "crypto/library.h"
 #include "net/lookup/resolver.h"
@@ -28,7 +29,7 @@ static const char usage[] =
 static int print_version(void)
 {
 	printf("ringpostd %s\n", RINGPOST_VERSION);
-	printf("liburing  %s\n", RINGPOST_LIBURING_VERSION);
+	printf("liburing  %s\n", io_library_version());
 	printf("c-ares    %s\n", resolver_library_version());
 	printf("TLS       %s\n", crypto_library_version());
 	return 0;

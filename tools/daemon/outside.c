@@ -1,5 +1,5 @@
 /* outside.c - the service manager and the metrics file */
-#include "daemon.h"
+#include "tools/daemon/daemon.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* startup.c - find out what is wrong before anything is accepted, and say it in one line each */
-#include "daemon.h"
+#include "tools/daemon/daemon.h"
 
 #include <errno.h>
 #include <ifaddrs.h>

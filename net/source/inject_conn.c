@@ -1,0 +1,420 @@
+#include "net/source/inject_conn.h"
+
+#include <errno.h>
+
+#include "core/err.h"
+#include "core/log.h"
+
+#define CONN_MAGIC	UINT32_C(0x696e6a63)
+#define NO_BUF		UINT32_MAX
+#define BUFS_LOW	(IO_RECV_BUFS / 4)	/* fewer are free: nobody keeps more than one */
+
+static struct metric metric_timeouts =
+	METRIC_COUNTER("ringpost_inject_timeouts_total", "SMTP connections closed because the client was silent");
+static struct metric metric_unheard =
+	METRIC_COUNTER("ringpost_inject_replies_lost_total", "messages accepted from clients that may not know it");
+
+static void conn_close(struct inject_conn *c);
+static void conn_resume(struct inject_conn *c);
+static void receive_again(struct inject_conn *c);
+static void release_first(struct inject_conn *c);
+
+void inject_conn_register_metrics(void)
+{
+	metric_register(&metric_timeouts);
+	metric_register(&metric_unheard);
+}
+
+/* --- the log ------------------------------------------------------------------------------------ */
+
+static void log_connect(const struct inject_conn *c)
+{
+	struct slice peer = inject_session_peer(&c->session);
+
+	log_line(LOG_LEVEL_DEBUG, "smtpd", "connect from %.*s", SLICE_FMT(peer));
+}
+
+static void log_disconnect(const struct inject_conn *c)
+{
+	struct slice peer = inject_session_peer(&c->session);
+	char storage[512];
+	struct str tally = STR(storage);
+
+	inject_session_add_tally(&tally, &c->session);
+	log_line(LOG_LEVEL_DEBUG, "smtpd", "disconnect from %.*s %.*s", SLICE_FMT(peer), SLICE_FMT(str_slice(&tally)));
+}
+
+/* Row LIS-06: the message is ours now and the client does not know, so it may send it once more. */
+static void log_unheard(struct inject_conn *c, const char *why)
+{
+	struct slice peer = inject_session_peer(&c->session);
+	char storage[MESSAGE_ID_TEXT_MAX];
+	struct str id = STR(storage);
+
+	uint32_t count = c->session.accepted - c->heard;
+
+	if (count == 0)
+		return;
+	message_id_text(&id, c->session.id);
+	log_line(LOG_LEVEL_INFO, "smtpd", "%.*s: reply not delivered to %.*s: %s%s", SLICE_FMT(str_slice(&id)),
+		 SLICE_FMT(peer), why, count > 1 ? "; so it is for earlier messages of this connection" : "");
+	metric_add(&metric_unheard, count);
+	c->heard = c->session.accepted;
+}
+
+/* --- deadlines ---------------------------------------------------------------------------------- */
+
+static uint64_t progress_of(const struct inject_conn *c)
+{
+	return c->session.commands + c->session.octets / INJECT_PROGRESS + c->session.accepted;
+}
+
+/* While we wait for the client, it has so long for its next step; a step begun is no step (a slow drip gains nothing). */
+static void deadline_update(struct inject_conn *c)
+{
+	if (c->state != CONN_OPEN)
+		return;
+	if (c->session.state >= INJECT_LAST_WORDS) {
+		timer_arm_in(&c->timer, INJECT_LINGER_NS);
+		return;
+	}
+	if (c->session.state == INJECT_COMMIT || c->session.wait == INJECT_WAIT_ROOM) {
+		timer_cancel(&c->timer);
+		return;
+	}
+	if (wheel_timer_is_armed(&c->timer) && c->progress == progress_of(c))
+		return;
+	c->progress = progress_of(c);
+	timer_arm_in(&c->timer, c->owner->params->smtpd_timeout_ns);
+}
+
+/* --- sending ------------------------------------------------------------------------------------ */
+
+static void flush_later(struct inject_conn *c)
+{
+	if (c->session.out.len > c->sending)
+		reactor_at_turn_end(&c->flush);
+}
+
+/* Everything is said. */
+static void on_silence(struct inject_conn *c)
+{
+	if (c->session.state < INJECT_LAST_WORDS)
+		return;
+	if (c->eof || c->session.polite) {
+		conn_close(c);
+		return;
+	}
+	/* Closing with unread octets would reset the connection, and our last words might never be read. */
+	c->state = CONN_LINGERING;
+	while (c->held_count > 0)
+		release_first(c);
+	timer_arm_in(&c->timer, INJECT_LINGER_NS);
+	io_shutdown(&c->send_op, c->file, SHUT_WR);
+	receive_again(c);
+}
+
+static void flush(struct task *task)
+{
+	struct inject_conn *c = container_of(task, struct inject_conn, flush);
+
+	if (c->state != CONN_OPEN || c->send_op.in_kernel)
+		return;
+	if (c->session.out.len == 0) {
+		on_silence(c);
+		return;
+	}
+	c->sending = c->session.out.len;
+	io_send(&c->send_op, c->file, c->session.out.ptr, c->sending, 0);
+}
+
+static void on_sent(struct inject_conn *c, size_t n)
+{
+	struct str *out = &c->session.out;
+
+	ASSERT(n <= c->sending);
+	c->sending = 0;
+	out->len -= n;
+	memmove(out->ptr, out->ptr + n, out->len);
+	if (out->len == 0)
+		c->heard = c->session.accepted;
+	inject_session_on_out(&c->session);
+	if (c->state == CONN_OPEN)
+		flush(&c->flush);
+}
+
+static void on_send(struct op *op, int res)
+{
+	struct inject_conn *c = container_of(op, struct inject_conn, send_op);
+
+	CHECK_MAGIC(c, CONN_MAGIC);
+	if (c->state == CONN_CLOSING) {
+		conn_close(c);
+	} else if (c->state == CONN_LINGERING) {
+		if (c->eof || res < 0)
+			conn_close(c);
+	} else if (res < 0) {
+		log_unheard(c, err_text(res));
+		conn_close(c);
+	} else {
+		on_sent(c, (size_t)res);
+	}
+}
+
+/* --- receiving ---------------------------------------------------------------------------------- */
+
+static void on_client_gone(struct inject_conn *c)
+{
+	c->eof = true;
+	if (c->state == CONN_LINGERING) {
+		conn_close(c);
+		return;
+	}
+	/* What was said before is still heard out, and answered: a client may have closed its own side only. */
+	if (c->held_count > 0 || inject_session_is_waiting(&c->session))
+		return;
+	inject_session_done(&c->session);
+	reactor_at_turn_end(&c->flush);
+}
+
+static void on_bufs(struct io_buf_waiter *waiter)
+{
+	struct inject_conn *c = container_of(waiter, struct inject_conn, buf_wait);
+
+	CHECK_MAGIC(c, CONN_MAGIC);
+	if (!c->recv_op.in_kernel)
+		io_recv(&c->recv_op, c->file);
+}
+
+static void receive_again(struct inject_conn *c)
+{
+	if (c->state == CONN_CLOSING || c->recv_op.in_kernel || c->eof || !list_is_empty(&c->buf_wait.node))
+		return;
+	if (c->state == CONN_OPEN && (inject_session_is_waiting(&c->session) || c->held_count > 0))
+		return;		/* conn_resume */
+	io_recv(&c->recv_op, c->file);
+}
+
+/* The session goes on with this later. */
+static void hold(struct inject_conn *c, struct slice data)
+{
+	struct inject *inject = c->owner;
+	uint32_t buf = io_buf_keep(&c->recv_op);
+
+	ASSERT(buf < ARRAY_LEN(inject->held));
+	inject->held[buf] = (struct inject_held){ data, NO_BUF };
+	if (c->held_count++ > 0)
+		inject->held[c->held_last].next = buf;
+	else
+		c->held_first = buf;
+	c->held_last = buf;
+	if (c->held_count >= INJECT_HELD_MAX || io_bufs_free() < BUFS_LOW)
+		io_cancel(&c->recv_op);
+}
+
+static void release_first(struct inject_conn *c)
+{
+	uint32_t buf = c->held_first;
+
+	ASSERT(c->held_count > 0);
+	c->held_first = c->owner->held[buf].next;
+	c->held_count--;
+	io_buf_put(buf);
+}
+
+/* Returns true when the memory has to stay. */
+static bool consume(struct inject_conn *c, struct slice *in)
+{
+	bool in_use = inject_session_feed(&c->session, in, reactor_wall_now());
+
+	flush_later(c);
+	deadline_update(c);
+	return in_use || in->len > 0;
+}
+
+static void on_data(struct inject_conn *c, struct slice data)
+{
+	if (c->session.state >= INJECT_LAST_WORDS)
+		c->discarded += data.len;
+	else if (c->held_count > 0 || inject_session_is_waiting(&c->session) || consume(c, &data))
+		hold(c, data);
+}
+
+static void on_recv(struct op *op, int res)
+{
+	struct inject_conn *c = container_of(op, struct inject_conn, recv_op);
+
+	CHECK_MAGIC(c, CONN_MAGIC);
+	if (c->state == CONN_CLOSING) {
+		conn_close(c);
+		return;
+	}
+	if (res == -ENOBUFS && !c->eof) {
+		if (!inject_session_is_waiting(&c->session) && list_is_empty(&c->buf_wait.node))
+			io_buf_wait(&c->buf_wait);	/* no room is not a failure (row URG-06) */
+		return;
+	}
+	if (res == 0) {
+		on_client_gone(c);
+		return;
+	}
+	if (res > 0)
+		on_data(c, op->data);
+	else if (res != -ECANCELED)
+		log_unheard(c, err_text(res));
+	if ((res < 0 && res != -ECANCELED) || c->discarded > INJECT_LINGER_MAX) {
+		conn_close(c);
+		return;
+	}
+	/* A multishot receive ends when it likes (row URG-05). */
+	receive_again(c);
+}
+
+/* Takes what was held. Called when the session has stopped waiting. */
+static void conn_resume(struct inject_conn *c)
+{
+	while (c->held_count > 0 && !inject_session_is_waiting(&c->session)) {
+		struct inject_held *h = &c->owner->held[c->held_first];
+
+		if (consume(c, &h->data))
+			break;
+		release_first(c);
+	}
+	if (c->eof && !inject_session_is_waiting(&c->session))
+		on_client_gone(c);
+	else
+		receive_again(c);
+}
+
+static void on_resume(struct inject_session *s)
+{
+	struct inject_conn *c = container_of(s, struct inject_conn, session);
+
+	CHECK_MAGIC(c, CONN_MAGIC);
+	if (c->state == CONN_CLOSING) {
+		log_unheard(c, "lost connection");
+		conn_close(c);
+		return;
+	}
+	if (c->eof)
+		log_unheard(c, "the client closed its side first");
+	if (c->leave)
+		inject_session_say_last(s, "421 4.3.2 Service is shutting down");
+	flush_later(c);
+	deadline_update(c);
+	conn_resume(c);
+}
+
+/* --- beginning and end -------------------------------------------------------------------------- */
+
+static void conn_finish(struct inject_conn *c)
+{
+	log_disconnect(c);
+	io_close(c->file);
+	c->magic = 0;
+	c->session.magic = 0;
+	inject_on_conn_gone(c->owner, c);
+}
+
+/* Asking is not having: the kernel may still use our buffers and the spool our waiter, so the connection goes with the last
+ * of their callbacks, each of which comes back here. */
+static void conn_close(struct inject_conn *c)
+{
+	if (c->state != CONN_CLOSING) {
+		c->state = CONN_CLOSING;
+		timer_cancel(&c->timer);
+		reactor_unpost(&c->flush);
+		io_buf_wait_cancel(&c->buf_wait);
+		io_cancel(&c->recv_op);
+		io_cancel(&c->send_op);
+		inject_session_done(&c->session);
+		while (c->held_count > 0)
+			release_first(c);
+	}
+	inject_session_done(&c->session);
+	if (!c->recv_op.in_kernel && !c->send_op.in_kernel && c->session.state == INJECT_CLOSED)
+		conn_finish(c);
+}
+
+static void greet(struct inject_conn *c)
+{
+	inject_session_greet(&c->session);
+	flush_later(c);
+	deadline_update(c);
+}
+
+static void on_timer(struct wheel_timer *timer)
+{
+	struct inject_conn *c = container_of(timer, struct inject_conn, timer);
+
+	CHECK_MAGIC(c, CONN_MAGIC);
+	if (c->session.state >= INJECT_LAST_WORDS) {
+		conn_close(c);
+		return;
+	}
+	if (c->session.state == INJECT_GREETING) {
+		greet(c);
+		return;
+	}
+	metric_add(&metric_timeouts, 1);
+	inject_session_say_last(&c->session, "421 4.4.2 Timeout: nothing heard from you");
+	timer_arm_in(&c->timer, INJECT_LINGER_NS);	/* to send it */
+	flush_later(c);
+}
+
+void inject_conn_open(struct inject_conn *c, struct inject *inject, int file, const struct addr *peer)
+{
+	c->magic = CONN_MAGIC;
+	c->state = CONN_OPEN;
+	c->owner = inject;
+	c->client = NULL;
+	c->file = file;
+	c->eof = false;
+	c->leave = false;
+	c->held_first = NO_BUF;
+	c->held_last = NO_BUF;
+	c->held_count = 0;
+	c->sending = 0;
+	c->progress = 0;
+	c->discarded = 0;
+	c->heard = 0;
+	list_init(&c->node);
+	op_init(&c->recv_op, on_recv);
+	op_init(&c->send_op, on_send);
+	list_init(&c->buf_wait.node);
+	c->buf_wait.fn = on_bufs;
+	wheel_timer_init(&c->timer, on_timer);
+	task_init(&c->flush, flush);
+	inject_session_init(&c->session, &inject->common, peer);
+	c->session.on_resume = on_resume;
+	log_connect(c);
+	io_recv(&c->recv_op, c->file);
+}
+
+void inject_conn_greet(struct inject_conn *c)
+{
+	timer_arm_in(&c->timer, 0);
+}
+
+void inject_conn_turn_away(struct inject_conn *c, const char *reply)
+{
+	struct slice peer = inject_session_peer(&c->session);
+
+	log_line(LOG_LEVEL_WARNING, "smtpd", "connection refused from %.*s: %s", SLICE_FMT(peer), reply);
+	inject_session_say_last(&c->session, reply);
+	timer_arm_in(&c->timer, INJECT_LINGER_NS);
+	flush_later(c);
+}
+
+void inject_conn_leave(struct inject_conn *c)
+{
+	if (c->state != CONN_OPEN || c->session.state >= INJECT_LAST_WORDS)
+		return;
+	if (c->session.state == INJECT_COMMIT) {
+		c->leave = true;
+		return;
+	}
+	inject_session_say_last(&c->session, "421 4.3.2 Service is shutting down");
+	timer_arm_in(&c->timer, INJECT_LINGER_NS);
+	flush_later(c);
+}

@@ -1,0 +1,89 @@
+/* inject_conn.h - one injecting connection: its socket, the receive buffers it holds, its deadline
+ *
+ * Shared by inject_smtp.c, which accepts, counts and ends connections, and inject_conn.c, which runs them.
+ *
+ * never    included from outside of net/source/inject_*.c
+ */
+#pragma once
+
+#include "core/map.h"
+#include "core/metric.h"
+#include "core/reactor.h"
+#include "net/source/inject_smtp.h"
+
+enum inject_conn_state {
+	CONN_OPEN,
+	CONN_LINGERING,		/* our side is shut; what still comes is thrown away */
+	CONN_CLOSING,		/* operations and the commit have still to end */
+};
+
+/* How many connections an address has. */
+struct inject_client {
+	struct map_node node;
+	struct addr addr;
+	unsigned count;
+};
+
+struct inject_conn {
+	uint32_t magic;
+	enum inject_conn_state state;
+	struct inject *owner;
+	struct list node;
+	struct inject_client *client;	/* NULL when its connections are not counted */
+	int file;
+	bool eof;			/* the client has closed its side */
+	bool leave;			/* 421 as soon as the commit is answered */
+	uint32_t held_first;
+	uint32_t held_last;
+	uint32_t held_count;
+	size_t sending;			/* octets of session.out in the kernel */
+	uint64_t progress;		/* commands and octets when the deadline was set */
+	uint64_t discarded;
+	uint32_t heard;			/* messages whose 250 has left; session.accepted counts all */
+	struct op recv_op;
+	struct op send_op;
+	struct io_buf_waiter buf_wait;
+	struct wheel_timer timer;
+	struct task flush;
+	struct inject_session session;
+};
+
+/* A receive buffer that waits for its session. */
+struct inject_held {
+	struct slice data;
+	uint32_t next;
+};
+
+struct inject {
+	struct inject_common common;
+	const struct params *params;
+	bool closing;
+	unsigned listeners_open;
+	unsigned listener_count;
+	struct listener *listeners;
+	struct pool conns;
+	struct list list;		/* of all connections */
+	struct pool clients;
+	struct map by_address;
+	struct inject_held held[IO_RECV_BUFS];
+	struct task closed;
+	void (*done)(struct inject *inject, void *context);
+	void *context;
+};
+
+void inject_conn_register_metrics(void);
+
+/* Receives, but says nothing yet. */
+void inject_conn_open(struct inject_conn *c, struct inject *inject, int file, const struct addr *peer);
+
+/* In the next turn: who speaks before is noticed. */
+void inject_conn_greet(struct inject_conn *c);
+
+/* With this instead of a greeting. */
+void inject_conn_turn_away(struct inject_conn *c, const char *reply);
+
+/* We are shutting down. */
+void inject_conn_leave(struct inject_conn *c);
+
+/* inject_smtp.c: nothing of the connection is in the kernel or in the spool any more. */
+void inject_on_conn_gone(struct inject *inject, struct inject_conn *c);

@@ -1,0 +1,38 @@
+/* inject_rcpts.h - the recipients of one transaction, until its message is committed
+ *
+ * Addresses are written one behind the other into blocks; there are more of them in the pool than usual mail needs, and
+ * far fewer than every client could fill at one time.
+ *
+ * bounds   the caller's count of recipients; INJECT_RCPT_BLOCK octets a block
+ * memory   blocks come from the caller's pool and go back with inject_rcpts_clear
+ * errors   -ENOBUFS: the pool is empty; what was there stays
+ */
+#pragma once
+
+#include "core/pool.h"
+#include "core/slice.h"
+
+#define INJECT_RCPT_BLOCK	KIB(2)
+
+struct inject_rcpt_block {
+	struct inject_rcpt_block *next;
+	uint32_t used;
+	char text[INJECT_RCPT_BLOCK - sizeof(void *) - 2 * sizeof(uint32_t)];
+};
+
+static_assert(sizeof(struct inject_rcpt_block) == INJECT_RCPT_BLOCK, "no holes");
+
+struct inject_rcpts {
+	uint32_t count;
+	/* private */
+	struct inject_rcpt_block *first;
+	struct inject_rcpt_block *last;
+};
+
+/* Adds head and tail as one address, together 1..1024 octets. */
+int inject_rcpts_add(struct inject_rcpts *rcpts, struct pool *blocks, struct slice head, struct slice tail);
+
+/* Writes all of them to list, which has room for rcpts->count; they are good until inject_rcpts_clear. */
+void inject_rcpts_list(const struct inject_rcpts *rcpts, struct slice *list);
+
+void inject_rcpts_clear(struct inject_rcpts *rcpts, struct pool *blocks);

@@ -1,0 +1,628 @@
+#include "net/source/inject_session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "net/source/inject_impl.h"
+
+#define OFFERED	(SMTP_CAP_PIPELINING | SMTP_CAP_SIZE | SMTP_CAP_8BITMIME | SMTP_CAP_ENHANCEDSTATUSCODES | SMTP_CAP_CHUNKING)
+
+/* Room for the reply to one command, and for last words behind it. */
+#define OUT_ROOM_MIN	(2 * INJECT_REPLY_MAX)
+
+struct metric inject_metric_messages =
+	METRIC_COUNTER("ringpost_inject_messages_total", "messages accepted over SMTP");
+struct metric inject_metric_octets =
+	METRIC_COUNTER("ringpost_inject_octets_total", "octets of content received over SMTP");
+struct metric inject_metric_refused[INJECT_CAUSE_COUNT] = {
+	[INJECT_REFUSED_SYNTAX] = METRIC_COUNTER("ringpost_inject_refused_syntax_total", "commands that are none"),
+	[INJECT_REFUSED_ORDER] = METRIC_COUNTER("ringpost_inject_refused_order_total", "commands out of order"),
+	[INJECT_REFUSED_RELAY] = METRIC_COUNTER("ringpost_inject_refused_relay_total",
+		"recipients refused because the client is not in mynetworks"),
+	[INJECT_REFUSED_RECIPIENTS] = METRIC_COUNTER("ringpost_inject_refused_recipients_total",
+		"recipients beyond smtpd_recipient_limit"),
+	[INJECT_REFUSED_SIZE] = METRIC_COUNTER("ringpost_inject_refused_size_total",
+		"messages beyond message_size_limit"),
+	[INJECT_REFUSED_ROOM] = METRIC_COUNTER("ringpost_inject_refused_room_total",
+		"messages or recipients told to come again: no room on disk, in the queue or in memory"),
+	[INJECT_REFUSED_FLAW] = METRIC_COUNTER("ringpost_inject_refused_flaw_total",
+		"messages with a bare CR, a bare LF or a NUL"),
+	[INJECT_REFUSED_HOPS] = METRIC_COUNTER("ringpost_inject_refused_hops_total",
+		"messages with more Received fields than hopcount_limit"),
+};
+
+/* --- which command when ------------------------------------------------------------------------- */
+
+#define ON_HELLO	BIT(INJECT_HELLO)
+#define ON_READY	BIT(INJECT_READY)
+#define ON_MAIL		BIT(INJECT_MAIL)
+#define ON_RCPT		BIT(INJECT_RCPT)
+#define ON_BDAT		BIT(INJECT_BDAT)
+#define ON_ANY		(ON_HELLO | ON_READY | ON_MAIL | ON_RCPT | ON_BDAT | BIT(INJECT_BDAT_FAILED))
+
+typedef void command_fn(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns);
+
+static command_fn on_hello, on_mail, on_rcpt, on_data, on_bdat, on_rset, on_noop, on_quit, on_vrfy, on_help;
+
+/* Where a command may not stand, it is answered with 503, and changes nothing but what BDAT's octets demand. */
+static const struct {
+	uint32_t states;
+	command_fn *fn;
+	bool is_junk;		/* brings no mail */
+} commands[SMTP_VERB_COUNT] = {
+	[SMTP_VERB_HELO] = { ON_ANY, on_hello, true },
+	[SMTP_VERB_EHLO] = { ON_ANY, on_hello, true },
+	[SMTP_VERB_MAIL] = { ON_READY, on_mail, false },
+	[SMTP_VERB_RCPT] = { ON_MAIL | ON_RCPT, on_rcpt, false },
+	[SMTP_VERB_DATA] = { ON_RCPT, on_data, false },
+	[SMTP_VERB_BDAT] = { ON_RCPT | ON_BDAT, on_bdat, false },
+	[SMTP_VERB_RSET] = { ON_ANY, on_rset, true },
+	[SMTP_VERB_NOOP] = { ON_ANY, on_noop, true },
+	[SMTP_VERB_QUIT] = { ON_ANY, on_quit, false },
+	[SMTP_VERB_VRFY] = { ON_ANY, on_vrfy, true },
+	[SMTP_VERB_HELP] = { ON_ANY, on_help, true },
+};
+
+static const uint32_t may_follow[INJECT_STATE_COUNT] = {
+	[INJECT_GREETING]	= ON_HELLO,
+	[INJECT_HELLO]		= ON_HELLO | ON_READY,
+	[INJECT_READY]		= ON_READY | ON_MAIL | BIT(INJECT_CHUNK),
+	[INJECT_MAIL]		= ON_READY | ON_RCPT | BIT(INJECT_CHUNK),
+	[INJECT_RCPT]		= ON_READY | ON_RCPT | BIT(INJECT_DATA) | BIT(INJECT_CHUNK),
+	[INJECT_DATA]		= ON_READY | BIT(INJECT_COMMIT),
+	[INJECT_CHUNK]		= ON_READY | ON_BDAT | BIT(INJECT_BDAT_FAILED) | BIT(INJECT_COMMIT),
+	[INJECT_BDAT]		= ON_READY | BIT(INJECT_CHUNK),
+	[INJECT_BDAT_FAILED]	= ON_READY | BIT(INJECT_CHUNK),
+	[INJECT_COMMIT]		= ON_READY,
+};
+
+void inject_enter(struct inject_session *s, enum inject_state next)
+{
+	ASSERT(s->state < INJECT_LAST_WORDS);
+	ASSERT(next >= INJECT_LAST_WORDS || (may_follow[s->state] & BIT(next)));
+	ASSERT(next != INJECT_COMMIT || s->draft == NULL);
+	s->state = next;
+}
+
+/* --- begin and end ------------------------------------------------------------------------------ */
+
+static void build_ehlo(struct inject_common *c)
+{
+	struct str out = STR(c->ehlo);
+	uint64_t limit = c->params->message_size_limit;
+
+	str_add(&out, SLICE("250-"));
+	str_add(&out, c->hostname);
+	str_add(&out, SLICE("\r\n250-PIPELINING\r\n250-SIZE"));
+	if (limit > 0) {
+		str_add_char(&out, ' ');
+		str_add_u64(&out, limit);
+	}
+	str_add(&out, SLICE("\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 CHUNKING\r\n"));
+	ASSERT(!str_is_full(&out));
+	c->ehlo_len = out.len;
+}
+
+int inject_common_init(struct inject_common *c, const struct params *params, struct spool *spool, size_t connections)
+{
+	/* Two blocks a connection hold some 100 usual recipients each; beyond that, the longest addresses in the largest
+	 * envelope still find room while nobody else needs much. */
+	size_t largest = params->smtpd_recipient_limit * (ADDRESS_MAX + sizeof(uint16_t)) / INJECT_RCPT_BLOCK * 2 + 2;
+
+	*c = (struct inject_common){ .params = params, .spool = spool };
+	c->hostname = slice_head(slice_of_str(params->myhostname), RECEIVED_NAME_MAX);
+	c->rcpt_list = calloc(params->smtpd_recipient_limit, sizeof(*c->rcpt_list));
+	if (c->rcpt_list == NULL)
+		return -ENOMEM;
+	int r = pool_init(&c->rcpt_blocks, "inject_rcpts", INJECT_RCPT_BLOCK, 2 * connections + largest);
+
+	if (r < 0) {
+		free(c->rcpt_list);
+		return r;
+	}
+	build_ehlo(c);
+	metric_register(&inject_metric_messages);
+	metric_register(&inject_metric_octets);
+	for (unsigned i = 0; i < INJECT_CAUSE_COUNT; i++)
+		metric_register(&inject_metric_refused[i]);
+	return 0;
+}
+
+void inject_common_done(struct inject_common *c)
+{
+	pool_done(&c->rcpt_blocks);
+	free(c->rcpt_list);
+	c->rcpt_list = NULL;
+}
+
+/* Names from DNS are not asked for: what a client is allowed depends on its address alone. */
+static void write_peer(struct inject_session *s)
+{
+	struct str text = STR(s->peer_text);
+
+	if (s->peer.sa.sa_family == AF_UNIX) {
+		str_add(&text, SLICE("localhost[local]"));
+	} else {
+		str_add(&text, SLICE("unknown["));
+		addr_add_ip(&text, &s->peer);
+		str_add_char(&text, ']');
+	}
+	ASSERT(!str_is_full(&text));
+	s->peer_text_len = (uint16_t)text.len;
+}
+
+void inject_session_init(struct inject_session *s, struct inject_common *common, const struct addr *peer)
+{
+	s->magic = INJECT_SESSION_MAGIC;
+	s->state = INJECT_GREETING;
+	s->wait = INJECT_WAIT_NOTHING;
+	s->common = common;
+	s->out = STR(s->out_storage);
+	s->commands = 0;
+	s->octets = 0;
+	s->id = 0;
+	s->accepted = 0;
+	s->polite = false;
+	s->peer = *peer;
+	/* Who can reach a socket in the file system has been let in by its mode. */
+	s->trusted = peer->sa.sa_family == AF_UNIX || params_nets_contain(&common->params->mynetworks, peer);
+	s->esmtp = false;
+	s->refused = false;
+	s->garbage = 0;
+	s->errors = 0;
+	s->junk = 0;
+	memset(s->tally, 0, sizeof(s->tally));
+	s->rcpts = (struct inject_rcpts){ 0 };
+	s->sender_len = 0;
+	s->helo_len = 0;
+	smtp_command_line_reader_init(&s->reader);
+	inject_content_init(s);
+	write_peer(s);
+}
+
+void inject_session_done(struct inject_session *s)
+{
+	CHECK_MAGIC(s, INJECT_SESSION_MAGIC);
+	if (s->state == INJECT_COMMIT)
+		return;		/* the spool still knows our waiter */
+	inject_reset(s);
+	s->state = INJECT_CLOSED;
+}
+
+void inject_reset(struct inject_session *s)
+{
+	inject_content_drop(s);
+	inject_rcpts_clear(&s->rcpts, &s->common->rcpt_blocks);
+	s->sender_len = 0;
+	s->body = SMTP_BODY_UNKNOWN;
+}
+
+/* --- replies ------------------------------------------------------------------------------------ */
+
+static size_t out_room(const struct inject_session *s)
+{
+	return s->out.cap - s->out.len;
+}
+
+void inject_reply(struct inject_session *s, const char *text)
+{
+	s->refused = text[0] == '4' || text[0] == '5';
+	str_add_cstr(&s->out, text);
+	str_add(&s->out, SLICE("\r\n"));
+	/* A command waits until there is room for its reply. */
+	ASSERT(!str_is_full(&s->out));
+}
+
+void inject_session_on_out(struct inject_session *s)
+{
+	if (s->wait != INJECT_WAIT_OUT || out_room(s) < OUT_ROOM_MIN)
+		return;
+	s->wait = INJECT_WAIT_NOTHING;
+	s->on_resume(s);
+}
+
+void inject_session_say_last(struct inject_session *s, const char *reply)
+{
+	ASSERT(s->state != INJECT_COMMIT);
+	if (s->state >= INJECT_LAST_WORDS)
+		return;
+	inject_reset(s);
+	s->wait = INJECT_WAIT_NOTHING;
+	/* Nobody waits for room to say this: who does not read what we say, does not get to hear it either. */
+	if (out_room(s) >= INJECT_REPLY_MAX)
+		inject_reply(s, reply);
+	inject_enter(s, INJECT_LAST_WORDS);
+}
+
+static void add_field(struct str *line, const char *name, struct slice value)
+{
+	str_add_cstr(line, name);
+	str_add(line, SLICE("=<"));
+	str_add_printable(line, value, ADDRESS_MAX);
+	str_add_char(line, '>');
+}
+
+void inject_refuse(struct inject_session *s, enum inject_cause cause, const char *verb, const char *reply,
+	struct slice rcpt)
+{
+	char storage[KIB(3)];
+	struct str line = STR(storage);
+
+	metric_add(&inject_metric_refused[cause], 1);
+	if (s->draft != NULL)
+		message_id_text(&line, spool_draft_id(s->draft));
+	else
+		str_add(&line, SLICE("NOQUEUE"));
+	str_add(&line, SLICE(": reject: "));
+	str_add_cstr(&line, verb);
+	str_add(&line, SLICE(" from "));
+	str_add(&line, inject_session_peer(s));
+	str_add(&line, SLICE(": "));
+	str_add_cstr(&line, reply);
+	add_field(&line, "; from", slice_of(s->sender, s->sender_len));
+	if (rcpt.len > 0)
+		add_field(&line, " to", rcpt);
+	str_add_cstr(&line, s->esmtp ? " proto=ESMTP" : " proto=SMTP");
+	add_field(&line, " helo", slice_of(s->helo, s->helo_len));
+	log_put(LOG_LEVEL_INFO, "smtpd", str_slice(&line));
+}
+
+/* --- lines -------------------------------------------------------------------------------------- */
+
+static void count_error(struct inject_session *s)
+{
+	s->errors++;
+	if (s->errors < s->common->params->smtpd_hard_error_limit || s->state >= INJECT_LAST_WORDS)
+		return;
+	inject_session_say_last(s, "421 4.7.0 Too many errors");
+}
+
+static void refuse_syntax(struct inject_session *s, const char *reply)
+{
+	metric_add(&inject_metric_refused[INJECT_REFUSED_SYNTAX], 1);
+	inject_reply(s, reply);
+	count_error(s);
+}
+
+/* Octets of no SMTP client: three times, and we are talking to somebody else (row LIS-03). */
+static void on_garbage(struct inject_session *s, const char *reply)
+{
+	if (++s->garbage < INJECT_GARBAGE_MAX) {
+		refuse_syntax(s, reply);
+		return;
+	}
+	metric_add(&inject_metric_refused[INJECT_REFUSED_SYNTAX], 1);
+	inject_session_say_last(s, reply);
+}
+
+static const char *flaw_reply(const struct inject_session *s, uint32_t flaws)
+{
+	bool normalise = s->common->params->smtpd_forbid_bare_newline == BARE_NEWLINE_NORMALIZE;
+
+	if (flaws & SMTP_LINE_TOO_LONG)
+		return "500 5.5.2 Line too long";
+	if (flaws & (SMTP_LINE_NUL | SMTP_LINE_BARE_CR))
+		return "500 5.5.2 Bad octet in a command";
+	if ((flaws & SMTP_LINE_BARE_LF) && !normalise)
+		return "500 5.5.2 Lines end in CR LF";
+	return NULL;
+}
+
+static bool is_plain_text(struct slice line)
+{
+	for (size_t i = 0; i < line.len; i++)
+		if ((unsigned char)line.ptr[i] < 0x20 || (unsigned char)line.ptr[i] >= 0x7f)
+			return false;
+	return true;
+}
+
+static void on_bad_command(struct inject_session *s, struct slice line, const struct smtp_command *cmd,
+	enum smtp_command_error error)
+{
+	const char *reply = smtp_command_error_reply(error);
+
+	/* Behind a BDAT we did not understand come octets that may look like commands. */
+	if (error == SMTP_COMMAND_FOREIGN || cmd->verb == SMTP_VERB_BDAT) {
+		metric_add(&inject_metric_refused[INJECT_REFUSED_SYNTAX], 1);
+		inject_session_say_last(s, reply);
+	} else if (error == SMTP_COMMAND_UNKNOWN && !is_plain_text(line)) {
+		on_garbage(s, reply);
+	} else {
+		refuse_syntax(s, reply);
+	}
+}
+
+static void refuse_order(struct inject_session *s, const struct smtp_command *cmd)
+{
+	static const char *const replies[SMTP_VERB_COUNT] = {
+		[SMTP_VERB_MAIL] = "503 5.5.1 MAIL does not belong here",
+		[SMTP_VERB_RCPT] = "503 5.5.1 RCPT needs MAIL before it",
+		[SMTP_VERB_DATA] = "503 5.5.1 DATA needs MAIL and RCPT before it",
+		[SMTP_VERB_BDAT] = "503 5.5.1 BDAT needs MAIL and RCPT before it",
+	};
+
+	metric_add(&inject_metric_refused[INJECT_REFUSED_ORDER], 1);
+	if (cmd->verb == SMTP_VERB_BDAT) {
+		/* Its octets come in any case. The transaction is lost: RFC 3030 4.2. */
+		inject_reset(s);
+		s->failure = replies[cmd->verb];
+		inject_content_chunk(s, cmd->chunk_size, cmd->chunk_last);
+	} else {
+		inject_reply(s, replies[cmd->verb]);
+	}
+	count_error(s);
+}
+
+/* Commands ahead of their time are a sign of somebody who does not read our answers: a web page's form, or a smuggler
+ * (row SMG-08). PIPELINING allows them, but never behind DATA, where content starts only after 354. */
+static bool is_too_early(const struct inject_session *s, const struct smtp_command *cmd, size_t octets_behind)
+{
+	return octets_behind > 0 && cmd->verb != SMTP_VERB_QUIT && (!s->esmtp || cmd->verb == SMTP_VERB_DATA);
+}
+
+static void run_command(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns)
+{
+	s->refused = false;
+	s->tally[cmd->verb].all++;
+	if (commands[cmd->verb].fn == NULL) {
+		inject_reply(s, "502 5.5.1 Command not implemented");	/* EXPN; the others are not offered */
+		count_error(s);
+		return;
+	}
+	if (!(commands[cmd->verb].states & BIT(s->state))) {
+		refuse_order(s, cmd);
+		return;
+	}
+	commands[cmd->verb].fn(s, cmd, wall_ns);
+	s->tally[cmd->verb].good += !s->refused;
+	if (commands[cmd->verb].is_junk && ++s->junk > INJECT_JUNK_MAX)
+		count_error(s);
+}
+
+static void on_line(struct inject_session *s, const struct smtp_command_line *line, size_t octets_behind, uint64_t wall_ns)
+{
+	const char *reply = flaw_reply(s, line->flaws);
+	struct smtp_command cmd;
+
+	s->commands++;
+	if (reply != NULL) {
+		on_garbage(s, reply);
+		return;
+	}
+	enum smtp_command_error error = smtp_command_parse(line->text, s->esmtp ? OFFERED : 0, &cmd);
+
+	if (error != SMTP_COMMAND_FOREIGN && is_too_early(s, &cmd, octets_behind)) {
+		metric_add(&inject_metric_refused[INJECT_REFUSED_ORDER], 1);
+		inject_session_say_last(s, "503 5.5.0 Wait for the reply before you go on");
+	} else if (error != SMTP_COMMAND_OK) {
+		s->tally[cmd.verb].all++;
+		on_bad_command(s, line->text, &cmd, error);
+	} else {
+		run_command(s, &cmd, wall_ns);
+	}
+}
+
+static void feed_commands(struct inject_session *s, struct slice *in, uint64_t wall_ns)
+{
+	struct smtp_command_line line;
+
+	if (out_room(s) < OUT_ROOM_MIN) {
+		s->wait = INJECT_WAIT_OUT;
+		return;
+	}
+	int r = smtp_command_line_feed(&s->reader, in, &line);
+
+	if (r == 1) {
+		on_line(s, &line, in->len, wall_ns);
+	} else if (r < 0) {
+		metric_add(&inject_metric_refused[INJECT_REFUSED_SYNTAX], 1);
+		inject_session_say_last(s, "500 5.5.2 Line too long");
+	}
+}
+
+bool inject_session_feed(struct inject_session *s, struct slice *in, uint64_t wall_ns)
+{
+	CHECK_MAGIC(s, INJECT_SESSION_MAGIC);
+	ASSERT(!inject_session_is_waiting(s));
+	if (s->state == INJECT_GREETING && in->len > 0) {
+		metric_add(&inject_metric_refused[INJECT_REFUSED_ORDER], 1);
+		inject_session_say_last(s, "554 5.5.0 Wait for the greeting before you speak");
+	}
+	while (in->len > 0 && s->state < INJECT_LAST_WORDS && !inject_session_is_waiting(s)) {
+		if (inject_session_is_in_content(s))
+			inject_content_feed(s, in);
+		else
+			feed_commands(s, in, wall_ns);
+	}
+	if (s->state >= INJECT_LAST_WORDS)
+		slice_skip(in, in->len);
+	return s->part_count > 0;
+}
+
+/* --- commands ----------------------------------------------------------------------------------- */
+
+void inject_session_greet(struct inject_session *s)
+{
+	str_add(&s->out, SLICE("220 "));
+	str_add(&s->out, s->common->hostname);
+	inject_reply(s, " ESMTP ringpost");
+	inject_enter(s, INJECT_HELLO);
+}
+
+/* A second hello ends the transaction as RSET does (RFC 5321 4.1.4). */
+static void on_hello(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns)
+{
+	struct slice name = slice_head(cmd->argument, sizeof(s->helo));
+
+	(void)wall_ns;
+	inject_reset(s);
+	memcpy(s->helo, name.ptr, name.len);
+	s->helo_len = (uint16_t)name.len;
+	s->esmtp = cmd->verb == SMTP_VERB_EHLO;
+	if (s->esmtp) {
+		str_add(&s->out, slice_of(s->common->ehlo, s->common->ehlo_len));
+		ASSERT(!str_is_full(&s->out));
+	} else {
+		str_add(&s->out, SLICE("250 "));
+		str_add(&s->out, s->common->hostname);
+		inject_reply(s, "");
+	}
+	inject_enter(s, INJECT_READY);
+}
+
+static void on_mail(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns)
+{
+	static const char no_room[] = "452 4.3.1 No room for new mail, try again later";
+	static const char too_large[] = "552 5.3.4 Message is too large";
+	uint64_t limit = s->common->params->message_size_limit;
+	struct slice sender = cmd->path.mailbox;
+
+	(void)wall_ns;
+	ASSERT(sender.len <= sizeof(s->sender));
+	if (limit > 0 && cmd->size > limit) {
+		inject_refuse(s, INJECT_REFUSED_SIZE, "MAIL", too_large, SLICE(""));
+		inject_reply(s, too_large);
+		count_error(s);
+		return;
+	}
+	if (spool_accepts(s->common->spool) < 0) {
+		metric_add(&inject_metric_refused[INJECT_REFUSED_ROOM], 1);
+		inject_reply(s, no_room);
+		return;
+	}
+	if (sender.len > 0)
+		memcpy(s->sender, sender.ptr, sender.len);
+	s->sender_len = (uint16_t)sender.len;
+	s->body = cmd->body;
+	inject_enter(s, INJECT_MAIL);
+	inject_reply(s, "250 2.1.0 Ok");
+}
+
+static void on_rcpt(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns)
+{
+	static const char denied[] = "554 5.7.1 Relay access denied";
+	/* Postmaster alone is ours (RFC 5321 4.5.1), and as we have no mailboxes it goes where our own name leads. */
+	bool is_ours = cmd->path.domain.len == 0;
+	char at_us[1 + RECEIVED_NAME_MAX];
+	struct str tail = STR(at_us);
+
+	(void)wall_ns;
+	if (!s->trusted) {
+		inject_refuse(s, INJECT_REFUSED_RELAY, "RCPT", denied, cmd->path.mailbox);
+		inject_reply(s, denied);
+		count_error(s);
+		return;
+	}
+	/* RFC 5321 4.5.3.1.10: the client sends this message to those it has, and comes again with the others. */
+	if (s->rcpts.count >= s->common->params->smtpd_recipient_limit) {
+		metric_add(&inject_metric_refused[INJECT_REFUSED_RECIPIENTS], 1);
+		inject_reply(s, "452 4.5.3 Too many recipients");
+		return;
+	}
+	if (is_ours) {
+		str_add_char(&tail, '@');
+		str_add(&tail, s->common->hostname);
+	}
+	if (inject_rcpts_add(&s->rcpts, &s->common->rcpt_blocks, cmd->path.mailbox, str_slice(&tail)) < 0) {
+		metric_add(&inject_metric_refused[INJECT_REFUSED_ROOM], 1);
+		inject_reply(s, "452 4.3.1 No memory for this recipient, try again later");
+		return;
+	}
+	inject_enter(s, INJECT_RCPT);
+	inject_reply(s, "250 2.1.5 Ok");
+}
+
+static void on_data(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns)
+{
+	(void)cmd;
+	if (inject_content_begin(s, CRLF_DATA, wall_ns) < 0) {
+		metric_add(&inject_metric_refused[INJECT_REFUSED_ROOM], 1);
+		inject_reply(s, "452 4.3.1 No room for new mail, try again later");
+		return;
+	}
+	inject_enter(s, INJECT_DATA);
+	inject_reply(s, "354 End with <CR><LF>.<CR><LF>");
+}
+
+static void on_bdat(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns)
+{
+	if (s->state == INJECT_RCPT && inject_content_begin(s, CRLF_BDAT, wall_ns) < 0)
+		inject_content_fail(s, INJECT_REFUSED_ROOM, "452 4.3.1 No room for new mail, try again later");
+	inject_content_chunk(s, cmd->chunk_size, cmd->chunk_last);
+	if (cmd->chunk_size == 0 && !cmd->chunk_last && ++s->junk > INJECT_JUNK_MAX)
+		count_error(s);
+}
+
+static void on_rset(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns)
+{
+	(void)cmd;
+	(void)wall_ns;
+	inject_reset(s);
+	if (s->state != INJECT_HELLO)
+		inject_enter(s, INJECT_READY);
+	inject_reply(s, "250 2.0.0 Ok");
+}
+
+static void on_noop(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns)
+{
+	(void)cmd;
+	(void)wall_ns;
+	inject_reply(s, "250 2.0.0 Ok");
+}
+
+static void on_quit(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns)
+{
+	(void)cmd;
+	(void)wall_ns;
+	s->polite = true;
+	inject_session_say_last(s, "221 2.0.0 Bye");
+}
+
+/* RFC 5321 3.5.3: neither yes nor no. */
+static void on_vrfy(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns)
+{
+	(void)cmd;
+	(void)wall_ns;
+	inject_reply(s, "252 2.0.0 Send mail, and we will try to deliver it");
+}
+
+static void on_help(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns)
+{
+	(void)cmd;
+	(void)wall_ns;
+	inject_reply(s, "214 2.0.0 RFC 5321, 1870, 2034, 2920, 3030, 6152");
+}
+
+/* --- for the log -------------------------------------------------------------------------------- */
+
+static void add_count(struct str *out, const char *name, struct inject_tally tally)
+{
+	if (tally.all == 0)
+		return;
+	for (; *name != '\0'; name++)
+		str_add_char(out, ascii_lower(*name));
+	str_add_char(out, '=');
+	str_add_u64(out, tally.good);
+	if (tally.good != tally.all) {
+		str_add_char(out, '/');
+		str_add_u64(out, tally.all);
+	}
+	str_add_char(out, ' ');
+}
+
+void inject_session_add_tally(struct str *out, const struct inject_session *s)
+{
+	struct inject_tally sum = { 0 };
+
+	for (unsigned i = 0; i < SMTP_VERB_COUNT; i++) {
+		add_count(out, i == SMTP_VERB_NONE ? "unknown" : smtp_verb_name((enum smtp_verb)i), s->tally[i]);
+		sum.good += s->tally[i].good;
+		sum.all += s->tally[i].all;
+	}
+	if (sum.all == 0)
+		str_add(out, SLICE("commands=0 "));
+	else
+		add_count(out, "commands", sum);
+	if (!str_is_full(out) && out->len > 0)
+		out->len--;		/* the blank at the end */
+}
