@@ -299,6 +299,12 @@ void disk_restart(struct disk_choice choice)
 	collect();
 }
 
+void disk_kill(void)
+{
+	machine_reset();
+	collect();
+}
+
 void disk_format(void)
 {
 	for (unsigned i = 0; i < DISK_FILES; i++)
@@ -389,8 +395,11 @@ static void fail_sync(const struct request *r)
 {
 	struct disk_choice half = { .kind = DISK_KEEP_RANDOM, .bits = chance };
 
+	if (disk_rules.failed_sync_writes)
+		half.kind = DISK_KEEP_ALL;
+
 	if (r->file != DIR_FILE)
-		settle_inode(inode_of(r), &half, 0);
+		(void)settle_inode(inode_of(r), &half, 0);	/* how many units there were does not matter */
 }
 
 static int execute(const struct request *r)

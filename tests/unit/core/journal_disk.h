@@ -42,6 +42,7 @@ struct disk_rules {
 		int err;
 		bool sticky;		/* and all after it */
 	} fail[DISK_OPS];
+	bool failed_sync_writes;	/* all of it is on the disk after all; else half, by chance */
 	bool no_space;			/* no file can be made or enlarged */
 	const char *bad_file;		/* reads of this sector of it fail */
 	size_t bad_sector;
@@ -62,6 +63,9 @@ void disk_format(void);
  * unsynced survives as chosen. */
 void disk_restart(struct disk_choice choice);
 unsigned disk_unsynced(void);
+
+/* Only the process has died (kill -9): what was written stays in the cache, and may still be lost with the power. */
+void disk_kill(void);
 
 /* One turn. False when there is nothing left to do, or the crash has come. */
 bool disk_turn(void);

@@ -70,6 +70,32 @@ static void what_failed_is_void_even_if_nothing_comes_after_it(void **state)
 	close_it();
 }
 
+/* The empty segment whose head says so goes only after the next head, which says it again, is durable. */
+static void what_failed_stays_void_through_crashes_of_the_next_start(void **state)
+{
+	(void)state;
+	for (unsigned crash_at = 1; crash_at < 60; crash_at++) {
+		start_over();
+		open_ready();
+		append_and_commit(100);
+		disk_rules.failed_sync_writes = true;
+		fail_next(DISK_FDATASYNC, -EIO, false);
+		append_and_commit(200);
+		assert_int_equal(ledger.last_err, -EIO);
+		abandon();
+		disk_restart((struct disk_choice){ DISK_KEEP_NONE, 0 });
+		disk_rules = (struct disk_rules){ .crash_at = crash_at };
+		open_it();
+		abandon();
+		disk_restart((struct disk_choice){ DISK_KEEP_NONE, 0 });
+		disk_rules = (struct disk_rules){ 0 };
+		open_ready();
+		assert_int_equal(ledger.replayed, 1);
+		assert_false(ledger.seen[2]);
+		close_it();
+	}
+}
+
 static void a_dead_disk_is_asked_once_a_second_and_heals(void **state)
 {
 	unsigned ops;
@@ -537,6 +563,8 @@ int main(void)
 		      a_failed_commit_voids_all_and_goes_on_elsewhere),
 		CLAIM("SPL-07: what failed is void even if nothing comes after it",
 		      what_failed_is_void_even_if_nothing_comes_after_it),
+		CLAIM("SPL-07: what failed stays void through crashes of the next start",
+		      what_failed_stays_void_through_crashes_of_the_next_start),
 		CLAIM("a dead disk is asked once a second, and heals", a_dead_disk_is_asked_once_a_second_and_heals),
 		CLAIM("a pin outlives the failure of its batch", a_pin_outlives_the_failure_of_its_batch),
 		CLAIM("OSR-01: a full disk refuses the new and takes the end", a_full_disk_refuses_the_new_and_takes_the_end),
