@@ -220,7 +220,8 @@ static int scan_damage(struct journal_scan *s, uint32_t end, struct journal_item
 /* Takes what was found; true when it is something for the caller. */
 static bool scan_accept(struct journal_scan *s, const struct journal_found *found, uint32_t block_end)
 {
-	s->records++;
+	if (s->records++ == 0 || s->batch != found->batch)
+		s->batch_start = found->offset;
 	s->batch = found->batch;
 	s->place.offset += journal_record_size(found->len);
 	s->end = s->place.offset;

@@ -86,6 +86,7 @@ int journal_record_read(const void *src, size_t room, struct journal_place place
 struct journal_scan {
 	uint32_t end;		/* behind the last good record */
 	uint64_t batch;		/* of the last good record */
+	uint32_t batch_start;	/* where that batch began */
 	uint32_t records;	/* good ones, pads and marks included */
 	/* private */
 	struct journal_place place;	/* where to look next */

@@ -121,8 +121,10 @@ enum open_step {
 	OPEN_DIR,
 	OPEN_FILE,
 	OPEN_HEAD,
-	OPEN_SYNC,
 	OPEN_BLOCK,
+	OPEN_AGAIN_READ,
+	OPEN_AGAIN_WRITE,
+	OPEN_SYNC,
 	OPEN_SPARES,			/* the house is at work */
 	OPEN_COMMIT,			/* the first head is on its way */
 };

@@ -8,8 +8,10 @@
 /* Opening:	names -> every head -> the chain -> each segment of it, block by block -> a spare -> its head is durable: ready
  *
  * A segment that another one names as its predecessor counts up to the end named there, and what does not match in it is
- * damage. The newest one counts as far as good records go (its tail may be torn and was then never acknowledged). What of it
- * was written but perhaps never synced is synced before it is replayed: nobody may act upon what can still disappear. */
+ * damage. The newest one counts as far as good records go (its tail may be torn and was then never acknowledged). Its last
+ * batch is the one that nothing proves durable: a killed process may have written and never synced it, and after a failed
+ * sync the kernel may show what is not on the disk and call it clean. So it is written and synced once more before we are
+ * ready: nobody may act upon what can still disappear. */
 
 #define HOLE_PIECE 4096u	/* after a read error: find out how little is lost */
 
@@ -329,12 +331,7 @@ static void next_segment(struct journal *j)
 	o->at = list_entry(next, struct journal_segment, node);
 	o->number = o->at->number;
 	journal_scan_init(&o->scan, o->number, o->at->salt);
-	if (o->at->end != 0) {
-		next_block(j, 0);
-		return;
-	}
-	o->step = OPEN_SYNC;
-	io_fdatasync(&o->op, o->at->file);
+	next_block(j, 0);
 }
 
 static int replay_block(struct journal *j)
@@ -362,6 +359,39 @@ static int replay_block(struct journal *j)
 	return 0;
 }
 
+/* What cannot be read any more stays as it is. */
+static void write_again(struct journal *j, uint32_t from)
+{
+	struct journal_opening *o = &j->opening;
+	const struct journal_segment *s = o->at;
+
+	if (from >= s->end) {
+		o->step = OPEN_SYNC;
+		io_fdatasync(&o->op, s->file);
+		return;
+	}
+	o->step = OPEN_AGAIN_READ;
+	o->offset = from;
+	o->want = MIN((uint32_t)JOURNAL_BLOCK, s->end - from);
+	io_read(&o->op, s->file, read_buffer(j), o->want, from);
+}
+
+static void write_again_on_done(struct journal *j, int res)
+{
+	struct journal_opening *o = &j->opening;
+
+	if (o->step == OPEN_AGAIN_READ && res > 0) {
+		o->step = OPEN_AGAIN_WRITE;
+		io_write(&o->op, o->at->file, read_buffer(j), (size_t)res, o->offset);
+	} else if (o->step == OPEN_AGAIN_READ) {
+		write_again(j, o->offset + o->want);
+	} else if (res > 0) {
+		write_again(j, o->offset + (uint32_t)res);
+	} else {
+		open_finish(j, res < 0 ? res : -EIO);
+	}
+}
+
 /* A lost copy of a head is damage once something proves that the head was durable: a successor, or a later batch. */
 static void end_segment(struct journal *j)
 {
@@ -374,10 +404,13 @@ static void end_segment(struct journal *j)
 		report_damage(j, s, item.found.offset, item.found.len);
 	if (s->copies < 2 && proven)
 		report_damage(j, s, 0, JOURNAL_HEAD_SIZE);
-	if (s->end == 0)
-		s->end = o->scan.end;
 	j->batch = MAX(j->batch, o->scan.batch);
-	next_segment(j);
+	if (s->end != 0 || o->scan.records == 0) {
+		next_segment(j);
+		return;
+	}
+	s->end = o->scan.end;
+	write_again(j, o->scan.batch == s->batch ? 0 : o->scan.batch_start);
 }
 
 /* A newest segment without records is not worth keeping: what it says about its predecessor, the next one says again. Until
@@ -430,6 +463,25 @@ void journal_open_end(struct journal *j, int err)
 	open_finish(j, err);
 }
 
+static void read_on_done(struct journal *j, int res)
+{
+	struct journal_opening *o = &j->opening;
+	int r = 0;
+
+	if (!read_is_done(j, res))
+		return;
+	if (o->step == OPEN_BLOCK)
+		r = replay_block(j);
+	if (r < 0)
+		open_finish(j, r);
+	else if (o->step == OPEN_HEAD)
+		take_head(j);
+	else if (o->eof)
+		end_segment(j);
+	else
+		next_block(j, o->offset + (uint32_t)JOURNAL_BLOCK);
+}
+
 static void open_on_done(struct op *op, int res)
 {
 	struct journal *j = container_of(op, struct journal, opening.op);
@@ -440,31 +492,20 @@ static void open_on_done(struct op *op, int res)
 		j->dir_file = res;
 	if (o->step == OPEN_FILE && res >= 0)
 		journal_segment_find(j, o->number)->file = res;
-	if (j->close_fn != NULL) {
+	if (j->close_fn != NULL)
 		open_finish(j, -ECANCELED);
-	} else if (o->step == OPEN_HEAD || o->step == OPEN_BLOCK) {
-		if (!read_is_done(j, res))
-			return;
-		int r = o->step == OPEN_BLOCK ? replay_block(j) : 0;
-
-		if (r < 0)
-			open_finish(j, r);
-		else if (o->step == OPEN_HEAD)
-			take_head(j);
-		else if (o->eof)
-			end_segment(j);
-		else
-			next_block(j, o->offset + (uint32_t)JOURNAL_BLOCK);
-	} else if (res < 0) {
+	else if (o->step == OPEN_HEAD || o->step == OPEN_BLOCK)
+		read_on_done(j, res);
+	else if (o->step == OPEN_AGAIN_READ || o->step == OPEN_AGAIN_WRITE)
+		write_again_on_done(j, res);
+	else if (res < 0)
 		open_finish(j, res);
-	} else if (o->step == OPEN_DIR) {
+	else if (o->step == OPEN_DIR)
 		next_head(j, o->low);
-	} else if (o->step == OPEN_FILE) {
+	else if (o->step == OPEN_FILE)
 		read_start(j, OPEN_HEAD, 0, JOURNAL_HEAD_SIZE);
-	} else {
-		ASSERT(o->step == OPEN_SYNC);
-		next_block(j, 0);
-	}
+	else
+		next_segment(j);
 }
 
 /* --- the end ---------------------------------------------------------------------------------------------------------- */

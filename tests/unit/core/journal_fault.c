@@ -96,6 +96,32 @@ static void what_failed_stays_void_through_crashes_of_the_next_start(void **stat
 	}
 }
 
+/* After a failed sync the cache shows what the disk has not, and calls it clean. A start that believes it must write it. */
+static void what_a_killed_process_left_in_doubt_is_made_durable(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 40; i++) {
+		start_over();
+		open_ready();
+		if (i % 2 == 0)
+			append_and_commit(100);
+		fail_next(DISK_FDATASYNC, -EIO, false);
+		disk_rules.crash_at = disk_ops + 3;		/* write, sync, and no more */
+		append_and_commit(200 + i * 700);
+		assert_true(disk_crashed);
+		abandon();
+		disk_kill();
+		disk_rules = (struct disk_rules){ 0 };
+		open_ready();
+		assert_true(ledger.seen[ledger.next]);
+		settle_after_restart();
+		restart((struct disk_choice){ DISK_KEEP_NONE, 0 });
+		assert_true(ledger.seen[ledger.next]);
+		assert_int_equal(ledger.damages, 0);
+		close_it();
+	}
+}
+
 static void a_dead_disk_is_asked_once_a_second_and_heals(void **state)
 {
 	unsigned ops;
@@ -565,6 +591,8 @@ int main(void)
 		      what_failed_is_void_even_if_nothing_comes_after_it),
 		CLAIM("SPL-07: what failed stays void through crashes of the next start",
 		      what_failed_stays_void_through_crashes_of_the_next_start),
+		CLAIM("SPL-07: what a killed process left in doubt is made durable",
+		      what_a_killed_process_left_in_doubt_is_made_durable),
 		CLAIM("a dead disk is asked once a second, and heals", a_dead_disk_is_asked_once_a_second_and_heals),
 		CLAIM("a pin outlives the failure of its batch", a_pin_outlives_the_failure_of_its_batch),
 		CLAIM("OSR-01: a full disk refuses the new and takes the end", a_full_disk_refuses_the_new_and_takes_the_end),
