@@ -219,6 +219,7 @@ static struct spool_journal *journal_take(struct spool *s, unsigned index)
 		return NULL;
 	sj->spool = s;
 	sj->index = index;
+	sj->pin_percent = MAX(SPOOL_ROOM_PERCENT, (unsigned)(100 * SPOOL_ROOM_BLOCKS * JOURNAL_BLOCK / conf.memory));
 	list_init(&sj->live);
 	list_init(&sj->drafts);
 	list_init(&sj->put_queue);

@@ -37,7 +37,8 @@
 #define SPOOL_RETRY_NS		(NS_PER_SEC / 4)	/* after a failed journal, before the same thing is tried again */
 #define SPOOL_OFFER_BITE	512u			/* messages a turn, after recovery */
 #define SPOOL_READ_MAX		KIB(64)			/* one window read back from disk */
-#define SPOOL_ROOM_PERCENT	25u			/* below it, content is read rather than pinned */
+#define SPOOL_ROOM_PERCENT	25u			/* with less room, content is read rather than pinned: a slow */
+#define SPOOL_ROOM_BLOCKS	4u			/* receiver must not keep new mail from being accepted */
 #define SPOOL_FRAGMENTS_INLINE	2u
 #define SPOOL_COMPACT_SLACK	4u			/* segments that may be dead without anybody minding */
 #define SPOOL_COMPACT_LOOK	64u			/* messages looked at for one that may be moved */
@@ -131,6 +132,7 @@ struct spool_journal {
 	char dir[JOURNAL_PATH_MAX];
 	bool is_open;
 	bool is_ready;			/* its ids are durable too */
+	unsigned pin_percent;		/* room from which content may be pinned */
 	struct list live;		/* messages, those with the oldest content first; drafts among them */
 	struct list drafts;		/* nothing written yet */
 	struct list *offer_at;		/* in live: the next recovered message to be offered */

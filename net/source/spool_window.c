@@ -40,7 +40,7 @@ static uint32_t pin_all(struct spool_attempt *p)
 	const uint32_t room = window_room(p);
 	uint32_t n = 0;
 
-	if (journal_room_percent(j) < SPOOL_ROOM_PERCENT)
+	if (journal_room_percent(j) < p->m->journal->pin_percent)
 		return 0;
 	for (; n < room; n++) {
 		const struct journal_ref ref = p->m->fragments[p->next_fragment + n];

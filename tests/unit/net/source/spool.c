@@ -1,0 +1,449 @@
+#include "tests/test.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "core/err.h"
+#include "tests/unit/net/source/spool_world.h"
+
+static void start(void)
+{
+	world_start(1);
+	world_open_ready();
+}
+
+static void end(void)
+{
+	world_close();
+}
+
+static const struct spool_message *first_message(void)
+{
+	return list_entry(world.spool->journals[0]->live.next, struct spool_message, node);
+}
+
+static void accepts_only_what_is_durable(void **state)
+{
+	(void)state;
+	start();
+	const unsigned n = world_inject(5000, 3, "a.test");
+
+	assert_int_equal(world_messages[n].state, WORLD_ASKED);
+	assert_int_equal(world.accepted, 0);
+	while (world.accepted == 0) {
+		const unsigned syncs = disk_ops_of[DISK_FDATASYNC];
+
+		assert_true(world_turn());
+		if (world.accepted > 0)
+			assert_true(disk_ops_of[DISK_FDATASYNC] > syncs);
+	}
+	world_crash((struct disk_choice){ DISK_KEEP_NONE, 0 });
+	world_open_ready();
+	world_check();
+	world_drain();
+	assert_int_equal(world.duplicates, 0);
+	end();
+}
+
+static void drafts_leave_no_trace(void **state)
+{
+	struct spool_draft *draft;
+	const struct slice part = SLICE("text\r\n");
+
+	(void)state;
+	start();
+	assert_int_equal(spool_message_begin(world.spool, &draft), 0);
+	assert_int_equal(spool_message_write(draft, &part, 1), 0);
+	spool_message_abort(&draft);
+	assert_null(draft);
+	spool_message_abort(&draft);
+	assert_int_equal(spool_message_begin(world.spool, &draft), 0);
+	assert_int_equal(spool_message_write(draft, &part, 1), 0);
+	world_settle();
+	assert_int_equal(spool_usage(world.spool).messages, 1);
+	end();
+	world_open_ready();
+	assert_int_equal(spool_usage(world.spool).messages, 0);
+	end();
+}
+
+static void the_limit_is_told(void **state)
+{
+	(void)state;
+	start();
+	for (unsigned i = 0; i < 64; i++) {
+		assert_true(world_inject(10, 1, "a.test") > 0);
+		world_settle();
+	}
+	assert_int_equal(world_inject(10, 1, "a.test"), 0);
+	assert_int_equal(world.last_refusal, -ENOBUFS);
+	assert_int_equal(spool_accepts(world.spool), -ENOBUFS);
+	world_drain();
+	assert_int_equal(spool_accepts(world.spool), 0);
+	assert_int_equal(world.removed, 64);
+	end();
+}
+
+static void recipients_are_grouped(void **state)
+{
+	(void)state;
+	start();
+	world_inject(10, WORLD_RCPTS, "%");	/* domains in two spellings, three destinations */
+	world_settle();
+	const struct spool_message *m = first_message();
+	unsigned jobs = 0;
+	uint32_t next = 0;
+
+	for (const struct spool_job *job = m->jobs; job != NULL; job = job->next) {
+		assert_int_equal(job->job.first, next);
+		next += job->job.count;
+		jobs++;
+	}
+	assert_int_equal(next, WORLD_RCPTS);
+	assert_int_equal(jobs, 3);
+	world_drain();
+	end();
+}
+
+/* --- content ------------------------------------------------------------------------------------------------------------------ */
+
+static void large_bodies_come_in_windows(void **state)
+{
+	(void)state;
+	start();
+	for (unsigned i = 0; i < 10; i++) {
+		world_inject(1000000 + i, 1, "a.test");
+		world_settle();
+	}
+	assert_int_equal(world.accepted, 10);
+	world_drain();
+	assert_true(world.reads > 100);		/* four blocks of memory are never pinned */
+	end();
+	world_start(1);
+	world.journal_memory = 20 * JOURNAL_BLOCK;
+	world_open_ready();
+	world_inject(1000000, 1, "a.test");
+	world_settle();
+	world_drain();
+	assert_int_equal(world.reads, 0);	/* twenty are, and hold one megabyte */
+	end();
+}
+
+static void a_message_without_content_is_one(void **state)
+{
+	(void)state;
+	start();
+	world_inject(0, 1, "a.test");
+	world_settle();
+	end();
+	world_open_ready();
+	world_check();
+	world_drain();
+	assert_int_equal(world.removed, 1);
+	end();
+}
+
+static void recipients(uint32_t count)
+{
+	start();
+	const unsigned n = world_inject(100, count, "a-destination-with-a-name-of-some-length.example.test");
+
+	world_settle();
+	for (unsigned i = 0; i < 100 && world_messages[n].state == WORLD_ASKED; i++)
+		world_pass(NS_PER_MS);
+	assert_int_equal(world_messages[n].state, WORLD_ACCEPTED);
+	world_crash((struct disk_choice){ DISK_KEEP_NONE, 0 });
+	world_open_ready();
+	world_check();
+	assert_int_equal(spool_usage(world.spool).recipients_open, count);
+	world_drain();
+	assert_int_equal(world.removed, 1);
+	end();
+}
+
+static void envelopes_in_parts_come_back(void **state)
+{
+	(void)state;
+	recipients(20000);
+}
+
+static void the_largest_envelope_comes_back(void **state)
+{
+	(void)state;
+	recipients(MESSAGE_RCPTS_MAX);
+}
+
+static void envelopes_in_parts_take_turns(void **state)
+{
+	(void)state;
+	start();
+	for (unsigned i = 0; i < WORLD_DRAFTS; i++)
+		world_inject(100, 20000, "a-destination-with-a-name-of-some-length.example.test");
+	world_settle();
+	for (unsigned i = 0; i < 100 && world.accepted < WORLD_DRAFTS; i++)
+		world_pass(NS_PER_MS);
+	assert_int_equal(world.accepted, WORLD_DRAFTS);
+	world_crash((struct disk_choice){ DISK_KEEP_NONE, 0 });
+	world_open_ready();
+	world_check();
+	assert_int_equal(spool_usage(world.spool).recipients_open, 20000 * WORLD_DRAFTS);
+	world_drain();
+	end();
+}
+
+/* --- damage ------------------------------------------------------------------------------------------------------------------- */
+
+static struct journal_ref place_of(unsigned n)
+{
+	const struct spool_message *m = spool_message_find(world.spool, world_messages[n].id);
+
+	assert_non_null(m);
+	return m->fragments[0];
+}
+
+/* Flips one bit of the content on the disk. */
+static void damage(struct journal_ref ref)
+{
+	char name[32];
+	size_t size;
+
+	snprintf(name, sizeof(name), "%010u.seg", ref.segment);
+	uint8_t *bytes = disk_find(name, &size);
+
+	assert_non_null(bytes);
+	bytes[ref.offset + JOURNAL_RECORD_HEADER + SPOOL_CONTENT_HEAD] ^= 1;
+}
+
+static bool is_kept_aside(void)
+{
+	for (unsigned i = 0; i < disk_count(); i++)
+		if (strstr(disk_name(i), ".damaged") != NULL)
+			return true;
+	return false;
+}
+
+static void damaged_content_is_kept_aside(void **state)
+{
+	unsigned n;
+
+	(void)state;
+	start();
+	world_inject(900, 1, "a.test");
+	world_settle();
+	n = world_inject(1000, 2, "a.test");
+	world_settle();
+	world_inject(1100, 1, "b.test");
+	world_settle();
+	end();
+	world_open_ready();
+	damage(place_of(n));
+	world_drain();				/* the others, octet by octet */
+	assert_int_equal(world.corrupt, 1);
+	assert_int_equal(world.error_lines, 1);
+	assert_false(world_messages[n].rcpts[0].told);
+	assert_int_equal(world_messages[n].rcpts[0].delivered, 0);
+	end();
+	world_open_ready();			/* nobody tries it again */
+	assert_int_equal(spool_usage(world.spool).messages, 0);
+	end();
+	assert_true(is_kept_aside());
+}
+
+static void damage_found_at_start_is_kept_aside(void **state)
+{
+	unsigned n;
+
+	(void)state;
+	start();
+	n = world_inject(1000, 2, "a.test");
+	world_settle();
+	world_inject(1100, 1, "b.test");
+	world_settle();
+	const struct journal_ref ref = place_of(n);
+
+	end();
+	damage(ref);
+	world_open_ready();
+	world_drain();
+	assert_int_equal(world.corrupt, 1);
+	assert_int_equal(world_messages[n].rcpts[0].delivered, 0);
+	end();
+	world_open_ready();
+	assert_int_equal(spool_usage(world.spool).messages, 0);
+	end();
+	assert_true(is_kept_aside());
+}
+
+/* --- the disk fails ------------------------------------------------------------------------------------------------------------- */
+
+static void a_failed_sync_refuses_and_settles_later(void **state)
+{
+	unsigned n;
+
+	(void)state;
+	start();
+	for (unsigned i = 0; i < 5; i++) {
+		world_inject(2000, 2, "a.test");
+		world_settle();
+	}
+	assert_int_equal(world.accepted, 5);
+	disk_rules.fail[DISK_FDATASYNC].at = disk_ops_of[DISK_FDATASYNC] + 1;
+	disk_rules.fail[DISK_FDATASYNC].err = -EIO;
+	n = world_inject(2000, 2, "a.test");
+	world_settle();
+	assert_int_equal(world_messages[n].state, WORLD_REFUSED);
+	assert_int_equal(world.last_refusal, -EIO);
+	for (unsigned i = 0; i < 20; i++) {
+		disk_rules.fail[DISK_FDATASYNC].at = disk_ops_of[DISK_FDATASYNC] + 3;
+		world_live(50, 0);
+	}
+	disk_rules = (struct disk_rules){ 0 };
+	world_drain();
+	assert_int_equal(world.removed, 5);
+	end();
+	world_open_ready();
+	assert_int_equal(spool_usage(world.spool).messages, 0);
+	end();
+}
+
+static void a_full_disk_refuses_and_delivers(void **state)
+{
+	unsigned accepted;
+
+	(void)state;
+	start();
+	disk_rules.no_space = true;
+	while (world.last_refusal != -ENOSPC) {
+		assert_true(world.messages < 60);
+		world_inject(500000, 1, "a.test");
+		world_settle();
+		world_pass(NS_PER_MS);
+	}
+	accepted = world.accepted;
+	assert_true(accepted > 3);
+	assert_int_equal(spool_accepts(world.spool), -ENOSPC);
+	world_drain();				/* row OSR-01: outcomes find room in the reserve */
+	assert_int_equal(world.removed, accepted);
+	disk_rules.no_space = false;
+	for (unsigned i = 0; i < 10; i++)
+		world_pass(NS_PER_SEC);
+	assert_int_equal(spool_accepts(world.spool), 0);
+	world_inject(1000, 1, "a.test");
+	world_settle();
+	assert_int_equal(world.accepted, accepted + 1);
+	world_drain();
+	end();
+}
+
+/* --- clocks ---------------------------------------------------------------------------------------------------------------------- */
+
+static uint64_t age_after_restart(int64_t jump_ns)
+{
+	world_start(1);
+	world_open_ready();
+	world_inject(100, 1, "deaf.test");
+	world_settle();
+	for (unsigned i = 0; i < 40; i++)	/* IDS and BEGIN records tell the time */
+		world_pass(60 * NS_PER_SEC);
+	world.percent_deferred_job = 100;
+	while (first_message()->jobs->attempts == 0)
+		world_live(10, 0);
+	world_crash((struct disk_choice){ DISK_KEEP_ALL, 0 });
+	reactor_self()->wall_ns += (uint64_t)jump_ns;
+	world_open_ready();
+	const struct spool_message *m = first_message();
+	const uint64_t age = reactor_wall_now() - m->msg.arrival_ns;
+
+	assert_true(m->jobs->attempts > 0);
+	assert_true(m->jobs->due_ns <= reactor_wall_now() + 4000 * NS_PER_SEC);
+	world.percent_deferred_job = 0;
+	world_drain();
+	world_close();
+	return age / NS_PER_SEC;
+}
+
+static void clock_jumps_neither_expire_nor_stall(void **state)
+{
+	const int64_t year = (int64_t)(365 * 86400 * NS_PER_SEC);
+
+	(void)state;
+	assert_in_range(age_after_restart(0), 2400, 2500);
+	assert_in_range(age_after_restart((int64_t)(600 * NS_PER_SEC)), 3000, 3100);
+	assert_in_range(age_after_restart(year), 2400 + 3500, 2400 + 3700);
+	assert_in_range(age_after_restart(-year), 2400, 2500);
+}
+
+static void ids_survive_a_clock_that_went_back(void **state)
+{
+	(void)state;
+	start();				/* the ledger asserts that no id comes twice */
+	for (unsigned i = 0; i < 30; i++) {
+		world_inject(100, 1, "a.test");
+		world_settle();
+		if (i % 3 == 0)
+			world_drain();
+		world_crash((struct disk_choice){ DISK_KEEP_RANDOM, i });
+		reactor_self()->wall_ns -= 86400 * NS_PER_SEC;
+		world_open_ready();
+	}
+	world_drain();
+	end();
+}
+
+/* --- compaction ------------------------------------------------------------------------------------------------------------------- */
+
+static void an_old_message_does_not_keep_the_disk(void **state)
+{
+	unsigned old;
+	uint64_t octets_max = 0;
+
+	(void)state;
+	start();
+	world.percent_deferred_job = 100;
+	old = world_inject(200000, 3, "deaf.test");
+	world_settle();
+	for (unsigned i = 0; i < 150; i++) {
+		world_inject(400000, 1, "a.test");
+		world_settle();
+		world_live(30, 0);
+		world_pass(SPOOL_TEND_NS);
+		octets_max = MAX(octets_max, spool_usage(world.spool).journal_octets);
+		if (i % 40 == 39) {
+			world_crash((struct disk_choice){ DISK_KEEP_RANDOM, i });
+			world_open_ready();
+			world_check();
+		}
+	}
+	print_message("60 MB went through; at most %llu octets on disk\n", (unsigned long long)octets_max);
+	assert_true(octets_max < 60 * 1000 * 1000 / 2);
+	world.percent_deferred_job = 0;
+	world_drain();
+	assert_true(world_messages[old].rcpts[0].told && world_messages[old].rcpts[2].told);
+	end();
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest claims[] = {
+		CLAIM("P1: accepted means durable, and comes back after a crash", accepts_only_what_is_durable),
+		CLAIM("a draft that is aborted or left leaves no trace", drafts_leave_no_trace),
+		CLAIM("the message limit is told, and lifted", the_limit_is_told),
+		CLAIM("recipients of one destination are one job", recipients_are_grouped),
+		CLAIM("large bodies come in windows, also from disk", large_bodies_come_in_windows),
+		CLAIM("a message without content is delivered", a_message_without_content_is_one),
+		CLAIM("an envelope of 20,000 recipients comes back", envelopes_in_parts_come_back),
+		CLAIM("an envelope of 100,000 recipients comes back", the_largest_envelope_comes_back),
+		CLAIM("envelopes in parts do not mix", envelopes_in_parts_take_turns),
+		CLAIM("P4, SPL-04: content damaged while running is kept aside", damaged_content_is_kept_aside),
+		CLAIM("P4, SPL-04: content found damaged at start is kept aside", damage_found_at_start_is_kept_aside),
+		CLAIM("SPL-07: a failed sync refuses new mail, and no outcome is lost", a_failed_sync_refuses_and_settles_later),
+		CLAIM("OSR-01: a full disk refuses new mail and delivers the old", a_full_disk_refuses_and_delivers),
+		CLAIM("OSR-09: a clock that jumps neither expires nor stalls", clock_jumps_neither_expire_nor_stall),
+		CLAIM("SPL-10: ids are new whatever the clock does", ids_survive_a_clock_that_went_back),
+		CLAIM("an old message does not keep the disk full", an_old_message_does_not_keep_the_disk),
+	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests_name("net/source/spool", claims, NULL, NULL);
+}
