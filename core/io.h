@@ -140,6 +140,7 @@ struct io_conf {
 	unsigned files_max;	/* direct descriptors wanted; see io_files_max for what was granted */
 	size_t arena_size;	/* octets of registered memory */
 	unsigned recv_bufs;	/* 0: IO_RECV_BUFS */
+	bool plain_sockets;	/* for tests: open sockets as on a kernel that cannot do it in the ring */
 };
 
 /* On the core's own thread. 0, or a negative errno after io_diagnosis can explain it. */

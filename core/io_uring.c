@@ -9,71 +9,25 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <liburing.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/io_uring_impl.h"
 
 #define USER_DATA_IGNORE	UINT64_MAX
 #define USER_DATA_WAKE		(UINT64_MAX - 1)
 #define CLOSE_GENERATION	UINT32_C(0xfffffffe)	/* user_data of a close: this, and the file below it */
+#define CANCEL_GENERATION	UINT32_C(0xfffffffd)	/* user_data of a cancellation: this, and the slot below it */
 #define GENERATION_END		UINT32_C(0xfffffff0)
-
-#define BUF_GROUP 0
-#define ARENA_MAX ((size_t)1 << 30)	/* the kernel's bound for one registered buffer */
 
 enum op_kind {
 	KIND_CONNECT = 1, KIND_ACCEPT, KIND_RECV, KIND_SEND, KIND_SENDMSG, KIND_SEND_ZC, KIND_SHUTDOWN, KIND_OPEN, KIND_READ,
 	KIND_WRITE, KIND_FDATASYNC, KIND_FSYNC, KIND_FALLOCATE, KIND_RENAME, KIND_UNLINK, KIND_POLL,
 };
 
-struct op_slot {
-	struct op *op;
-	uint32_t generation;
-	uint32_t next_free;
-};
-
-struct io {
-	struct io_uring ring;
-	unsigned core;
-
-	struct op_slot *slots;
-	uint32_t slot_count;
-	uint32_t slot_free;		/* head of the free list; slot_count: none */
-
-	/* Direct descriptors: the kernel hands out the lower half (accept, open), we the upper one (connect, listen). */
-	unsigned files_max;
-	unsigned own_base;
-	uint32_t *own_free;
-	unsigned own_free_count;
-
-	struct list local;		/* results that need no kernel */
-
-	struct io_uring_buf_ring *buf_ring;
-	char *buf_memory;
-	unsigned buf_count;
-	unsigned bufs_out;		/* delivered and not yet given back */
-	unsigned bufs_added;		/* given back, not yet published */
-	struct list buf_waiters;
-	bool buf_kept;			/* by the callback that is running */
-
-	char *arena;
-	size_t arena_size;
-	size_t arena_used;
-	bool arena_registered;
-
-	int ring_fd;
-};
-
-static _Thread_local struct io *self;
-
-/* Written by each core before runtime_start's barrier, read by the others after it. */
-static int ring_fds[CORE_COUNT_MAX];
+_Thread_local struct io *io_self;
+int io_ring_fds[CORE_COUNT_MAX];
 
 /* --- submission ------------------------------------------------------------------------------------------------------- */
 
@@ -117,13 +71,13 @@ static void complete_locally(struct op *op, enum op_kind kind, int res)
 	op->slot = UINT32_MAX;
 	op->local_res = res;
 	list_init(&op->node);
-	list_push_back(&self->local, &op->node);
+	list_push_back(&io_self->local, &op->node);
 }
 
 /* Gives op a slot and an SQE to fill in; the caller preps it, then calls op_started. NULL: no slot, and the op has failed. */
 static struct io_uring_sqe *op_start(struct op *op, enum op_kind kind)
 {
-	struct io *io = self;
+	struct io *io = io_self;
 	uint32_t slot = io->slot_free;
 
 	CHECK_MAGIC(op, OP_MAGIC);
@@ -139,6 +93,7 @@ static struct io_uring_sqe *op_start(struct op *op, enum op_kind kind)
 	op->in_kernel = true;
 	op->cancel_asked = false;
 	op->copied = false;
+	op->local_res = 0;
 	return take_sqe(io);
 }
 
@@ -146,7 +101,7 @@ static void op_started(struct op *op, struct io_uring_sqe *sqe, bool fixed_file)
 {
 	if (fixed_file)
 		sqe->flags |= IOSQE_FIXED_FILE;
-	sqe->user_data = user_data_of(self, op->slot);
+	sqe->user_data = user_data_of(io_self, op->slot);
 }
 
 static void slot_release(struct io *io, uint32_t slot)
@@ -184,7 +139,7 @@ static int install(struct io *io, int unix_fd, int *ret_file)
 
 int io_adopt(int unix_fd, int *ret_file)
 {
-	int r = install(self, unix_fd, ret_file);
+	int r = install(io_self, unix_fd, ret_file);
 
 	close(unix_fd);
 	return r;
@@ -203,8 +158,7 @@ static int prepare_socket(int fd, const struct addr *remote, const struct addr *
 	return bind(fd, &local->sa, local->len) < 0 ? -errno : 0;
 }
 
-/* Plain system calls, and not SOCKET and BIND in the ring: setting options on a direct descriptor needs Linux 6.7, binding
- * one 6.11, and none of these calls can wait. Our floor is 6.1. */
+/* Plain system calls: for kernels before 6.11, which can neither set options on a direct descriptor nor bind it. */
 static int open_socket(const struct addr *remote, const struct addr *local, int *ret_file)
 {
 	int fd = socket(remote->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -220,8 +174,66 @@ static int open_socket(const struct addr *remote, const struct addr *local, int 
 	return io_adopt(fd, ret_file);
 }
 
+/* One step of the chain SOCKET -> options -> BIND -> CONNECT. Steps that succeed say nothing. One that fails speaks for the
+ * whole chain: with CQE_SKIP_SUCCESS on it, those behind it are cancelled in silence (row URG-03). */
+static struct io_uring_sqe *chain_step(struct op *op, struct io_uring_sqe *sqe, bool has_file)
+{
+	sqe->flags |= IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS | (has_file ? IOSQE_FIXED_FILE : 0);
+	sqe->user_data = user_data_of(io_self, op->slot);
+	return sqe;
+}
+
+static void chain_option(struct op *op, int file, int level, int option)
+{
+	static int on = 1;	/* the kernel only reads it */
+	struct io_uring_sqe *sqe = take_sqe(io_self);
+
+	io_uring_prep_cmd_sock(sqe, SOCKET_URING_OP_SETSOCKOPT, file, level, option, &on, sizeof(on));
+	chain_step(op, sqe, true);
+}
+
+#define CONNECT_CHAIN 5u	/* entries: a chain holds together only within one submit */
+
+static void connect_in_ring(struct op *op, const struct addr *remote, const struct addr *local, int *ret_file)
+{
+	struct io *io = io_self;
+	int family = remote->sa.sa_family;
+	int file = own_file_take(io);
+
+	if (file < 0) {
+		complete_locally(op, KIND_CONNECT, file);
+		return;
+	}
+	if (io_uring_sq_space_left(&io->ring) < CONNECT_CHAIN)
+		submit_now(io);
+	struct io_uring_sqe *sqe = op_start(op, KIND_CONNECT);
+
+	if (sqe == NULL) {
+		io->own_free[io->own_free_count++] = (uint32_t)file;
+		return;
+	}
+	*ret_file = file;
+	io_uring_prep_socket_direct(sqe, family, SOCK_STREAM, 0, (unsigned)file, 0);
+	chain_step(op, sqe, false);
+	if (family != AF_UNIX)
+		chain_option(op, file, IPPROTO_TCP, TCP_NODELAY);
+	if (local != NULL) {
+		chain_option(op, file, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
+		sqe = take_sqe(io);
+		io_uring_prep_bind(sqe, file, (struct sockaddr *)(uintptr_t)&local->sa, local->len);
+		chain_step(op, sqe, true);
+	}
+	sqe = take_sqe(io);
+	io_uring_prep_connect(sqe, file, &remote->sa, remote->len);
+	op_started(op, sqe, true);
+}
+
 void io_connect(struct op *op, const struct addr *remote, const struct addr *local, int *ret_file)
 {
+	if (io_self->async_sockets) {
+		connect_in_ring(op, remote, local, ret_file);
+		return;
+	}
 	int r = open_socket(remote, local, ret_file);
 
 	if (r < 0) {
@@ -261,7 +273,7 @@ void io_recv(struct op *op, int file)
 	/* Nobody has been asked anything yet when a receive is armed: go straight to waiting for data. */
 	sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
 	sqe->flags |= IOSQE_BUFFER_SELECT;
-	sqe->buf_group = BUF_GROUP;
+	sqe->buf_group = IO_BUF_GROUP;
 	op_started(op, sqe, true);
 }
 
@@ -322,7 +334,7 @@ static char *buf_at(const struct io *io, uint32_t buf)
 	return io->buf_memory + (size_t)buf * IO_RECV_BUF_SIZE;
 }
 
-static void buf_return(struct io *io, uint32_t buf)
+void io_buf_return(struct io *io, uint32_t buf)
 {
 	ASSERT(io->bufs_out > 0);
 	io->bufs_out--;
@@ -330,7 +342,7 @@ static void buf_return(struct io *io, uint32_t buf)
 			      io_uring_buf_ring_mask(io->buf_count), (int)io->bufs_added++);
 }
 
-static void bufs_publish(struct io *io)
+void io_bufs_publish(struct io *io)
 {
 	if (io->bufs_added == 0)
 		return;
@@ -341,26 +353,26 @@ static void bufs_publish(struct io *io)
 uint32_t io_buf_keep(struct op *op)
 {
 	ASSERT(op->has_buf);
-	ASSERT(!self->buf_kept);
-	self->buf_kept = true;
+	ASSERT(!io_self->buf_kept);
+	io_self->buf_kept = true;
 	return op->buf_id;
 }
 
 void io_buf_put(uint32_t buf)
 {
-	ASSERT(buf < self->buf_count);
-	buf_return(self, buf);
-	bufs_publish(self);
+	ASSERT(buf < io_self->buf_count);
+	io_buf_return(io_self, buf);
+	io_bufs_publish(io_self);
 }
 
 size_t io_bufs_free(void)
 {
-	return self->buf_count - self->bufs_out;
+	return io_self->buf_count - io_self->bufs_out;
 }
 
 void io_buf_wait(struct io_buf_waiter *waiter)
 {
-	list_push_back(&self->buf_waiters, &waiter->node);
+	list_push_back(&io_self->buf_waiters, &waiter->node);
 }
 
 void io_buf_wait_cancel(struct io_buf_waiter *waiter)
@@ -405,7 +417,7 @@ void io_read(struct op *op, int file, void *buf, size_t len, uint64_t offset)
 	ASSERT(len <= INT_MAX);
 	if (sqe == NULL)
 		return;
-	if (in_arena(self, buf, len))
+	if (in_arena(io_self, buf, len))
 		io_uring_prep_read_fixed(sqe, file, buf, (unsigned)len, offset, 0);
 	else
 		io_uring_prep_read(sqe, file, buf, (unsigned)len, offset);
@@ -419,7 +431,7 @@ void io_write(struct op *op, int file, const void *buf, size_t len, uint64_t off
 	ASSERT(len <= INT_MAX);
 	if (sqe == NULL)
 		return;
-	if (in_arena(self, buf, len))
+	if (in_arena(io_self, buf, len))
 		io_uring_prep_write_fixed(sqe, file, buf, (unsigned)len, offset, 0);
 	else
 		io_uring_prep_write(sqe, file, buf, (unsigned)len, offset);
@@ -478,9 +490,9 @@ void io_unlink(struct op *op, const char *path)
 
 void io_close(int file)
 {
-	struct io_uring_sqe *sqe = take_sqe(self);
+	struct io_uring_sqe *sqe = take_sqe(io_self);
 
-	ASSERT(file >= 0 && (unsigned)file < self->files_max);
+	ASSERT(file >= 0 && (unsigned)file < io_self->files_max);
 	io_uring_prep_close_direct(sqe, (unsigned)file);
 	/* Its completion gives the number back: before that a connect could be handed a file that is still to be closed. */
 	sqe->user_data = (uint64_t)CLOSE_GENERATION << 32 | (uint32_t)file;
@@ -488,12 +500,12 @@ void io_close(int file)
 
 void *io_arena_take(size_t size, size_t align)
 {
-	size_t at = round_up(self->arena_used, align);
+	size_t at = round_up(io_self->arena_used, align);
 
-	if (at > self->arena_size || size > self->arena_size - at)
+	if (at > io_self->arena_size || size > io_self->arena_size - at)
 		return NULL;
-	self->arena_used = at + size;
-	return self->arena + at;
+	io_self->arena_used = at + size;
+	return io_self->arena + at;
 }
 
 /* --- everything else -------------------------------------------------------------------------------------------------- */
@@ -508,9 +520,29 @@ void io_poll(struct op *op, int unix_fd, unsigned events)
 	op_started(op, sqe, false);
 }
 
+/* The target's own completion decides (row URG-02). */
+static void submit_cancel(struct io *io, uint32_t slot)
+{
+	struct io_uring_sqe *sqe = take_sqe(io);
+
+	io_uring_prep_cancel64(sqe, user_data_of(io, slot), 0);
+	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	sqe->user_data = (uint64_t)CANCEL_GENERATION << 32 | slot;
+}
+
+/* Between two steps of its chain a connect is nowhere to be found; then it has to be asked again, or it would go on until
+ * the kernel gives up by itself, minutes later. */
+static void on_cancel_failed(struct io *io, uint32_t slot, int res)
+{
+	const struct op *op = io->slots[slot].op;
+
+	if (res == -ENOENT && op != NULL && op->kind == KIND_CONNECT && op->cancel_asked)
+		submit_cancel(io, slot);
+}
+
 void io_cancel(struct op *op)
 {
-	struct io *io = self;
+	struct io *io = io_self;
 
 	CHECK_MAGIC(op, OP_MAGIC);
 	if (!op->in_kernel || op->cancel_asked)
@@ -521,19 +553,15 @@ void io_cancel(struct op *op)
 			op->local_res = -ECANCELED;
 		return;
 	}
-	struct io_uring_sqe *sqe = take_sqe(io);
-
-	io_uring_prep_cancel64(sqe, user_data_of(io, op->slot), 0);
-	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-	sqe->user_data = USER_DATA_IGNORE;	/* the target's own completion decides (row URG-02) */
+	submit_cancel(io, op->slot);
 }
 
 void io_wake(unsigned core)
 {
-	struct io_uring_sqe *sqe = take_sqe(self);
+	struct io_uring_sqe *sqe = take_sqe(io_self);
 
 	ASSERT(core < CORE_COUNT_MAX);
-	io_uring_prep_msg_ring(sqe, ring_fds[core], 0, USER_DATA_WAKE, 0);
+	io_uring_prep_msg_ring(sqe, io_ring_fds[core], 0, USER_DATA_WAKE, 0);
 	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
 	sqe->user_data = USER_DATA_IGNORE;
 }
@@ -567,7 +595,7 @@ static void deliver(struct io *io, struct op *op, int res, unsigned flags)
 	io->buf_kept = false;
 	op->fn(op, res);	/* the op may be gone after this */
 	if (has_buf && !io->buf_kept)
-		buf_return(io, buf);
+		io_buf_return(io, buf);
 }
 
 static void on_cqe(struct io *io, uint64_t user_data, int res, unsigned flags)
@@ -583,6 +611,10 @@ static void on_cqe(struct io *io, uint64_t user_data, int res, unsigned flags)
 		return;
 	}
 	ASSERT(low < io->slot_count);
+	if (generation == CANCEL_GENERATION) {
+		on_cancel_failed(io, low, res);
+		return;
+	}
 	ASSERT(io->slots[low].generation == generation);
 	deliver(io, io->slots[low].op, res, flags);
 }
@@ -611,7 +643,7 @@ static size_t run_local(struct io *io)
 
 size_t io_run_completions(void)
 {
-	struct io *io = self;
+	struct io *io = io_self;
 	struct io_uring_cqe *cqe;
 	size_t n = run_local(io);
 
@@ -624,7 +656,7 @@ size_t io_run_completions(void)
 		on_cqe(io, user_data, res, flags);
 		n++;
 	}
-	bufs_publish(io);
+	io_bufs_publish(io);
 	if (!list_is_empty(&io->buf_waiters))
 		wake_buf_waiters(io);
 	return n;
@@ -632,12 +664,12 @@ size_t io_run_completions(void)
 
 bool io_has_completions(void)
 {
-	return !list_is_empty(&self->local) || io_uring_cq_ready(&self->ring) > 0;
+	return !list_is_empty(&io_self->local) || io_uring_cq_ready(&io_self->ring) > 0;
 }
 
 int io_wait(uint64_t until_ns)
 {
-	struct io *io = self;
+	struct io *io = io_self;
 	struct io_uring_cqe *cqe;
 	uint64_t now = until_ns == 0 ? 0 : clock_mono_ns();
 	int r;
@@ -656,220 +688,4 @@ int io_wait(uint64_t until_ns)
 	if (r >= 0 || r == -ETIME || r == -EINTR || r == -EAGAIN || r == -EBUSY)
 		return 0;
 	return r;
-}
-
-/* --- one core's kernel side ------------------------------------------------------------------------------------------- */
-
-/* Every operation by name: what the ring is restricted to, and what io_probe asks the kernel for (rows URG-28, URG-32). */
-static const uint8_t opcodes[] = {
-	IORING_OP_CONNECT, IORING_OP_ACCEPT, IORING_OP_RECV, IORING_OP_SEND, IORING_OP_SENDMSG, IORING_OP_SEND_ZC,
-	IORING_OP_SHUTDOWN, IORING_OP_OPENAT, IORING_OP_READ, IORING_OP_READ_FIXED, IORING_OP_WRITE, IORING_OP_WRITE_FIXED,
-	IORING_OP_FSYNC, IORING_OP_FALLOCATE, IORING_OP_RENAMEAT, IORING_OP_UNLINKAT, IORING_OP_CLOSE, IORING_OP_POLL_ADD,
-	IORING_OP_ASYNC_CANCEL, IORING_OP_MSG_RING,
-};
-
-#define SQE_FLAGS_USED (IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT | IOSQE_CQE_SKIP_SUCCESS)
-
-static int ring_open(struct io_uring *ring, unsigned sq_entries, unsigned cq_entries)
-{
-	struct io_uring_params params = {
-		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN |
-			 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED,
-		.cq_entries = cq_entries,
-	};
-
-	return io_uring_queue_init_params(sq_entries, ring, &params);
-}
-
-static int ring_restrict(struct io_uring *ring)
-{
-	struct io_uring_restriction rules[ARRAY_LEN(opcodes) + 3];
-	unsigned n = 0;
-
-	memset(rules, 0, sizeof(rules));
-	for (size_t i = 0; i < ARRAY_LEN(opcodes); i++) {
-		rules[n].opcode = IORING_RESTRICTION_SQE_OP;
-		rules[n++].sqe_op = opcodes[i];
-	}
-	rules[n].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
-	rules[n++].sqe_flags = SQE_FLAGS_USED;
-	rules[n].opcode = IORING_RESTRICTION_REGISTER_OP;
-	rules[n++].register_op = IORING_REGISTER_FILES_UPDATE;
-	rules[n].opcode = IORING_RESTRICTION_REGISTER_OP;
-	rules[n++].register_op = IORING_UNREGISTER_RING_FDS;
-	ASSERT(n == ARRAY_LEN(rules));
-	return io_uring_register_restrictions(ring, rules, n);
-}
-
-int io_probe(void)
-{
-	struct io_uring ring;
-	int r = ring_open(&ring, 8, 16);
-
-	if (r < 0)
-		return r;
-	struct io_uring_probe *probe = io_uring_get_probe_ring(&ring);
-
-	r = probe == NULL ? -ENOMEM : 0;
-	for (size_t i = 0; r == 0 && i < ARRAY_LEN(opcodes); i++)
-		if (!io_uring_opcode_supported(probe, opcodes[i]))
-			r = -EOPNOTSUPP;
-	io_uring_free_probe(probe);
-	io_uring_queue_exit(&ring);
-	return r;
-}
-
-#define TEXT_OF(x) #x
-#define TEXT_OF_VALUE(x) TEXT_OF(x)
-
-const char *io_library_version(void)
-{
-	return TEXT_OF_VALUE(IO_URING_VERSION_MAJOR) "." TEXT_OF_VALUE(IO_URING_VERSION_MINOR);
-}
-
-static void *map_memory(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return p != MAP_FAILED ? p : NULL;
-}
-
-static int open_bufs(struct io *io, unsigned count)
-{
-	int r;
-
-	io->buf_count = count;
-	io->buf_memory = map_memory(count * IO_RECV_BUF_SIZE);
-	if (io->buf_memory == NULL)
-		return -ENOMEM;
-	io->buf_ring = io_uring_setup_buf_ring(&io->ring, count, BUF_GROUP, 0, &r);
-	if (io->buf_ring == NULL)
-		return r;
-	io->bufs_out = count;
-	for (uint32_t i = 0; i < count; i++)
-		buf_return(io, i);
-	bufs_publish(io);
-	return 0;
-}
-
-/* RLIMIT_MEMLOCK may forbid registration: then the same memory works unregistered, a little slower (row OSR-04). */
-static int open_arena(struct io *io, size_t size)
-{
-	if (size == 0)
-		return 0;
-	if (size > ARENA_MAX)
-		return -E2BIG;
-	io->arena = map_memory(size);
-	if (io->arena == NULL)
-		return -ENOMEM;
-	io->arena_size = size;
-	struct iovec iov = { io->arena, size };
-
-	io->arena_registered = io_uring_register_buffers(&io->ring, &iov, 1) == 0;
-	return 0;
-}
-
-static int open_files(struct io *io, unsigned wanted)
-{
-	struct rlimit limit;
-
-	/* The kernel refuses a table larger than the process's limit of open files. */
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return -errno;
-	io->files_max = (unsigned)min_u64(wanted, limit.rlim_cur);
-	io->own_base = io->files_max / 2;
-	io->own_free = calloc(io->files_max, sizeof(*io->own_free));
-	if (io->own_free == NULL)
-		return -ENOMEM;
-	for (unsigned i = io->files_max; i > io->own_base; i--)
-		io->own_free[io->own_free_count++] = i - 1;
-	int r = io_uring_register_files_sparse(&io->ring, io->files_max);
-
-	return r < 0 ? r : io_uring_register_file_alloc_range(&io->ring, 0, io->own_base);
-}
-
-static int open_slots(struct io *io)
-{
-	/* One receive, one send and one more per file, and then what belongs to no file. */
-	io->slot_count = 3 * io->files_max + IO_SQ_ENTRIES;
-	io->slots = calloc(io->slot_count, sizeof(*io->slots));
-	if (io->slots == NULL)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < io->slot_count; i++) {
-		io->slots[i].generation = 1;
-		io->slots[i].next_free = i + 1;
-	}
-	io->slot_free = 0;
-	return 0;
-}
-
-static int open_ring_parts(struct io *io, const struct io_conf *conf)
-{
-	unsigned workers[2] = { IO_IOWQ_WORKERS, IO_IOWQ_WORKERS };
-	int r = open_files(io, conf->files_max);
-
-	if (r >= 0)
-		r = open_slots(io);
-	if (r >= 0)
-		r = open_bufs(io, conf->recv_bufs != 0 ? conf->recv_bufs : IO_RECV_BUFS);
-	if (r >= 0)
-		r = open_arena(io, conf->arena_size);
-	/* Before the restrictions, so that they need not allow it. */
-	if (r >= 0 && io_uring_register_ring_fd(&io->ring) != 1)
-		r = -EINVAL;
-	if (r >= 0)
-		r = ring_restrict(&io->ring);
-	if (r >= 0)
-		r = io_uring_register_iowq_max_workers(&io->ring, workers);
-	if (r >= 0)
-		r = io_uring_enable_rings(&io->ring);
-	if (r >= 0)
-		r = io_uring_ring_dontfork(&io->ring);	/* row URG-26 */
-	return r < 0 ? r : 0;
-}
-
-int io_open_core(const struct io_conf *conf)
-{
-	ASSERT(self == NULL);
-	ASSERT(conf->core < CORE_COUNT_MAX);
-	struct io *io = calloc(1, sizeof(*io));
-
-	if (io == NULL)
-		return -ENOMEM;
-	io->core = conf->core;
-	list_init(&io->local);
-	list_init(&io->buf_waiters);
-	int r = ring_open(&io->ring, IO_SQ_ENTRIES, IO_CQ_ENTRIES);
-
-	if (r < 0) {
-		free(io);
-		return r;
-	}
-	self = io;
-	io->ring_fd = io->ring.ring_fd;
-	ring_fds[conf->core] = io->ring_fd;
-	r = open_ring_parts(io, conf);
-	if (r < 0)
-		io_close_core();
-	return r;
-}
-
-void io_close_core(void)
-{
-	struct io *io = self;
-
-	io_uring_queue_exit(&io->ring);	/* ends everything that is still in the kernel */
-	if (io->arena != NULL)
-		munmap(io->arena, io->arena_size);
-	if (io->buf_memory != NULL)
-		munmap(io->buf_memory, io->buf_count * IO_RECV_BUF_SIZE);
-	free(io->own_free);
-	free(io->slots);
-	free(io);
-	self = NULL;
-}
-
-unsigned io_files_max(void)
-{
-	return self->files_max;
 }
