@@ -1,7 +1,9 @@
 """strace - one steady second under load: the engine threads call io_uring_enter and nothing else
 
 Attaches one `strace -c` to every thread of a loaded ringpostd, so that each thread's calls are told
-apart. The log writer may write and wait; the main thread is off the hot path and is only shown.
+apart. The log writer may write and wait; the main thread is off the hot path and is only shown. First on
+sessions that are kept, then with a new connection for every message on both sides: accepting, connecting
+and closing go through the ring as well.
 """
 
 import os
@@ -20,8 +22,9 @@ import tap  # noqa: E402
 import world  # noqa: E402
 
 WARM_UP_S, TRACE_S = 3.0, 1.0
-# What the writer thread does: write lines, and wait for more.
-LOG_WRITER = {"write", "writev", "futex", "clock_nanosleep", "poll", "ppoll", "restart_syscall"}
+# What the writer thread does: write lines, and wait for more: it polls its wake-up descriptor and reads it empty.
+LOG_WRITER = {"write", "writev", "poll", "ppoll", "read", "restart_syscall"}
+KERNEL_WORKER = "iou-wrk-"          # threads of the kernel's; strace sees no call of theirs
 SANITIZER = {"madvise", "mmap", "munmap", "futex", "sched_yield"}
 ROW = re.compile(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$")
 
@@ -49,6 +52,45 @@ def trace(threads, stage):
     return found
 
 
+def load(stage, t, domains, one, per_connection, label):
+    """One engine under load for a while: judges its threads' calls."""
+    one.start()
+    with open(stage.path("inject.out"), "wb") as out:
+        injector = stage.add(e2e.Process("inject.py", [
+            sys.executable, "-B", os.path.join(ROOT, "tests", "lib", "inject.py"), "--port", str(one.port),
+            "--ledger", stage.path("inject.ledger"), "--domains", ",".join(domains), "--small", "--threads", "8",
+            "--bdat", "0", "--per-connection", str(per_connection)], stdout=out, stderr=subprocess.STDOUT,
+            preexec_fn=world.die_with_parent))
+    time.sleep(WARM_UP_S)
+    threads = {tid: name for tid, name in one.threads().items() if not name.startswith(KERNEL_WORKER)}
+    before = one.metrics().get("ringpost_sent_total", 0)
+    found = trace(threads, stage)
+    time.sleep(1.5)
+    sent = one.metrics().get("ringpost_sent_total", 0) - before
+    injector.stop(30)
+    t.ok(sent > 100, "%s: mail was delivered meanwhile" % label, "%d" % sent)
+    judge(t, threads, found, label)
+    one.drain(60)
+    t.ok(one.stop() == 0, "%s: TERM ended it with 0" % label)
+
+
+def judge(t, threads, found, label):
+    cores = {tid for tid, name in threads.items() if name.startswith("rp-core")}
+    t.ok(len(cores) == 2, "%s: there are two engine threads" % label, " ".join(threads.values()))
+    allowed = {"io_uring_enter"} | (SANITIZER if engine.sanitized() else set())
+    writer = LOG_WRITER | (SANITIZER if engine.sanitized() else set())
+    for tid in sorted(threads, key=threads.get):
+        name = threads[tid]
+        calls = " ".join("%s=%d" % pair for pair in sorted(found[tid].items(), key=lambda p: -p[1]))
+        print("# %-6s %-10s %s" % (label, name, calls or "(nothing)"), flush=True)
+        if tid in cores:
+            t.ok(found[tid].get("io_uring_enter", 0) > 0, "%s: %s worked" % (label, name), calls)
+            t.ok(set(found[tid]) <= allowed, "%s: %s called io_uring_enter only" % (label, name), calls)
+        elif name == "rp-log":
+            t.ok("write" in found[tid] or "writev" in found[tid], "%s: the log writer wrote" % label, calls)
+            t.ok(set(found[tid]) <= writer, "%s: the log writer only wrote and waited" % label, calls)
+
+
 def run(stage, t):
     net = world.Net()
     zone = world.Zone()
@@ -56,36 +98,11 @@ def run(stage, t):
     dns = stage.add(world.Dns(stage, zone))
     for last in (1, 2):
         stage.add(world.DumpSink(stage, net.address(last), net.port, keep=False))
-    one = stage.add(engine.Engine(stage, {"dns_servers": dns.endpoint, "smtp_tcp_port": str(net.port)}))
-    one.start()
-    with open(stage.path("inject.out"), "wb") as out:
-        injector = stage.add(e2e.Process("inject.py", [
-            sys.executable, "-B", os.path.join(ROOT, "tests", "lib", "inject.py"), "--port", str(one.port),
-            "--ledger", stage.path("inject.ledger"), "--domains", ",".join(domains), "--small", "--threads", "8",
-            "--bdat", "0", "--per-connection", "1000000"], stdout=out, stderr=subprocess.STDOUT,
-            preexec_fn=world.die_with_parent))
-    time.sleep(WARM_UP_S)
-    threads = one.threads()
-    before = one.metrics().get("ringpost_sent_total", 0)
-    found = trace(threads, stage)
-    time.sleep(1.5)
-    sent = one.metrics().get("ringpost_sent_total", 0) - before
-    injector.stop(30)
-    t.ok(sent > 100, "mail was delivered meanwhile", "%d" % sent)
-    cores = {tid for tid, name in threads.items() if name.startswith("rp-core")}
-    t.ok(len(cores) == 2, "there are two engine threads", " ".join(threads.values()))
-    allowed = {"io_uring_enter"} | (SANITIZER if engine.sanitized() else set())
-    for tid in sorted(threads, key=threads.get):
-        calls = " ".join("%s=%d" % pair for pair in sorted(found[tid].items(), key=lambda p: -p[1]))
-        print("# %-16s %s" % (threads[tid], calls or "(nothing)"), flush=True)
-        if tid in cores:
-            t.ok(found[tid].get("io_uring_enter", 0) > 0, "%s worked" % threads[tid], calls)
-            t.ok(set(found[tid]) <= allowed, "%s called io_uring_enter only" % threads[tid], calls)
-        elif threads[tid] == "rp-log":
-            t.ok("write" in found[tid] or "writev" in found[tid], "the log writer wrote", calls)
-            t.ok(set(found[tid]) <= LOG_WRITER, "the log writer only wrote and waited", calls)
-    one.drain(60)
-    t.ok(one.stop() == 0, "TERM ended it with 0")
+    common = {"dns_servers": dns.endpoint, "smtp_tcp_port": str(net.port)}
+    load(stage, t, domains, stage.add(engine.Engine(stage, common, "kept")), 1000000, "kept")
+    # One further use is the least that can be asked for; half of the connections are then new ones.
+    fresh = engine.Engine(stage, {**common, "smtp_connection_reuse_count_limit": "1"}, "fresh")
+    load(stage, t, domains, stage.add(fresh), 1, "fresh")
 
 
 def main():
