@@ -45,8 +45,8 @@ struct outcome outcome_of_error(enum session_state step, int err)
 		return (struct outcome){ OUTCOME_HARD, { 5, 3, 4 } };
 	case -EBADMSG:		/* an address no command line can carry */
 		return (struct outcome){ OUTCOME_HARD, { 5, 1, step == SESSION_MAIL ? 7 : 3 } };
-	case ERR_PROTO:		/* B 26.2: nothing more can be believed */
-		return (struct outcome){ OUTCOME_SOFT, { 4, 5, 0 } };
+	case ERR_PROTO:		/* B 26.2: nothing more can be believed; in mid-body B 15.6 has its own code */
+		return (struct outcome){ OUTCOME_SOFT, { 4, step == SESSION_BODY ? 4 : 5, step == SESSION_BODY ? 2 : 0 } };
 	case ERR_CORRUPT:
 	case -EIO:
 	case -ENOBUFS:

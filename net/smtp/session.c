@@ -287,6 +287,10 @@ static void on_reply_open(struct session *s, const struct smtp_reply *reply)
 		session_early_reply(s, reply);
 		return;
 	}
+	if (pipeline_oldest(&s->pipeline) == NULL && s->current != NULL && reply->code == 421) {
+		session_goodbye(s, reply);
+		return;
+	}
 	if (pipeline_oldest(&s->pipeline) == NULL) {
 		/* Nobody asked. While idle that is a server saying goodbye; otherwise something is out of step (row RPL-08). */
 		session_lose(s, reply->code == 421 ? ERR_EOF : ERR_PROTO);
@@ -453,6 +457,7 @@ void session_open(struct session *s, const struct session_events *events, const 
 	pipeline_init(&s->pipeline);
 	s->esmtp_seen = false;
 	s->rset_due = false;
+	s->rset_refused = false;
 	s->in_callback = false;
 	s->loop_check = addr_port(remote) == 25;
 	s->lost_err = 0;

@@ -68,6 +68,7 @@ struct session {
 	struct pipeline pipeline;
 	bool esmtp_seen;
 	bool rset_due;
+	bool rset_refused;
 	bool in_callback;		/* pumping follows anyway */
 	bool loop_check;
 	enum session_state lost_step;	/* what the peer owed us when it was lost */

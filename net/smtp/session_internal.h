@@ -19,6 +19,9 @@ void session_transaction_reply(struct session *s, const struct expectation *e, c
  * session ends either way. */
 void session_early_reply(struct session *s, const struct smtp_reply *reply);
 
+/* 421 while nothing is asked, but a transaction is about to begin: the reply to its MAIL, as it were (B 26.2). */
+void session_goodbye(struct session *s, const struct smtp_reply *reply);
+
 /* A tagged piece has left. */
 void session_transaction_sent(struct session *s, uint8_t tag);
 

@@ -25,11 +25,12 @@ static void judge_all(struct transaction *t, const struct verdict *v)
 			t->judge(t, &t->rcpts[i], v);
 }
 
-/* Refusals inside a group that never reached its synchronisation point were not refusals (row RPL-09). */
+/* Refusals inside a group that never reached its synchronisation point were not refusals (row RPL-09). A "later" stays one: it
+ * does no harm where it does not belong, and before a goodbye it is the reason (case 148). */
 static void forget_verdicts(struct transaction *t)
 {
 	for (uint32_t i = 0; i < t->rcpt_count; i++)
-		if (t->rcpts[i].state == RCPT_OPEN)
+		if (t->rcpts[i].state == RCPT_OPEN && t->rcpts[i].outcome != OUTCOME_SOFT)
 			t->rcpts[i].outcome = OUTCOME_NONE;
 }
 
@@ -272,16 +273,27 @@ void session_transaction_sent(struct session *s, uint8_t tag)
 
 /* --- replies ---------------------------------------------------------------------------------------------------------- */
 
+/* A goodbye, or a failure that is about the protocol and not about the mail: no other message for this server (B 6.2). */
+static void note_failure(struct session *s, const struct smtp_reply *reply)
+{
+	if (reply->code == 421 || reply->code < 400 || (reply->code >= 500 && reply->code <= 509) || reply->code == 555)
+		s->reusable = false;
+}
+
 static void on_mail(struct session *s, struct transaction *t, const struct smtp_reply *reply)
 {
 	const struct verdict v = { .step = SESSION_MAIL, .reply = reply };
 
 	if (reply->code / 100 == 2)
 		return;
+	/* It sees the transaction before this one still open, and does not know RSET: nothing it says is about this mail. */
+	if (reply->code == 503 && s->rset_refused) {
+		session_lose(s, ERR_PROTO);
+		return;
+	}
 	t->mail_failed = true;
 	judge_all(t, &v);
-	if (reply->code == 421)
-		s->reusable = false;
+	note_failure(s, reply);
 }
 
 static void on_rcpt(struct session *s, struct transaction *t, uint32_t i, const struct smtp_reply *reply)
@@ -295,14 +307,19 @@ static void on_rcpt(struct session *s, struct transaction *t, uint32_t i, const 
 		return;
 	}
 	t->judge(t, &t->rcpts[i], &v);
-	if (reply->code == 421)
-		s->reusable = false;
+	note_failure(s, reply);
 }
 
 static void on_data(struct session *s, struct transaction *t, const struct smtp_reply *reply)
 {
 	const struct verdict v = { .step = SESSION_DATA, .reply = reply };
 
+	/* In a group, a "yes" in this place is the answer to a RCPT that comes one late, and every recipient may have had his
+	 * neighbour's reply (row RPL-08). */
+	if (reply->code / 100 == 2 && has_pipelining(s)) {
+		session_lose(s, ERR_PROTO);
+		return;
+	}
 	t->verdicts_final = true;	/* the synchronisation point of the group */
 	if (reply->code / 100 == 3) {
 		t->lone_dot = t->accepted == 0 || t->mail_failed;
@@ -325,12 +342,20 @@ void session_early_reply(struct session *s, const struct smtp_reply *reply)
 	session_lose(s, ERR_PROTO);
 }
 
+void session_goodbye(struct session *s, const struct smtp_reply *reply)
+{
+	const struct verdict v = { .step = SESSION_MAIL, .reply = reply };
+
+	judge_all(s->current, &v);
+	session_lose(s, ERR_EOF);
+}
+
 static void on_final_dot(struct session *s, struct transaction *t, const struct smtp_reply *reply)
 {
 	const struct verdict v = { .step = SESSION_FINAL_DOT, .reply = reply };
 
 	judge_all(t, &v);
-	if (reply->code == 421)
+	if (reply->code == 421 || reply->code / 100 == 3)
 		s->reusable = false;
 	finish(s);
 }
@@ -365,8 +390,10 @@ static void on_step_reply(struct session *s, const struct expectation *e, const 
 			session_early_reply(s, reply);	/* row WIN-05 */
 		break;
 	case SESSION_RSET:
-		if (reply->code / 100 != 2)
+		if (reply->code / 100 != 2) {
 			s->reusable = false;
+			s->rset_refused = true;
+		}
 		break;
 	default:
 		UNREACHABLE();
@@ -392,9 +419,11 @@ static enum session_state step_of(const struct session *s, const struct transact
 	};
 
 	ASSERT(t->state != TRANSACTION_DONE);
-	/* For the current one, what the peer owed us is known more exactly. */
-	if (t == s->current && t->state < TRANSACTION_BODY && s->lost_step > SESSION_QUIT && s->lost_step != SESSION_RSET)
+	/* For the one that was current then, what the peer owed us is known more exactly. */
+	if (t->state < TRANSACTION_BODY && s->lost_step > SESSION_QUIT && s->lost_step != SESSION_RSET)
 		return s->lost_step;
+	if (t->state == TRANSACTION_DOT && !dot_has_left(s))
+		return SESSION_BODY;
 	return steps[t->state];
 }
 
@@ -405,12 +434,13 @@ void session_transactions_lost(struct session *s)
 		const struct verdict v = {
 			.step = step_of(s, t),
 			.err = s->lost_err,
-			.maybe_delivered = t->state == TRANSACTION_DOT && !t->lone_dot,
+			.maybe_delivered = t->state == TRANSACTION_DOT && !t->lone_dot && dot_has_left(s),
 		};
 
 		if (!t->verdicts_final && has_pipelining(s))
 			forget_verdicts(t);
 		judge_all(t, &v);
+		s->lost_step = SESSION_CLOSED;
 		finish(s);
 	}
 }
