@@ -8,7 +8,8 @@
 /* Segments go in the order of writing, so one old message that is deferred for days would keep everything behind it. When
  * more than half of the disk space is dead, the messages of the oldest segment are written again at the end:
  *
- *	content again, fragment by fragment | envelope with the new places and the present state -> durable -> old hold released
+ *	content again, fragment by fragment -> durable
+ *	envelope with the new places and the present state -> durable -> old hold released
  *
  * The second envelope replaces the first one in one step; killed before it is durable, the first one still holds. Nothing
  * about the message may be under way meanwhile, or the second envelope would forget it: only messages without attempts are
@@ -205,13 +206,27 @@ static bool fetch_fragment(struct spool_journal *sj)
 	return true;
 }
 
+static void mover_on_content(struct journal_waiter *w, int err)
+{
+	struct spool_journal *sj = container_of(w, struct spool_journal, mover.waiter);
+	struct spool_mover *v = &sj->mover;
+
+	if (sj->spool->closing)
+		return;
+	if (err < 0) {
+		mover_fail(sj, err);
+		return;
+	}
+	v->m->epoch = v->index > 0 ? v->epoch : journal_epoch(sj->journal);
+	spool_envelope_put(v->m, v->fragments, class_of(sj, v->m), mover_on_put);
+}
+
+/* The copy of the content is durable before the envelope that names it is even written: of a batch that a power cut has torn,
+ * the envelope might be what is left, and would take the place of a message that is whole. */
 static void mover_end(struct spool_journal *sj)
 {
-	struct spool_mover *v = &sj->mover;
-	struct spool_message *m = v->m;
-
-	m->epoch = v->index > 0 ? v->epoch : journal_epoch(sj->journal);
-	spool_envelope_put(m, v->fragments, class_of(sj, m), mover_on_put);
+	sj->mover.waiter.fn = mover_on_content;
+	journal_commit(sj->journal, &sj->mover.waiter);
 }
 
 static void mover_on_timer(struct wheel_timer *timer)

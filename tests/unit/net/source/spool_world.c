@@ -159,6 +159,8 @@ static void on_accepted(struct spool_waiter *w, int err, uint64_t id)
 	assert_true(id == m->id);
 	m->state = err == 0 ? WORLD_ACCEPTED : WORLD_REFUSED;
 	world.accepted += err == 0;
+	for (unsigned n = 1; err == 0 && n <= world.messages; n++)
+		world_messages[n].gone_for_good |= world_messages[n].state == WORLD_REFUSED;
 	if (err < 0) {
 		world.refused++;
 		world.last_refusal = err;
@@ -325,7 +327,9 @@ void delivery_offer(struct job *job)
 	assert_true(job->msg->id == m->id && job->msg->rcpt_count == m->rcpt_count && job->msg->size == m->size);
 	assert_int_equal(job->msg->facts, n);
 	assert_int_equal(job->msg->wire_size, m->size);
-	assert_true(m->state == WORLD_ACCEPTED || m->state == WORLD_ASKED);
+	if (m->state == WORLD_REFUSED && !m->gone_for_good)
+		m->state = WORLD_ASKED;		/* the machine died before that was settled on the disk */
+	assert_in_range(m->state, WORLD_ASKED, WORLD_TORN);
 	for (uint32_t i = job->first; i < job->first + job->count; i++) {
 		const struct rcpt *r = &job->msg->rcpts[i];
 		struct world_rcpt *w = rcpt_of(n, r);
@@ -373,7 +377,12 @@ static void attempt_end(struct fake_attempt *f, int err)
 	if (job_attempts[i] > 0)
 		return;
 	if (err == ERR_CORRUPT) {
-		world.corrupt++;
+		struct world_message *m = &world_messages[f->n];
+
+		world.torn += m->state != WORLD_ACCEPTED;
+		world.corrupt += m->state == WORLD_ACCEPTED;
+		if (m->state != WORLD_ACCEPTED)
+			m->state = WORLD_TORN;
 		job_give_back(i);
 	} else if (jobs[i]->open == 0) {
 		job_give_back(i);
@@ -505,6 +514,7 @@ static void deliver_one(struct fake_attempt *f, struct rcpt *r)
 	struct world_rcpt *w = rcpt_of(f->n, r);
 
 	assert_false(w->told);
+	assert_true(world_messages[f->n].state != WORLD_TORN);
 	assert_true(w->delivered <= w->doubts);		/* P3: each one after the first was announced */
 	world.duplicates += w->delivered > 0;
 	w->delivered++;
@@ -746,10 +756,10 @@ void world_check(void)
 		for (uint32_t k = 0; k < MIN(m->rcpt_count, WORLD_RCPTS); k++) {
 			const struct world_rcpt *w = &m->rcpts[k];
 
-			if (m->state == WORLD_ACCEPTED)
+			if (m->state == WORLD_ACCEPTED || m->state == WORLD_KEPT)
 				assert_true(w->seen || w->end_asked);	/* I1: nothing accepted is lost */
 			if (m->state == WORLD_ASKED && w->seen)
-				m->state = WORLD_ACCEPTED;		/* the 250 may have been lost; it is ours all the same */
+				m->state = WORLD_KEPT;
 		}
 	}
 }

@@ -23,7 +23,12 @@
 #define WORLD_DRAFTS	4u
 #define WORLD_SEGMENT	(4 * JOURNAL_BLOCK)
 
-enum world_state { WORLD_NOTHING, WORLD_DRAFT, WORLD_ASKED, WORLD_ACCEPTED, WORLD_REFUSED };
+enum world_state {
+	WORLD_NOTHING, WORLD_DRAFT, WORLD_ASKED, WORLD_ACCEPTED,
+	WORLD_KEPT,			/* not answered before the crash, and came back */
+	WORLD_TORN,			/* the same, but its content did not: told nobody, delivered to nobody */
+	WORLD_REFUSED,
+};
 
 struct world_rcpt {
 	uint16_t delivered;
@@ -36,6 +41,7 @@ struct world_rcpt {
 struct world_message {
 	enum world_state state;
 	uint64_t id;
+	bool gone_for_good;		/* refused, and something later was accepted */
 	uint32_t rcpt_count;
 	uint32_t size;
 	struct world_rcpt rcpts[WORLD_RCPTS];
@@ -54,6 +60,7 @@ struct world {
 	unsigned removed;
 	unsigned duplicates;
 	unsigned corrupt;		/* jobs given back for damage */
+	unsigned torn;			/* the same, of messages whose acceptance was never told */
 	unsigned error_lines;
 	unsigned settled;
 	unsigned reads;			/* windows that were read back */
