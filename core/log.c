@@ -57,6 +57,22 @@ void log_thread_close(void)
 	own.ring = NULL;
 }
 
+uint64_t log_position(void)
+{
+	return own.ring != NULL ? atomic_load(&own.ring->tail) : 0;
+}
+
+bool log_is_written(uint64_t position)
+{
+	if (own.ring == NULL || atomic_load(&own.ring->written) >= position)
+		return true;
+	int writer = atomic_load(&log_writer_state);
+
+	if (writer == LOG_WRITER_NAPS || writer == LOG_WRITER_SLEEPS)
+		log_writer_wake(writer);
+	return false;
+}
+
 uint64_t log_dropped(void)
 {
 	return log_rings_dropped() + log_writer_dropped() + atomic_load_explicit(&homeless, memory_order_relaxed);

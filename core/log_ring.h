@@ -43,6 +43,7 @@ struct log_ring {
 	_Atomic uint64_t dropped;
 	/* the consumer's */
 	_Alignas(64) _Atomic uint64_t head;
+	_Atomic uint64_t written;	/* up to here the sink has taken it */
 };
 
 extern struct log_ring log_rings[LOG_RINGS_MAX];

@@ -327,6 +327,8 @@ static void write_batch(void)
 		}
 	}
 	w.batch_start = w.batch_end = 0;
+	for (unsigned i = 0; i < LOG_RINGS_MAX; i++)
+		atomic_store(&log_rings[i].written, atomic_load(&log_rings[i].head));
 }
 
 /* A sink that has gone for good comes back only by opening it again. Space on a disk and readers of a pipe come back by

@@ -229,7 +229,7 @@ static struct spool_journal *journal_take(struct spool *s, unsigned index)
 	wheel_timer_init(&sj->mover.timer, NULL);
 	sj->mover.buf = malloc(SPOOL_READ_MAX);
 	spool_dir_journal_path(s->conf.dir, index, sj->dir);
-	if (sj->mover.buf != NULL && io_mkdir(sj->dir, 0700) == 0)
+	if (spool_said_open(sj) == 0 && sj->mover.buf != NULL && io_mkdir(sj->dir, 0700) == 0)
 		sj->journal = journal_new(&conf, &events);
 	return sj;
 }
@@ -293,6 +293,7 @@ static void tend_on_timer(struct wheel_timer *timer)
 	for (unsigned i = 0; i < s->journal_count; i++) {
 		spool_ids_tend(s->journals[i]);
 		spool_damaged_tend(s->journals[i]);
+		spool_said_tend(s->journals[i]);
 		spool_compact_tend(s->journals[i]);
 	}
 	timer_arm_in(&s->tend, SPOOL_TEND_NS);
@@ -371,6 +372,7 @@ static void forget_journal(struct spool *s, struct spool_journal *sj)
 	forget_messages(&sj->damaged);
 	journal_free(&sj->journal);
 	free(v->buf);
+	spool_said_close(sj);
 	free(sj);
 }
 

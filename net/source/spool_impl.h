@@ -8,6 +8,7 @@
  *	spool_settle.c		outcomes, and the end of jobs
  *	spool_window.c		content for a body window: from the journal's blocks, or read back
  *	spool_recover.c		replay
+ *	spool_said.c		bounces whose log line went down with the process are said again
  *	spool_compact.c		old live messages move forward
  *
  * A message's way:	DRAFT -> COMMITTING -> QUEUED [-> MOVING -> QUEUED] -> gone
@@ -35,6 +36,7 @@
 
 #define SPOOL_TEND_NS		(NS_PER_SEC / 4)
 #define SPOOL_RETRY_NS		(NS_PER_SEC / 4)	/* after a failed journal, before the same thing is tried again */
+#define SPOOL_LOG_WAIT_NS	(2 * NS_PER_SEC)
 #define SPOOL_OFFER_BITE	512u			/* messages a turn, after recovery */
 #define SPOOL_READ_MAX		KIB(64)			/* one window read back from disk */
 #define SPOOL_ROOM_PERCENT	25u			/* with less room, content is read rather than pinned: a slow */
@@ -166,6 +168,18 @@ struct spool_journal {
 	unsigned bad_records;
 
 	struct spool_mover mover;
+
+	/* bounces: recorded (appended), put into the log, known to be in the log's file */
+	uint64_t bounces_recorded;
+	uint64_t bounces_put;
+	uint64_t bounces_asked;		/* put when said_position was taken */
+	uint64_t bounces_said;
+	uint64_t said_position;
+	bool said_busy;
+	struct journal_waiter said_waiter;
+	struct spool_unsaid *unsaid;	/* replay: the latest bounces, a ring of SPOOL_UNSAID_MAX */
+	uint64_t unsaid_first;
+	uint64_t unsaid_end;
 };
 
 struct spool_window {
@@ -219,6 +233,9 @@ struct spool {
 	unsigned opening;		/* journals not yet ready */
 	int open_err;
 	bool ready;
+	uint64_t offer_position;	/* recovered messages are offered once the log has been written up to here */
+	uint64_t offer_deadline_ns;
+	size_t offer_bite;		/* messages whose doubts are told, not yet offered */
 	bool space_short;
 	bool closing;
 	struct wheel_timer tend;
@@ -341,6 +358,22 @@ void spool_replay_damage(struct journal *j, uint32_t segment, uint32_t offset, u
 
 /* Everything is replayed: counts, shifts times, offers. */
 void spool_recover_end(struct spool *s);
+
+/* A hard failure must not vanish: its outcome is durable before it is logged, and a log line is lost with the process that
+ * had not written it yet. So the journal also knows which bounces are safely in the log; the others are said again. */
+#define SPOOL_UNSAID_MAX 4096u
+struct spool_unsaid {
+	uint64_t id;
+	struct enhanced_code dsn;
+	uint16_t addr_len;
+	char addr[256];			/* cut: it is for a log line */
+};
+void spool_said_tend(struct spool_journal *sj);
+int spool_said_open(struct spool_journal *sj);	/* start only: memory for replay */
+void spool_said_close(struct spool_journal *sj);
+void spool_said_replay_bounce(struct spool_journal *sj, uint64_t id, const struct rcpt *r, struct enhanced_code dsn);
+void spool_said_replay(struct spool_journal *sj, uint64_t unsaid);
+void spool_said_again(struct spool_journal *sj);	/* at the end of replay */
 void spool_offer_on_timer(struct wheel_timer *timer);
 
 /* --- spool_compact.c ---------------------------------------------------------------------------------------------------------- */

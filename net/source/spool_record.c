@@ -106,6 +106,12 @@ size_t spool_write_ids(uint8_t dst[SPOOL_IDS_SIZE], uint64_t below, uint64_t now
 	return SPOOL_IDS_SIZE;
 }
 
+size_t spool_write_said(uint8_t dst[SPOOL_SAID_SIZE], uint64_t unsaid)
+{
+	put(dst, unsaid, 8);
+	return SPOOL_SAID_SIZE;
+}
+
 size_t spool_write_defer(uint8_t dst[SPOOL_DEFER_SIZE], uint64_t id, const struct spool_retry *retry)
 {
 	put(dst, id, 8);
@@ -247,6 +253,8 @@ static int read_body(uint8_t type, struct slice p, struct spool_record *r)
 			return ERR_CORRUPT;
 		r->now_ns = get64(p, 8);
 		return 0;
+	case SPOOL_SAID:
+		return p.len == SPOOL_SAID_SIZE ? 0 : ERR_CORRUPT;
 	default:
 		return ERR_CORRUPT;
 	}

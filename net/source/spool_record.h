@@ -10,6 +10,7 @@
  *	DEFER		id 8 | first 4 | count 4 | attempts 4 | zero 4 | due 8
  *	DAMAGED		id 8					kept aside, not to be delivered
  *	IDS		below 8 | now 8				every id given away so far is below this
+ *	SAID		unsaid 8				of the bounces recorded so far, all but the last ones are in the log
  *
  *	envelope	id 8 | arrival 8 | size 8 | wire size 8 | facts 4 | recipients 4 | retries 4 | fragments 4
  *			| sender length 2 | sender | rcpt... | retry... | fragment...
@@ -40,6 +41,7 @@ enum spool_record_type {
 	SPOOL_DEFER,
 	SPOOL_DAMAGED,
 	SPOOL_IDS,
+	SPOOL_SAID,
 };
 
 #define SPOOL_CONTENT_HEAD	16u
@@ -53,6 +55,7 @@ enum spool_record_type {
 #define SPOOL_DEFER_SIZE	32u
 #define SPOOL_DAMAGED_SIZE	8u
 #define SPOOL_IDS_SIZE		16u
+#define SPOOL_SAID_SIZE		8u
 
 #define SPOOL_ENVELOPE_HEAD	50u
 #define SPOOL_RCPT_HEAD		3u
@@ -80,6 +83,7 @@ size_t spool_write_settle_head(uint8_t dst[SPOOL_SETTLE_HEAD], uint64_t id, uint
 size_t spool_write_settle_entry(uint8_t dst[SPOOL_SETTLE_ENTRY], enum rcpt_state state, bool in_doubt, struct enhanced_code dsn);
 size_t spool_write_damaged(uint8_t dst[SPOOL_DAMAGED_SIZE], uint64_t id);
 size_t spool_write_ids(uint8_t dst[SPOOL_IDS_SIZE], uint64_t below, uint64_t now_ns);
+size_t spool_write_said(uint8_t dst[SPOOL_SAID_SIZE], uint64_t unsaid);
 
 struct spool_retry {
 	uint32_t first;
@@ -113,7 +117,7 @@ size_t spool_write_fragment(uint8_t *dst, struct journal_ref ref);
 
 struct spool_record {
 	enum spool_record_type type;
-	uint64_t id;			/* of IDS: the bound */
+	uint64_t id;			/* of IDS: the bound; of SAID: the count */
 	uint64_t now_ns;		/* BEGIN, IDS */
 	uint32_t index;			/* CONTENT */
 	uint32_t total;			/* ENVELOPE */

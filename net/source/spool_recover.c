@@ -207,6 +207,8 @@ static void replay_settle(struct spool_message *m, const struct spool_record *r)
 
 		if (rcpt->state != RCPT_OPEN)
 			continue;
+		if (entry.state == RCPT_BOUNCED)
+			spool_said_replay_bounce(m->journal, r->id, rcpt, entry.dsn);
 		if (entry.state != RCPT_OPEN)
 			spool_message_close_rcpt(m, r->retry.first + n, entry.state);
 		else
@@ -255,6 +257,9 @@ static int replay_record(struct spool_journal *sj, const struct spool_record *r,
 		return replay_envelope(sj, r, segment);
 	case SPOOL_IDS:
 		return replay_ids(sj, r, segment);
+	case SPOOL_SAID:
+		spool_said_replay(sj, r->id);
+		return 0;
 	case SPOOL_BEGIN:
 	case SPOOL_SETTLE:
 	case SPOOL_DEFER:
@@ -331,14 +336,12 @@ static uint64_t shifted_due(const struct spool *s, uint64_t due_ns, int64_t shif
 	return min_u64(due_ns, reactor_wall_now() + s->conf.backoff_max_ns);
 }
 
-static void count_doubt(struct spool_message *m, struct spool_job *job, const struct rcpt *r)
+static void log_doubt(const struct spool_message *m, const struct rcpt *r)
 {
 	char id[MESSAGE_ID_TEXT_MAX];
 	char addr[SPOOL_ADDR_MAX];
 	struct str s = STR(addr);
 
-	job->job.ambiguous = true;
-	metric_add(&spool_metric_ambiguous, 1);
 	str_add_printable(&s, r->addr, sizeof(addr));
 	log_line(LOG_LEVEL_WARNING, "qmgr", "%s: to=<%.*s>, may be delivered twice: its last attempt has no recorded end",
 		 spool_id_cstr(m->msg.id, id), (int)s.len, s.ptr);
@@ -355,7 +358,7 @@ static uint32_t prepare_job(struct spool_message *m, struct spool_job *job, int6
 
 		job->open += r->state == RCPT_OPEN;
 		if (r->state == RCPT_OPEN && r->in_doubt) {
-			count_doubt(m, job, r);
+			job->job.ambiguous = true;
 			doubts++;
 		}
 	}
@@ -379,7 +382,9 @@ static void recover_journal(struct spool_journal *sj)
 	}
 	sj->offer_at = sj->live.next;
 	sj->offer_left = (size_t)messages;
+	spool_said_again(sj);
 	metric_add(&spool_metric_recovered, (int64_t)messages);
+	metric_add(&spool_metric_ambiguous, (int64_t)doubts);
 	if (messages > 0 || sj->bad_records > 0)
 		log_line(LOG_LEVEL_INFO, "qmgr", "%s: recovered %llu messages, %llu recipients, %llu of them in doubt; %u records skipped",
 			 sj->dir, messages, rcpts, doubts, sj->bad_records);
@@ -391,27 +396,87 @@ void spool_recover_end(struct spool *s)
 		recover_journal(s->journals[i]);
 }
 
-/* A bite a turn, so that a million of them do not keep the first ones from leaving (row SPL-09). */
-void spool_offer_on_timer(struct wheel_timer *timer)
+/* --- offering ------------------------------------------------------------------------------------------------------------------------- */
+
+/* The journal whose messages are offered now; NULL: that was all. */
+static struct spool_journal *offering(struct spool *s)
 {
-	struct spool *s = container_of(timer, struct spool, offer);
-	unsigned n = 0;
+	while (spool_is_offering(s)) {
+		if (s->journals[s->offer_journal]->offer_left > 0)
+			return s->journals[s->offer_journal];
+		s->offer_journal++;
+	}
+	return NULL;
+}
 
-	while (n < SPOOL_OFFER_BITE && spool_is_offering(s)) {
-		struct spool_journal *sj = s->journals[s->offer_journal];
+static bool tell_doubts(const struct spool_message *m)
+{
+	bool any = false;
 
-		if (sj->offer_left == 0) {
-			s->offer_journal++;
+	for (const struct spool_job *job = m->jobs; job != NULL; job = job->next) {
+		if (!job->job.ambiguous)
 			continue;
+		for (uint32_t i = job->job.first; i < job->job.first + job->job.count; i++) {
+			const struct rcpt *r = &m->msg.rcpts[i];
+
+			if (r->state == RCPT_OPEN && r->in_doubt)
+				log_doubt(m, r);
 		}
-		/* The next one cannot go away before it is offered, and nothing is moved meanwhile. */
+		any = true;
+	}
+	return any;
+}
+
+/* What may be delivered twice is said first, and is in the log's file before the second delivery can begin: the next crash
+ * may come at once. A log that takes nothing holds mail up for SPOOL_LOG_WAIT_NS and no longer. */
+static bool must_wait_for_log(struct spool *s)
+{
+	if (s->offer_position == 0 || log_is_written(s->offer_position) || reactor_now() >= s->offer_deadline_ns) {
+		s->offer_position = 0;
+		return false;
+	}
+	return true;
+}
+
+/* The next bite: as many as are offered together. */
+static void begin_bite(struct spool *s, struct spool_journal *sj)
+{
+	bool any = false;
+	struct list *node = sj->offer_at;
+
+	for (s->offer_bite = 0; s->offer_bite < MIN(sj->offer_left, (size_t)SPOOL_OFFER_BITE); s->offer_bite++) {
+		any |= tell_doubts(list_entry(node, struct spool_message, node));
+		node = node->next;
+	}
+	if (!any)
+		return;
+	s->offer_position = log_position();
+	s->offer_deadline_ns = reactor_now() + SPOOL_LOG_WAIT_NS;
+}
+
+/* None of them can go away before it is offered, and nothing is moved meanwhile. */
+static void offer_bite(struct spool *s, struct spool_journal *sj)
+{
+	for (; s->offer_bite > 0; s->offer_bite--) {
 		struct spool_message *m = list_entry(sj->offer_at, struct spool_message, node);
 
 		sj->offer_at = sj->offer_at->next;
 		sj->offer_left--;
 		spool_message_offer(m);
-		n++;
 	}
-	if (spool_is_offering(s))
-		timer_arm_in(&s->offer, 0);
+}
+
+/* A bite a turn, so that a million of them do not keep the first ones from leaving (row SPL-09). */
+void spool_offer_on_timer(struct wheel_timer *timer)
+{
+	struct spool *s = container_of(timer, struct spool, offer);
+	struct spool_journal *sj = offering(s);
+
+	if (sj == NULL)
+		return;
+	if (s->offer_bite == 0)
+		begin_bite(s, sj);
+	if (!must_wait_for_log(s))
+		offer_bite(s, sj);
+	timer_arm_in(&s->offer, s->offer_bite > 0 ? NS_PER_MS : 0);
 }

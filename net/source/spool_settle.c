@@ -47,6 +47,7 @@ static void tell_closed(struct spool_attempt *p, const struct rcpt *r, enum rcpt
 {
 	const struct spool *s = p->m->journal->spool;
 
+	p->m->journal->bounces_put += state == RCPT_BOUNCED;
 	metric_add(state == RCPT_SENT ? &spool_metric_sent : &spool_metric_bounced, 1);
 	s->conf.log_rcpt(p->a, r, state == RCPT_SENT ? MAILLOG_SENT : MAILLOG_BOUNCED);
 }
@@ -112,6 +113,7 @@ static int append_outcomes(struct spool_attempt *p, uint32_t first, uint32_t cou
 	for (uint32_t i = first; i < first + count; i++) {
 		const struct rcpt *r = &p->m->msg.rcpts[i];
 
+		p->m->journal->bounces_recorded += r->state == RCPT_OPEN && state_after(r) == RCPT_BOUNCED;
 		len += spool_write_settle_entry(record + len, state_after(r), is_in_doubt_after(r), r->dsn);
 	}
 	return append(p->m, SPOOL_SETTLE, slice_of(record, len));
