@@ -1,0 +1,174 @@
+"""signals - TERM, a second TERM, INT and HUP in the middle of work
+
+TERM    what is under way comes to its end, exit 0; nothing is sent twice by the next life
+twice   a second TERM ends at once, though a server takes a minute for its answer; nothing is lost
+INT     as a second TERM, at the first
+HUP     the log is rotated under load: no line is lost, none is in both files, the old one is let go
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
+import e2e  # noqa: E402
+import engine  # noqa: E402
+import ledger  # noqa: E402
+import tap  # noqa: E402
+import world  # noqa: E402
+
+AT_ONCE_S = 3.0
+MINUTE_MS = 60000
+
+
+class Scene:
+    """Two domains, two sinks, an injector that goes on until it is told to stop."""
+
+    def __init__(self, stage, name, slow_ms):
+        self.stage = stage
+        self.net = world.Net()
+        zone = world.Zone()
+        self.domains = [zone.mx("d%d.test" % i, (10, zone.host("mx%d.test" % i, self.net.address(i)))) for i in (1, 2)]
+        self.dns = stage.add(world.Dns(stage, zone))
+        self.paths = [stage.path("%s.sink%d" % (name, i)) for i in (1, 2)]
+        self.sinks = []
+        self.open_sinks(slow_ms)
+        self.engine = stage.add(engine.Engine(stage, {
+            "dns_servers": self.dns.endpoint, "smtp_tcp_port": str(self.net.port), "minimal_backoff_time": "1s",
+            "maximal_backoff_time": "2s", "connection_cache_ttl_limit": "2s"}, name))
+        self.inject_path = stage.path(name + ".ledger")
+        self.injector_out = stage.path(name + ".out")
+
+    def open_sinks(self, slow_ms):
+        for last, path in zip((1, 2), self.paths):
+            self.sinks.append(self.stage.add(world.LedgerSink(
+                self.stage, ["%s:%d" % (self.net.address(last), self.net.port)], path, ["--slow", str(slow_ms)])))
+
+    def close_sinks(self):
+        for sink in self.sinks:
+            self.stage.end(sink)
+        self.sinks = []
+
+    def inject(self, rate=300):
+        with open(self.injector_out, "wb") as out:
+            self.injector = self.stage.add(e2e.Process("inject.py", [
+                sys.executable, "-B", os.path.join(ROOT, "tests", "lib", "inject.py"), "--port", str(self.engine.port),
+                "--ledger", self.inject_path, "--domains", ",".join(self.domains), "--small", "--rate", str(rate)],
+                stdout=out, stderr=subprocess.STDOUT, preexec_fn=world.die_with_parent))
+
+    def stop_injector(self):
+        self.injector.stop(40, expect=0)
+
+    def wait_accepted(self, count):
+        def enough():
+            try:
+                with open(self.inject_path, encoding="utf-8") as lines:
+                    return sum(line.startswith("accepted") for line in lines) >= count
+            except FileNotFoundError:
+                return False
+        e2e.wait_for("%d accepted mails" % count, enough, 20, 0.05)
+
+    def verdict(self):
+        book = ledger.Ledger().read(self.inject_path)
+        for path in self.paths:
+            book.read(path)
+        return ledger.check(book, ledger.Log().read(self.engine.log))
+
+
+def end_of_life(scene, numbers, limit_s):
+    """Sends the signals, a moment apart; (exit code, seconds), the code None when it did not end in time."""
+    for i, number in enumerate(numbers):
+        if i:
+            time.sleep(0.3)
+        scene.engine.signal(number)
+    began = time.monotonic()
+    try:
+        code = scene.engine.process.child.wait(limit_s)
+    except subprocess.TimeoutExpired:
+        code = None
+        scene.engine.kill()
+    return code, time.monotonic() - began
+
+
+def settle(t, scene, label, twice_allowed):
+    """The next life delivers what is left; then the ledgers are compared."""
+    scene.engine.start()
+    scene.stop_injector()
+    scene.engine.drain(40)
+    t.ok(scene.engine.stop() == 0, "%s: the next life ends with 0" % label)
+    v = scene.verdict()
+    t.ok(v.good() and v.messages > 0, "%s: nothing lost, altered or repeated unannounced" % label,
+         v.line() + "\n" + "\n".join(v.examples))
+    if not twice_allowed:
+        t.ok(v.duplicates == 0 and v.ambiguous == 0, "%s: no copy twice, and none feared" % label, v.line())
+    t.note("%s: %s" % (label, v.line()))
+
+
+def term_drains(stage, t):
+    scene = Scene(stage, "term", 300)
+    scene.engine.start()
+    scene.inject()
+    scene.wait_accepted(300)
+    code, seconds = end_of_life(scene, [signal.SIGTERM], 20)
+    t.ok(code == 0, "TERM: it ends with 0 with mail in flight", "exit %s after %.1f s" % (code, seconds))
+    t.note("TERM: it took %.1f s" % seconds)
+    settle(t, scene, "TERM", False)
+
+
+def stuck(stage, t, name, numbers):
+    """The servers take up to a minute for their answer to the dot, so that only impatience ends this."""
+    scene = Scene(stage, name, MINUTE_MS)
+    scene.engine.start()
+    scene.inject()
+    scene.wait_accepted(100)
+    code, seconds = end_of_life(scene, numbers, 20)
+    t.ok(code == 0, "%s: it ends with 0" % name, "exit %s after %.1f s" % (code, seconds))
+    t.ok(seconds < AT_ONCE_S, "%s: within %g s" % (name, AT_ONCE_S), "it took %.1f s" % seconds)
+    scene.close_sinks()
+    scene.open_sinks(0)
+    settle(t, scene, name, True)
+
+
+def hup_rotates(stage, t):
+    scene = Scene(stage, "hup", 0)
+    scene.engine.start()
+    scene.inject(1000)
+    old = scene.engine.log + ".1"
+    scene.wait_accepted(300)
+    os.rename(scene.engine.log, old)
+    time.sleep(0.2)
+    scene.engine.signal(signal.SIGHUP)
+    e2e.wait_for("a new log file", lambda: os.path.exists(scene.engine.log), 5)
+    time.sleep(0.3)
+    size = os.path.getsize(old)
+    held = [os.readlink("/proc/%d/fd/%s" % (scene.engine.pid, fd)) for fd in os.listdir("/proc/%d/fd" % scene.engine.pid)]
+    t.ok(old not in held, "HUP: the old log file is let go", " ".join(held))
+    scene.wait_accepted(600)
+    t.ok(os.path.getsize(old) == size, "HUP: nothing is added to the old file any more")
+    scene.stop_injector()
+    scene.engine.drain(30)
+    t.ok(scene.engine.stop() == 0, "HUP: TERM ends it with 0")
+    both = ledger.Log().read(old).read(scene.engine.log)
+    v = scene.verdict()
+    t.ok(both.sent == v.delivered, "HUP: both files together have one line for each delivery",
+         "%d lines, %d deliveries" % (both.sent, v.delivered))
+    t.ok(ledger.Log().read(scene.engine.log).sent > 0, "HUP: the new file is used")
+    t.ok(v.good() and v.duplicates == 0, "HUP: nothing lost, altered or repeated", v.line())
+
+
+def main():
+    t = tap.Tap("signals")
+    with e2e.Stage("signals") as stage:
+        t.case("TERM with mail in flight", term_drains, stage, t)
+        t.case("a second TERM", stuck, stage, t, "two-TERMs", [signal.SIGTERM, signal.SIGTERM])
+        t.case("INT", stuck, stage, t, "INT", [signal.SIGINT])
+        t.case("HUP", hup_rotates, stage, t)
+    return t.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
