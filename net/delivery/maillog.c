@@ -2,7 +2,6 @@
 
 #include "core/log.h"
 #include "core/reactor.h"
-#include "net/wire/address.h"
 
 #define RESOLUTION_MAX 6u
 
@@ -34,15 +33,28 @@ static void add_decimals(struct str *out, uint64_t us, unsigned digits)
 	}
 }
 
+static uint64_t unit_us(unsigned digits)
+{
+	uint64_t unit = 1000000;
+
+	while (digits-- > 0)
+		unit /= 10;
+	return unit;
+}
+
 void maillog_add_delay(struct str *out, uint64_t delay_ns, unsigned resolution)
 {
 	uint64_t us = delay_ns / NS_PER_US;
 	unsigned digits = 0;
 
+	if (us < unit_us(resolution)) {
+		str_add_char(out, '0');
+		return;
+	}
 	/* Two significant digits: none behind the point from 10 s on, one from 1 s, two from 0.1 s, three below ... */
 	for (uint64_t limit = 10000000; digits < resolution && us < limit; limit /= 10)
 		digits++;
-	add_decimals(out, us, digits);
+	add_decimals(out, us + unit_us(digits) / 2, digits);
 }
 
 static uint64_t since(uint64_t from, uint64_t to)
@@ -77,12 +89,14 @@ void maillog_rcpt(const struct attempt *a, const struct rcpt *r, enum maillog_st
 	static const char *const words[] = {
 		[MAILLOG_SENT] = "sent", [MAILLOG_DEFERRED] = "deferred", [MAILLOG_BOUNCED] = "bounced",
 	};
-	char storage[3072];
+	char storage[2 * LOG_FIELD_MAX + 1024];	/* address and reason; the relay is 320 octets at most, the rest less */
 	struct str line = STR(storage);
 
 	message_id_text(&line, a->job->msg->id);
 	str_add_cstr(&line, ": to=<");
-	address_unquote(&line, r->addr);
+	/* As it stands on the wire, quotes included (case 593): what is inside them cannot pass for another field (row LOG-01). */
+	str_add_cut(&line, r->addr, LOG_FIELD_MAX);
+	line.full = false;
 	str_add_cstr(&line, ">, relay=");
 	str_add(&line, slice_of(a->relay, a->relay_len));
 	if (a->conn_use > 1) {

@@ -15,6 +15,6 @@ void maillog_rcpt(const struct attempt *a, const struct rcpt *r, enum maillog_st
 /* Start only: delay_logging_resolution_limit, digits after the decimal point. */
 void maillog_start(unsigned resolution);
 
-/* A delay as Postfix prints it: two significant digits, at most resolution decimals, no trailing zeros; whole seconds from
- * 100 s on; 0 for less than the resolution (B 22.2). */
+/* A delay as Postfix prints it: rounded to two significant digits and at most resolution decimals, no trailing zeros; whole
+ * seconds from 10 s on; 0 for less than the resolution (B 22.2). */
 void maillog_add_delay(struct str *out, uint64_t delay_ns, unsigned resolution);

@@ -67,9 +67,9 @@ bool window_failure(struct window *w, const struct window_conf *conf)
 
 	if (w->dead)
 		return false;
-	w->failed_ppm += WINDOW_PPM / window_size(w);
-	/* A third of 1 is not 0.333333 three times: allow for what the division dropped. */
-	if (conf->failed_cohort_limit > 0 && w->failed_ppm + window_size(w) >= conf->failed_cohort_limit * WINDOW_PPM) {
+	/* Rounded up: a third of 1 is not 0.333333 three times. */
+	w->failed_ppm += (WINDOW_PPM + window_size(w) - 1) / window_size(w);
+	if (conf->failed_cohort_limit > 0 && w->failed_ppm >= conf->failed_cohort_limit * WINDOW_PPM) {
 		w->dead = true;
 		return true;
 	}
