@@ -109,6 +109,9 @@ void io_open(struct op *op, const char *path, int flags, unsigned mode);
 /* Memory inside io_arena is used registered (READ_FIXED, WRITE_FIXED), any other works too. res may be short. */
 void io_read(struct op *op, int file, void *buf, size_t len, uint64_t offset);
 void io_write(struct op *op, int file, const void *buf, size_t len, uint64_t offset);
+/* The same, and completes only when what was written is durable, as by io_fdatasync: one trip through the kernel instead of
+ * two. It says nothing about earlier writes. */
+void io_write_sync(struct op *op, int file, const void *buf, size_t len, uint64_t offset);
 void io_fdatasync(struct op *op, int file);
 void io_fsync(struct op *op, int file);
 void io_fallocate(struct op *op, int file, int mode, uint64_t offset, uint64_t len);

@@ -424,7 +424,7 @@ void io_read(struct op *op, int file, void *buf, size_t len, uint64_t offset)
 	op_started(op, sqe, true);
 }
 
-void io_write(struct op *op, int file, const void *buf, size_t len, uint64_t offset)
+static void start_write(struct op *op, int file, const void *buf, size_t len, uint64_t offset, int rw_flags)
 {
 	struct io_uring_sqe *sqe = op_start(op, KIND_WRITE);
 
@@ -435,7 +435,18 @@ void io_write(struct op *op, int file, const void *buf, size_t len, uint64_t off
 		io_uring_prep_write_fixed(sqe, file, buf, (unsigned)len, offset, 0);
 	else
 		io_uring_prep_write(sqe, file, buf, (unsigned)len, offset);
+	sqe->rw_flags = rw_flags;
 	op_started(op, sqe, true);
+}
+
+void io_write(struct op *op, int file, const void *buf, size_t len, uint64_t offset)
+{
+	start_write(op, file, buf, len, offset, 0);
+}
+
+void io_write_sync(struct op *op, int file, const void *buf, size_t len, uint64_t offset)
+{
+	start_write(op, file, buf, len, offset, RWF_DSYNC);
 }
 
 static void start_sync(struct op *op, enum op_kind kind, int file, unsigned flags)

@@ -77,9 +77,12 @@ enum journal_state {
 struct journal_flight {
 	struct op op;
 	bool on;
-	bool syncing;
+	bool syncing;			/* what completes next makes everything of this file durable */
+	bool unsynced;			/* a plain write of this file has completed before */
+	bool is_write;
 	struct journal_block *block;
 	uint32_t from;			/* in block: what is not written yet */
+	uint32_t to;
 	struct journal_block *last;
 	uint32_t last_to;
 	unsigned tries;

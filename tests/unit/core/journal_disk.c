@@ -39,6 +39,8 @@ struct change {
 
 struct request {
 	enum disk_op kind;
+	bool then_sync;		/* io_write_sync: the write comes first */
+	int written;		/* and this is what it answers when the sync is done */
 	struct op *op;
 	int file;
 	void *buf;
@@ -461,6 +463,13 @@ static void run_one(void)
 	} else {
 		res = execute(&r);
 	}
+	if (r.then_sync && res > 0) {
+		flight[flight_count] = (struct request){ .kind = DISK_FDATASYNC, .op = r.op, .file = r.file, .written = res };
+		flight_count++;
+		return;
+	}
+	if (res == 0 && r.written > 0)
+		res = r.written;
 	r.op->in_kernel = false;
 	r.op->fn(r.op, res);
 }
@@ -554,6 +563,13 @@ void io_write(struct op *op, int file, const void *buf, size_t len, uint64_t off
 	r->data = buf;
 	r->len = len;
 	r->offset = offset;
+}
+
+/* A write, and when that has been done, an fdatasync: for crashes and faults they are two operations. */
+void io_write_sync(struct op *op, int file, const void *buf, size_t len, uint64_t offset)
+{
+	io_write(op, file, buf, len, offset);
+	flight[flight_count - 1].then_sync = true;
 }
 
 void io_fdatasync(struct op *op, int file)
