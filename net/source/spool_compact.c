@@ -5,15 +5,15 @@
 #include "core/err.h"
 #include "core/log.h"
 
-/* Segments go in the order of writing, so one old message that is deferred for days would keep everything behind it. When
- * more than half of the disk space is dead, the messages of the oldest segment are written again at the end:
+/* Segments go in the order of writing, so one old message that is deferred for days would keep everything behind it.
+ * When more than half of the disk space is dead, the messages of the oldest segment are written again at the end:
  *
  *	content again, fragment by fragment -> durable
  *	envelope with the new places and the present state -> durable -> old hold released
  *
- * The second envelope replaces the first one in one step; killed before it is durable, the first one still holds. Nothing
- * about the message may be under way meanwhile, or the second envelope would forget it: only messages without attempts are
- * moved, and claims wait. */
+ * The second envelope replaces the first one in one step; killed before it is durable, the first one still holds.
+ * Nothing about the message may be under way meanwhile, or the second envelope would forget it: only messages without
+ * attempts are moved, and claims wait. */
 
 #define BITE_FRAGMENTS 16u	/* 1 MiB a turn */
 
@@ -36,13 +36,14 @@ static struct spool_message *pick(struct spool_journal *sj, uint32_t oldest)
 
 		if (m->hold != oldest || looked++ == SPOOL_COMPACT_LOOK)
 			return NULL;
-		if (m->state == SPOOL_MESSAGE_QUEUED && m->attempts == 0)
+		/* One without open recipients is about to end: word of its last job is on its way. */
+		if (m->state == SPOOL_MESSAGE_QUEUED && m->attempts == 0 && m->rcpts_open > 0)
 			return m;
 	}
 	return NULL;
 }
 
-/* --- the end of a move ---------------------------------------------------------------------------------------------------------------- */
+/* --- the end of a move -------------------------------------------------------------------------------------------- */
 
 static void mover_unpin(struct spool_mover *v)
 {
@@ -116,7 +117,7 @@ static void mover_on_put(struct spool_message *m, int err)
 	spool_compact_tend(sj);
 }
 
-/* --- copying ---------------------------------------------------------------------------------------------------------------------------- */
+/* --- copying ------------------------------------------------------------------------------------------------------ */
 
 /* When space is short, moving a small message is what frees a whole segment, and may use the reserve for it. */
 static enum journal_class class_of(const struct spool_journal *sj, const struct spool_message *m)
@@ -221,8 +222,8 @@ static void mover_on_content(struct journal_waiter *w, int err)
 	spool_envelope_put(v->m, v->fragments, class_of(sj, v->m), mover_on_put);
 }
 
-/* The copy of the content is durable before the envelope that names it is even written: of a batch that a power cut has torn,
- * the envelope might be what is left, and would take the place of a message that is whole. */
+/* The copy of the content is durable before the envelope that names it is even written: of a batch that a power cut has
+ * torn, the envelope might be what is left, and would take the place of a message that is whole. */
 static void mover_end(struct spool_journal *sj)
 {
 	sj->mover.waiter.fn = mover_on_content;

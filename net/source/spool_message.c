@@ -7,7 +7,7 @@
 
 #define FRAGMENTS_GROW_MIN 16u
 
-/* --- taking and putting ------------------------------------------------------------------------------------------------------- */
+/* --- taking and putting ------------------------------------------------------------------------------------------- */
 
 struct spool_message *spool_message_take(struct spool_journal *sj)
 {
@@ -72,6 +72,7 @@ void spool_message_put(struct spool_message **mp)
 	struct spool *s = m->journal->spool;
 
 	ASSERT(m->attempts == 0 && list_is_empty(&m->claims));
+	ASSERT(m->journal->mover.m != m);
 	leave_index(m);
 	put_jobs(m);
 	list_remove(&m->node);
@@ -89,7 +90,7 @@ void spool_message_put(struct spool_message **mp)
 	pool_put(&s->messages, mp);
 }
 
-/* --- content ------------------------------------------------------------------------------------------------------------------ */
+/* --- content ------------------------------------------------------------------------------------------------------ */
 
 struct journal_ref *spool_fragments_take(struct spool *s, uint32_t count)
 {
@@ -141,7 +142,7 @@ uint64_t spool_message_octets(const struct spool_message *m)
 	       spool_envelope_text(m);
 }
 
-/* --- recipients --------------------------------------------------------------------------------------------------------------- */
+/* --- recipients --------------------------------------------------------------------------------------------------- */
 
 int spool_message_set_sender(struct spool_message *m, struct slice sender, uint32_t rcpt_count, size_t rcpt_text)
 {
@@ -246,7 +247,7 @@ void spool_message_sort(struct spool_message *m)
 	}
 }
 
-/* --- jobs --------------------------------------------------------------------------------------------------------------------- */
+/* --- jobs --------------------------------------------------------------------------------------------------------- */
 
 /* nexthop is either somebody's lasting memory, or in storage and then to be kept. */
 static struct spool_job *take_job(struct spool_message *m, struct slice nexthop, const struct str *storage)
@@ -342,7 +343,7 @@ void spool_message_offer(struct spool_message *m)
 	}
 }
 
-/* --- the index ---------------------------------------------------------------------------------------------------------------- */
+/* --- the index ---------------------------------------------------------------------------------------------------- */
 
 static bool id_eq(const struct map_node *node, struct slice key)
 {
@@ -385,7 +386,7 @@ void spool_message_close_rcpt(struct spool_message *m, uint32_t i, enum rcpt_sta
 	metric_add(&spool_metric_queued_rcpts, -1);
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------------------------ */
+/* --- the end ------------------------------------------------------------------------------------------------------ */
 
 /* Row SPL-04: told once. */
 void spool_message_damage(struct spool_message *m)
