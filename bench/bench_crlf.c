@@ -59,7 +59,7 @@ static void bench_scan(struct gbench *b, int64_t arg)
 		struct slice span;
 		int r;
 
-		/* The text ends in the middle of a line or not at all: each round begins where the last one has ended. */
+		/* Each round goes on where the last one has ended, in the middle of a line or not. */
 		while ((r = crlf_feed(&c, &in, &span)) == CRLF_SPAN)
 			gbench_keep(span.ptr);
 		if (r != CRLF_MORE) {

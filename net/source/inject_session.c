@@ -1,8 +1,5 @@
 #include "net/source/inject_session.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
 #include "net/source/inject_impl.h"
 
 #define OFFERED	(SMTP_CAP_PIPELINING | SMTP_CAP_SIZE | SMTP_CAP_8BITMIME | SMTP_CAP_ENHANCEDSTATUSCODES | SMTP_CAP_CHUNKING)
@@ -111,15 +108,16 @@ int inject_common_init(struct inject_common *c, const struct params *params, str
 
 	*c = (struct inject_common){ .params = params, .spool = spool };
 	c->hostname = slice_head(slice_of_str(params->myhostname), RECEIVED_NAME_MAX);
-	c->rcpt_list = calloc(params->smtpd_recipient_limit, sizeof(*c->rcpt_list));
-	if (c->rcpt_list == NULL)
-		return -ENOMEM;
 	int r = pool_init(&c->rcpt_blocks, "inject_rcpts", INJECT_RCPT_BLOCK, 2 * connections + largest);
 
+	if (r < 0)
+		return r;
+	r = pool_init(&c->rcpt_lists, "inject_envelope", params->smtpd_recipient_limit * sizeof(*c->rcpt_list), 1);
 	if (r < 0) {
-		free(c->rcpt_list);
+		pool_done(&c->rcpt_blocks);
 		return r;
 	}
+	c->rcpt_list = pool_take(&c->rcpt_lists);
 	build_ehlo(c);
 	metric_register(&inject_metric_messages);
 	metric_register(&inject_metric_octets);
@@ -130,9 +128,9 @@ int inject_common_init(struct inject_common *c, const struct params *params, str
 
 void inject_common_done(struct inject_common *c)
 {
+	pool_put(&c->rcpt_lists, &c->rcpt_list);
+	pool_done(&c->rcpt_lists);
 	pool_done(&c->rcpt_blocks);
-	free(c->rcpt_list);
-	c->rcpt_list = NULL;
 }
 
 /* Names from DNS are not asked for: what a client is allowed depends on its address alone. */

@@ -48,6 +48,7 @@ ALLOWED = {
 	"core/journal.c": {"memory"},
 	"net/delivery/delivery.c": {"memory"},
 	"net/lookup/resolver.c": {"memory"},
+	"net/source/inject_smtp.c": {"memory"},
 	"net/source/spool.c": {"memory"},
 	# start and reload only: whole small files, the lock of a directory and the pause before it is tried again
 	"core/file.c": {"files", "bytes", "memory", "time"},

@@ -23,11 +23,10 @@ static struct list room_waiters;
 
 void fake_spool_reset(void)
 {
-	for (unsigned i = 0; i < DRAFTS_MAX && drafts[i] != NULL; i++) {
-		free(drafts[i]);
-		drafts[i] = NULL;
-	}
-	memset(&fake_spool, 0, sizeof(fake_spool));
+	for (unsigned i = 0; i < DRAFTS_MAX && drafts[i] != NULL; i++)
+		drafts[i]->used = false;
+	memset(&fake_spool.count, 0, offsetof(struct fake_spool, log) - offsetof(struct fake_spool, count));
+	fake_spool.log[0] = '\0';
 	list_init(&room_waiters);
 }
 
@@ -40,6 +39,7 @@ static struct spool_draft *take_draft(void)
 		if (!drafts[i]->used) {
 			struct fake_message *m = &drafts[i]->message;
 
+			/* The content is written before it is read. */
 			drafts[i]->used = true;
 			drafts[i]->committing = false;
 			m->content_len = 0;
@@ -145,7 +145,8 @@ static void finish(struct spool_draft *draft)
 	if (err == 0) {
 		if (!fake_spool.forgets) {
 			ASSERT(fake_spool.count < FAKE_MESSAGES);
-			memcpy(&fake_spool.messages[fake_spool.count++], &draft->message, sizeof(draft->message));
+			memcpy(&fake_spool.messages[fake_spool.count++], &draft->message,
+			       offsetof(struct fake_message, content) + draft->message.content_len);
 		}
 		fake_spool.total++;
 	}

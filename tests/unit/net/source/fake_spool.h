@@ -22,9 +22,9 @@ struct fake_message {
 	uint32_t rcpt_count;
 	uint32_t facts;
 	uint64_t size;
-	char content[FAKE_CONTENT];
-	size_t content_len;
 	unsigned writes;
+	size_t content_len;
+	char content[FAKE_CONTENT];
 };
 
 struct fake_spool {
@@ -44,8 +44,8 @@ struct fake_spool {
 	unsigned writes_until_err;
 	unsigned no_room;		/* so many writes say -ENOBUFS */
 	int commit_err;
-	char log[KIB(64)];		/* lines since fake_spool_reset, the oldest kept */
 	size_t log_len;
+	char log[KIB(64)];		/* lines since fake_spool_reset, the oldest kept; ended by NUL */
 };
 
 extern struct fake_spool fake_spool;

@@ -340,8 +340,8 @@ static const char *const dialogues[] = {
 	"|EHLO x\r\n|MAIL FROM:<a@test>\r\n|RCPT TO:<b@test>\r\n|DATA\r\n|..\r\n\r\n.\r\n|QUIT\r\n",
 	"|EHLO x\r\n|MAIL FROM:<a@test>\r\nRCPT TO:<b@test>\r\nBDAT 3\r\nabcBDAT 4 LAST\r\n.\r\nxQUIT\r\n",
 	"|HELO x\r\n|MAIL FROM:<a@test>\r\n|RCPT TO:<b@test>\r\n|DATA\r\n|x\r\n.\r\n|RSET\r\n|QUIT\r\n",
-	"|EHLO x\r\n|MAIL FROM:<a@test>\r\nRCPT TO:<b@test>\r\nDATA\r\n|1\r\n.\r\nMAIL FROM:<a@test>\r\nRCPT TO:<b@test>\r\nDATA\r\n"
-	"|2\r\n.\r\nQUIT\r\n",
+	("|EHLO x\r\n|MAIL FROM:<a@test>\r\nRCPT TO:<b@test>\r\nDATA\r\n|1\r\n.\r\nMAIL FROM:<a@test>\r\nRCPT TO:<b@test>\r\nDATA\r\n"
+	 "|2\r\n.\r\nQUIT\r\n"),
 };
 
 /* Messages that are whole within the first len octets: an independent look at the dialogue. */

@@ -1,0 +1,391 @@
+/* fuzz_inject.c - an injecting client's octets, against a model of the dialogue (row FZ-07)
+ *
+ * The first four octets choose the settings, how the rest is cut, and when the spool has no room. Claims: the messages
+ * that become durable are those of the model, with its content, envelope and facts; nothing is held or open at the end;
+ * every reply is a line of SMTP; no octet of the input is read behind its end.
+ *
+ * The model knows all pieces beforehand and is slow: one loop over lines, content by the reference of net/mail/crlf.
+ */
+#include <stdlib.h>
+
+/* The stand-in for spool and log belongs to the unit tests; here it is part of the target. */
+#include "tests/unit/net/mail/crlf_reference.h"
+#include "tests/unit/net/source/fake_spool.c"
+
+#include "net/source/inject_session.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define OFFERED	(SMTP_CAP_PIPELINING | SMTP_CAP_SIZE | SMTP_CAP_8BITMIME | SMTP_CAP_ENHANCEDSTATUSCODES | SMTP_CAP_CHUNKING)
+#define MESSAGES_MAX	(FAKE_MESSAGES - 4)
+#define LIMIT		300u
+#define HOPS		3u
+
+static struct addr_net home;
+static struct params params;
+static struct inject_common common;
+static struct inject_session session;
+
+/* --- the model ------------------------------------------------------------------------------------ */
+
+struct model_message {
+	size_t body;		/* in bodies */
+	size_t body_len;
+	uint32_t facts;
+	uint32_t rcpts;
+};
+
+static struct model {
+	struct slice in;	/* all of it */
+	size_t at;
+	size_t piece;		/* octets a piece; 0: one piece */
+	bool normalise;
+	bool trusted;
+	uint64_t limit;
+
+	bool closed;
+	bool greeted;
+	bool esmtp;
+	bool has_mail;
+	bool body_8bit;
+	uint32_t rcpts;
+	bool in_bdat;		/* between chunks */
+	bool bdat_failed;
+	unsigned garbage;
+	size_t chunks_len;
+	char chunks[KIB(64)];
+
+	unsigned count;
+	struct model_message messages[FAKE_MESSAGES];
+	size_t bodies_len;
+	char bodies[MIB(1)];
+} model;
+
+static void model_reset_transaction(void)
+{
+	model.has_mail = false;
+	model.body_8bit = false;
+	model.rcpts = 0;
+	model.in_bdat = false;
+	model.bdat_failed = false;
+	model.chunks_len = 0;
+}
+
+/* Does something follow in the same piece as the octet before at? */
+static bool model_more_in_piece(void)
+{
+	size_t last = model.at - 1;
+	size_t end = model.piece == 0 ? model.in.len : MIN((last / model.piece + 1) * model.piece, model.in.len);
+
+	return model.at < end;
+}
+
+static bool model_hops(struct slice body)
+{
+	struct received_counter counter = { 0 };
+
+	received_counter_feed(&counter, body);
+	return counter.count >= HOPS;
+}
+
+static void model_message(const struct crlf_reference *r, struct slice body)
+{
+	if ((model.limit > 0 && body.len - r->stuffing > model.limit) || model_hops(body))
+		return;
+	if (model.count >= MESSAGES_MAX) {
+		model.count++;
+		model.closed = true;
+		return;
+	}
+	model.messages[model.count++] = (struct model_message){
+		.body = model.bodies_len,
+		.body_len = body.len,
+		.facts = r->facts | (model.body_8bit ? MESSAGE_BODY_8BITMIME : 0),
+		.rcpts = model.rcpts,
+	};
+	model.bodies_len += body.len;
+}
+
+static struct str model_space(size_t len)
+{
+	ASSERT(model.bodies_len + 2 * len + 4 <= sizeof(model.bodies));
+	return str_over(model.bodies + model.bodies_len, 2 * len + 4);
+}
+
+static void model_data(void)
+{
+	struct slice rest = slice_of(model.in.ptr + model.at, model.in.len - model.at);
+	struct str out = model_space(rest.len);
+	struct crlf_reference r = crlf_reference_run(CRLF_DATA, model.normalise, rest, false, &out);
+
+	if (r.result != CRLF_END) {
+		model.closed = true;		/* refused, or the input is over */
+		return;
+	}
+	model.at += r.consumed;
+	model_message(&r, str_slice(&out));
+	model_reset_transaction();
+}
+
+static void model_bdat(const struct smtp_command *cmd)
+{
+	struct crlf_reference r;
+	size_t before;
+
+	if (model.rcpts == 0 || model.bdat_failed) {
+		model_reset_transaction();
+		model.bdat_failed = !cmd->chunk_last;
+		model.at += (size_t)min_u64(cmd->chunk_size, model.in.len - model.at);
+		return;
+	}
+	struct str out = model_space(model.chunks_len + model.in.len - model.at);
+
+	r = crlf_reference_run(CRLF_BDAT, model.normalise, slice_of(model.chunks, model.chunks_len), false, &out);
+	before = out.len - (size_t)r.stuffing;
+	if (model.limit > 0 && (cmd->chunk_size > model.limit || before > model.limit - cmd->chunk_size)) {
+		model_reset_transaction();
+		model.bdat_failed = !cmd->chunk_last;
+		model.at += (size_t)min_u64(cmd->chunk_size, model.in.len - model.at);
+		return;
+	}
+	size_t len = (size_t)min_u64(cmd->chunk_size, model.in.len - model.at);
+
+	memcpy(model.chunks + model.chunks_len, model.in.ptr + model.at, len);
+	model.chunks_len += len;
+	model.at += len;
+	model.in_bdat = true;
+	bool whole = len == cmd->chunk_size;
+
+	str_clear(&out);
+	r = crlf_reference_run(CRLF_BDAT, model.normalise, slice_of(model.chunks, model.chunks_len),
+			       whole && cmd->chunk_last, &out);
+	if (r.result == ERR_PROTO || !whole) {
+		model.closed = true;
+	} else if (cmd->chunk_last) {
+		model_message(&r, str_slice(&out));
+		model_reset_transaction();
+	}
+}
+
+static void model_command(const struct smtp_command *cmd)
+{
+	bool between = model.in_bdat || model.bdat_failed;
+
+	switch (cmd->verb) {
+	case SMTP_VERB_HELO:
+	case SMTP_VERB_EHLO:
+		model_reset_transaction();
+		model.greeted = true;
+		model.esmtp = cmd->verb == SMTP_VERB_EHLO;
+		break;
+	case SMTP_VERB_MAIL:
+		if (!model.greeted || model.has_mail || between || (model.limit > 0 && cmd->size > model.limit))
+			break;
+		model.has_mail = true;
+		model.body_8bit = cmd->body == SMTP_BODY_8BITMIME;
+		break;
+	case SMTP_VERB_RCPT:
+		if (model.has_mail && !between && model.trusted && model.rcpts < params.smtpd_recipient_limit)
+			model.rcpts++;
+		break;
+	case SMTP_VERB_DATA:
+		if (model.rcpts > 0 && !between)
+			model_data();
+		break;
+	case SMTP_VERB_BDAT:
+		model_bdat(cmd);
+		break;
+	case SMTP_VERB_RSET:
+		model_reset_transaction();
+		break;
+	case SMTP_VERB_QUIT:
+		model.closed = true;
+		break;
+	default:
+		break;
+	}
+}
+
+/* Octets that a command line cannot have. */
+static bool model_line_is_bad(struct slice line, bool has_cr)
+{
+	return (!has_cr && !model.normalise) || line.len > SMTP_LINE_MAX || slice_find_char(line, 0, '\r') >= 0 ||
+	       slice_find_char(line, 0, '\0') >= 0;
+}
+
+static bool model_is_text(struct slice line)
+{
+	for (size_t i = 0; i < line.len; i++)
+		if ((unsigned char)line.ptr[i] < ' ' || (unsigned char)line.ptr[i] > '~')
+			return false;
+	return true;
+}
+
+static void model_line(struct slice line, bool has_cr)
+{
+	struct smtp_command cmd;
+
+	if (model_line_is_bad(line, has_cr)) {
+		model.closed = ++model.garbage == 3;
+		return;
+	}
+	enum smtp_command_error error = smtp_command_parse(line, model.esmtp ? OFFERED : 0, &cmd);
+	bool early = model_more_in_piece() && cmd.verb != SMTP_VERB_QUIT && (!model.esmtp || cmd.verb == SMTP_VERB_DATA);
+
+	if (error == SMTP_COMMAND_FOREIGN || early)
+		model.closed = true;
+	else if (error == SMTP_COMMAND_OK)
+		model_command(&cmd);
+	else if (cmd.verb == SMTP_VERB_BDAT)
+		model.closed = true;
+	else if (error == SMTP_COMMAND_UNKNOWN && !model_is_text(line))
+		model.closed = ++model.garbage == 3;
+}
+
+static void model_run(struct slice in)
+{
+	while (model.at < in.len && !model.closed) {
+		ptrdiff_t lf = slice_find_char(in, model.at, '\n');
+
+		if (lf < 0)
+			return;
+		struct slice line = slice_of(in.ptr + model.at, (size_t)lf - model.at);
+		bool has_cr = line.len > 0 && line.ptr[line.len - 1] == '\r';
+
+		line.len -= has_cr;
+		model.at = (size_t)lf + 1;
+		model_line(line, has_cr);
+	}
+}
+
+/* --- the session ------------------------------------------------------------------------------------ */
+
+static void on_resume(struct inject_session *s)
+{
+	ASSERT(s == &session);
+}
+
+static void check_replies(void)
+{
+	struct slice out = str_slice(&session.out);
+
+	while (out.len > 0) {
+		ptrdiff_t lf = slice_find_char(out, 0, '\n');
+
+		ASSERT(lf >= 4 && out.ptr[lf - 1] == '\r');
+		ASSERT(out.ptr[0] >= '2' && out.ptr[0] <= '5' && (out.ptr[3] == ' ' || out.ptr[3] == '-'));
+		ASSERT(slice_find_char(slice_head(out, (size_t)lf), 0, '\r') == lf - 1);
+		slice_skip(&out, (size_t)lf + 1);
+	}
+	str_clear(&session.out);
+}
+
+static void end_waiting(void)
+{
+	if (session.state == INJECT_COMMIT)
+		ASSERT(fake_spool_finish() == 1);
+	else if (session.wait == INJECT_WAIT_ROOM)
+		ASSERT(fake_spool_give_room());
+	check_replies();
+	inject_session_on_out(&session);
+}
+
+/* At the very end of its memory, which stays until the session does not need it any more. */
+static void feed_piece(struct slice piece, char *end)
+{
+	struct slice in = slice_of(end - piece.len, piece.len);
+
+	memcpy(end - piece.len, piece.ptr, piece.len);
+	for (;;) {
+		while (inject_session_is_waiting(&session))
+			end_waiting();
+		if (in.len == 0)
+			break;
+		(void)inject_session_feed(&session, &in, 0);
+	}
+	check_replies();
+}
+
+static void prepare(const uint8_t *settings)
+{
+	struct addr peer;
+
+	fake_spool_reset();
+	params.smtpd_forbid_bare_newline = settings[0] & 1 ? BARE_NEWLINE_NORMALIZE : BARE_NEWLINE_REJECT;
+	/* A limit that normalised content may cross in the middle of a chunk is no business of the model. */
+	params.message_size_limit = settings[0] & 2 && !(settings[0] & 1) ? LIMIT : 0;
+	fake_spool.no_room = settings[2] & 7;
+	memset(&model, 0, offsetof(struct model, chunks));
+	model.count = 0;
+	model.bodies_len = 0;
+	model.normalise = settings[0] & 1;
+	model.limit = params.message_size_limit;
+	model.trusted = !(settings[0] & 4);
+	model.piece = settings[1] & 0x3f;
+	if (addr_parse_endpoint(model.trusted ? SLICE("127.0.0.1:25") : SLICE("192.0.2.1:25"), &peer) < 0)
+		UNREACHABLE();
+	inject_session_init(&session, &common, &peer);
+	session.on_resume = on_resume;
+	inject_session_greet(&session);
+	check_replies();
+}
+
+static void start(void)
+{
+	if (addr_net_parse(SLICE("127.0.0.0/8"), &home) < 0)
+		UNREACHABLE();
+	params = (struct params){
+		.myhostname = "mx.test",
+		.mynetworks = { &home, 1 },
+		.smtpd_recipient_limit = 5,
+		.smtpd_hard_error_limit = UINT32_MAX,
+		.hopcount_limit = HOPS,
+	};
+	if (inject_common_init(&common, &params, NULL, 4) < 0)
+		UNREACHABLE();
+}
+
+static void compare(void)
+{
+	ASSERT(fake_spool.total == model.count);
+	ASSERT(fake_spool.count == model.count);
+	for (unsigned i = 0; i < model.count; i++) {
+		const struct model_message *want = &model.messages[i];
+		const struct fake_message *got = &fake_spool.messages[i];
+
+		ASSERT(slice_eq(fake_spool_body(got), slice_of(model.bodies + want->body, want->body_len)));
+		ASSERT(got->facts == want->facts);
+		ASSERT(got->rcpt_count == want->rcpts);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (size < 4 || size > KIB(32))
+		return 0;
+	if (common.params == NULL)
+		start();
+	struct slice in = slice_of(data + 4, size - 4);
+
+	prepare(data);
+	model.in = in;
+	model_run(in);
+	if (model.count > MESSAGES_MAX)
+		return 0;
+	size_t piece_max = model.piece == 0 ? in.len : MIN(model.piece, in.len);
+	char *memory = malloc(piece_max > 0 ? piece_max : 1);
+
+	ASSERT(memory != NULL);
+	for (size_t at = 0; at < in.len;) {
+		size_t n = MIN(piece_max, in.len - at);
+
+		feed_piece(slice_of(in.ptr + at, n), memory + piece_max);
+		at += n;
+	}
+	free(memory);
+	compare();
+	inject_session_done(&session);
+	ASSERT(fake_spool.drafts == 0 && fake_spool.committing == 0 && fake_spool.waiting_for_room == 0);
+	ASSERT(common.rcpt_blocks.used == 0);
+	return 0;
+}
