@@ -1,4 +1,4 @@
-#include "net/source/spool_impl.h"
+#include "net/source/spool.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -6,6 +6,7 @@
 #include "core/err.h"
 #include "core/log.h"
 #include "net/source/spool_dir.h"
+#include "net/source/spool_impl.h"
 
 struct metric spool_metric_accepted = METRIC_COUNTER("ringpost_accepted_total", "messages accepted");
 struct metric spool_metric_accepted_rcpts = METRIC_COUNTER("ringpost_accepted_recipients_total", "recipients accepted");
@@ -13,22 +14,23 @@ struct metric spool_metric_sent = METRIC_COUNTER("ringpost_sent_total", "recipie
 struct metric spool_metric_bounced = METRIC_COUNTER("ringpost_bounced_total", "recipients failed for good");
 struct metric spool_metric_deferred = METRIC_COUNTER("ringpost_deferred_total", "deferrals of recipients");
 struct metric spool_metric_ambiguous =
-	METRIC_COUNTER("ringpost_ambiguous_redelivery_total", "recipients tried again that may have been delivered already");
+	METRIC_COUNTER("ringpost_ambiguous_redelivery_total", "recipients tried again that may have it already");
 struct metric spool_metric_queued = METRIC_GAUGE("ringpost_queued", "messages in the queue");
 struct metric spool_metric_queued_rcpts = METRIC_GAUGE("ringpost_queued_recipients", "recipients in the queue");
 struct metric spool_metric_damaged =
 	METRIC_COUNTER("ringpost_spool_damaged_total", "messages kept aside because their content is damaged");
-struct metric spool_metric_recovered = METRIC_COUNTER("ringpost_spool_recovered_total", "messages found in the spool at start");
+struct metric spool_metric_recovered =
+	METRIC_COUNTER("ringpost_spool_recovered_total", "messages found in the spool at start");
 struct metric spool_metric_moved =
 	METRIC_COUNTER("ringpost_spool_moved_total", "messages written again so that old segments could go");
 
 static void tend_on_timer(struct wheel_timer *timer);
 
-/* --- sizes ------------------------------------------------------------------------------------------------------------------------ */
+/* --- sizes -------------------------------------------------------------------------------------------------------- */
 
-/* Each core gets its share; what recovery needs beyond it is in spool_new. Address space is cheap, memory is touched on use:
- * 2 KiB an envelope covers 20 recipients, and 256 MiB some very large ones. Two windows an attempt are 128 KiB, and as many
- * attempts as sessions would be more than any machine wants to read at one time: 64 MiB are 512 attempts. */
+/* Each core gets its share; what recovery needs beyond it is in spool_new. Address space is cheap, memory is touched on
+ * use: 2 KiB an envelope covers 20 recipients, and 256 MiB some very large ones. Two windows an attempt are 128 KiB,
+ * and as many attempts as sessions would be more than a machine wants to read at one time: 64 MiB are 512 of them. */
 void spool_conf_from_params(const struct params *params, unsigned core, unsigned cores, struct spool_conf *ret_conf)
 {
 	const size_t messages = params->queue_message_limit / cores + (core < params->queue_message_limit % cores);
@@ -74,7 +76,7 @@ const char *spool_id_cstr(uint64_t id, char text[MESSAGE_ID_TEXT_MAX])
 	return str_cstr(&s);
 }
 
-/* --- ids -------------------------------------------------------------------------------------------------------------------------- */
+/* --- ids ---------------------------------------------------------------------------------------------------------- */
 
 static void ids_on_commit(struct journal_waiter *w, int err)
 {
@@ -102,8 +104,8 @@ static void ids_on_commit(struct journal_waiter *w, int err)
 	s->conf.ready(s, 0, s->conf.context);
 }
 
-/* A bound is durable before any id beyond the last one is given away; and it moves along with the segments, or the oldest of
- * them would stay for its sake. */
+/* A bound is durable before any id beyond the last one is given away; and it moves along with the segments, or the
+ * oldest of them would stay for its sake. */
 void spool_ids_tend(struct spool_journal *sj)
 {
 	const uint32_t active = journal_usage(sj->journal).active_segment;
@@ -126,17 +128,29 @@ void spool_ids_tend(struct spool_journal *sj)
 	journal_commit(sj->journal, &sj->ids_waiter);
 }
 
-/* The clock only serves to be far from the ids of a spool that was removed; what the records say always wins (row SPL-10). */
+/* The clock only serves to be far from the ids of a spool that was removed; what the records say always wins (row
+ * SPL-10). */
 static void ids_begin(struct spool_journal *sj)
 {
 	sj->id_next = max_u64(sj->id_next, reactor_wall_now() >> SPOOL_ID_CLOCK_SHIFT);
 	spool_ids_tend(sj);
 }
 
-/* --- opening ---------------------------------------------------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------------------------------------ */
+
+/* A counter that only a hostile hand can have written: what we give away behind it, no start would believe. */
+static int check_ids(const struct spool_journal *sj)
+{
+	if (sj->id_next < SPOOL_ID_COUNTER_MAX - 2 * SPOOL_IDS_AHEAD)
+		return 0;
+	log_line(LOG_LEVEL_FATAL, "qmgr", "fatal: %s: its records use up all ids: not touched", sj->dir);
+	return -EOVERFLOW;
+}
 
 static void all_opened(struct spool *s)
 {
+	for (unsigned i = 0; i < s->journal_count && s->open_err == 0; i++)
+		s->open_err = check_ids(s->journals[i]);
 	if (s->open_err < 0) {
 		s->conf.ready(s, s->open_err, s->conf.context);
 		return;
@@ -171,7 +185,8 @@ static void on_space(struct journal *j, bool is_short, int err, void *context)
 		return;
 	s->space_short = is_short;
 	if (is_short)
-		log_line(LOG_LEVEL_ERROR, "qmgr", "error: %s: no room for new mail (%s): refusing it with 452", sj->dir, err_text(err));
+		log_line(LOG_LEVEL_ERROR, "qmgr", "error: %s: no room for new mail (%s): refusing it with 452", sj->dir,
+			 err_text(err));
 	else
 		log_line(LOG_LEVEL_INFO, "qmgr", "%s: room again: new mail is welcome", sj->dir);
 }
@@ -184,7 +199,7 @@ void spool_open(struct spool *s)
 		journal_open(s->journals[i]->journal);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 static int take_memory(struct spool *s)
 {
@@ -212,7 +227,8 @@ static struct spool_journal *journal_take(struct spool *s, unsigned index)
 		.memory = index == s->conf.core ? s->conf.journal_memory : SPOOL_ADOPTED_MEMORY,
 	};
 	const struct journal_events events = {
-		.replay = spool_replay, .damage = spool_replay_damage, .ready = on_ready, .space = on_space, .context = sj,
+		.replay = spool_replay, .damage = spool_replay_damage,
+		.ready = on_ready, .space = on_space, .context = sj,
 	};
 
 	if (sj == NULL)
@@ -299,7 +315,7 @@ static void tend_on_timer(struct wheel_timer *timer)
 	timer_arm_in(&s->tend, SPOOL_TEND_NS);
 }
 
-/* --- the end ---------------------------------------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------------------------------ */
 
 static void on_closed(struct journal *j, void *context)
 {
@@ -367,6 +383,7 @@ static void forget_journal(struct spool *s, struct spool_journal *sj)
 	slab_put(&s->memory, &sj->part_text, sj->part_total);
 	if (v->m != NULL && v->fragments != NULL)
 		spool_fragments_put(s, &v->fragments, v->m->fragment_count);
+	v->m = NULL;
 	forget_messages(&sj->live);
 	forget_messages(&sj->drafts);
 	forget_messages(&sj->damaged);

@@ -1,22 +1,22 @@
 /* spool.h - the durable queue of one core: accepts messages, offers jobs, claims, settles, recovers
  *
- *	accept	spool_message_begin -> spool_message_write ... -> spool_message_commit -> durable: the waiter hears the id
+ *	accept	spool_message_begin -> spool_message_write ... -> spool_message_commit -> durable: the waiter hears
  *	deliver	job -> delivery_offer; spool_source answers claim, release, settle and finish for every core's attempts
  *	restart	spool_open replays the journals and offers what is not settled
  *
- * Content and envelope live in journals (core/journal.h), one for each core that ever was: journal-<k> is written to by core
- * k, and settled by core k modulo the number of cores when worker_threads was lowered. Memory holds an index: envelope,
- * places of the content, jobs.
+ * Content and envelope live in journals (core/journal.h), one for each core that ever was: journal-<k> is written to by
+ * core k, and settled by core k modulo the number of cores when worker_threads was lowered. Memory holds an index:
+ * envelope, places of the content, jobs.
  *
- * durable  the waiter's 0, and nothing else, means accepted (P1); an outcome is logged, counted and told to delivery only
- *          after its record is durable (P2); an attempt whose end is not on disk is counted and logged as ambiguous (P3);
- *          content that does not match its checksum is never sent, and its message is kept aside (P4)
+ * durable  the waiter's 0, and nothing else, means accepted (P1); an outcome is logged, counted and told to delivery
+ *          only after its record is durable (P2); an attempt whose end is not on disk is counted and logged as
+ *          ambiguous (P3); content that does not match its checksum is never sent, and its message is kept aside (P4)
  * ids      never used twice in the life of a spool, whatever the clock does (row SPL-10)
- * bounds   conf.message_limit messages are accepted; SPOOL_FRAGMENT_MAX octets a write, SPOOL_FRAGMENTS_MAX writes a message,
- *          MESSAGE_RCPTS_MAX recipients; conf.read_memory octets for content that is no longer in the journal's blocks
+ * bounds   conf.message_limit messages are accepted; SPOOL_FRAGMENT_MAX octets a write, SPOOL_FRAGMENTS_MAX writes a
+ *          message, MESSAGE_RCPTS_MAX recipients; conf.read_memory octets for content no longer in the journal's blocks
  * memory   everything is reserved in spool_new; recovery may hold SPOOL_RECOVERY_FACTOR times what is accepted
- * errors   -ENOBUFS: wait (spool_wait_room), or the queue is full; -ENOSPC: no disk space for new mail; -EIO: the journal
- *          failed and is being replaced
+ * errors   -ENOBUFS: wait (spool_wait_room), or the queue is full; -ENOSPC: no disk space for new mail; -EIO: the
+ *          journal failed and is being replaced
  * thread   one home core, except the functions in spool_source, which belong to the attempt's core
  */
 #pragma once
@@ -67,14 +67,15 @@ struct spool *spool_new(const struct spool_conf *conf);
 /* Recovers, asynchronously; conf.ready tells the end. */
 void spool_open(struct spool *s);
 
-/* Writes out what is pending and closes the journals. No draft may be open and no attempt claimed, or they end as if we had
- * been killed: drafts vanish, attempts become ambiguous. */
+/* Writes out what is pending and closes the journals. No draft may be open and no attempt claimed, or they end as if we
+ * had been killed: drafts vanish, attempts become ambiguous. */
 void spool_close(struct spool *s, void (*done)(struct spool *s, void *context), void *context);
 
-/* Gives all memory back, whatever is still queued: after spool_close, or instead of it. Delivery must not look any more. */
+/* Gives all memory back, whatever is still queued: after spool_close, or when spool_open was never called. Delivery
+ * must not look any more. */
 void spool_free(struct spool **s);
 
-/* --- accepting, on the home core ---------------------------------------------------------------------------------------------- */
+/* --- accepting, on the home core ---------------------------------------------------------------------------------- */
 
 /* A new message. 0; -ENOBUFS: the queue is full; -ENOSPC, -EIO as above. */
 int spool_message_begin(struct spool *s, struct spool_draft **ret_draft);
@@ -98,14 +99,15 @@ struct spool_envelope {
 #define SPOOL_ADDR_MAX 1024u		/* of a sender or recipient; RFC 5321 4.5.3.1 asks for 256 */
 
 struct spool_waiter {
-	/* Exactly once, never inside spool_message_commit. 0: durable and queued under this id. Otherwise nothing is queued:
-	 * -ENOSPC, -ENOBUFS (no room in memory for this envelope), -EIO. */
+	/* Exactly once, never inside spool_message_commit. 0: durable and queued under this id. Otherwise nothing is
+	 * queued: -ENOSPC, -ENOBUFS (no room in memory for this envelope), -EIO. */
 	void (*fn)(struct spool_waiter *waiter, int err, uint64_t id);
 };
 
-/* Ends the draft: it is not the caller's any more. The envelope is copied. The waiter must stay put until its call. Waits for
- * journal room by itself. */
-void spool_message_commit(struct spool_draft *draft, const struct spool_envelope *envelope, struct spool_waiter *waiter);
+/* Ends the draft: it is not the caller's any more. The envelope is copied. The waiter must stay put until its call.
+ * Waits for journal room by itself. */
+void spool_message_commit(struct spool_draft *draft, const struct spool_envelope *envelope,
+			  struct spool_waiter *waiter);
 
 /* Ends the draft without a trace. Clears the caller's pointer; NULL is accepted. */
 void spool_message_abort(struct spool_draft **draft);
@@ -117,10 +119,10 @@ void spool_wait_cancel(struct journal_waiter *waiter);
 /* Is new mail welcome now? 0, or what spool_message_begin would say. */
 int spool_accepts(const struct spool *s);
 
-/* --- delivering --------------------------------------------------------------------------------------------------------------- */
+/* --- delivering --------------------------------------------------------------------------------------------------- */
 
-/* For delivery. A message whose content is damaged answers ERR_CORRUPT to a claim or in a settle: then the job has to be given
- * back with finish although recipients are open; the message is kept aside and not tried again. */
+/* For delivery. A message whose content is damaged answers ERR_CORRUPT to a claim or in a settle: then the job has to
+ * be given back with finish although recipients are open; the message is kept aside and not tried again. */
 extern const struct source spool_source;
 
 /* What this core holds. */

@@ -92,7 +92,7 @@ int spool_message_write(struct spool_draft *draft, const struct slice *parts, un
 	return spool_message_add_fragment(m, ref);
 }
 
-/* --- the end of a draft --------------------------------------------------------------------------------------------------------- */
+/* --- the end of a draft ------------------------------------------------------------------------------------------- */
 
 static void log_accepted(const struct spool_message *m)
 {
@@ -101,8 +101,8 @@ static void log_accepted(const struct spool_message *m)
 	struct str s = STR(sender);
 
 	str_add_printable(&s, m->msg.sender, sizeof(sender));
-	log_line(LOG_LEVEL_INFO, "qmgr", "%s: from=<%.*s>, size=%llu, nrcpt=%u (queue active)", spool_id_cstr(m->msg.id, id),
-		 (int)s.len, s.ptr, (unsigned long long)m->msg.size, m->msg.rcpt_count);
+	log_line(LOG_LEVEL_INFO, "qmgr", "%s: from=<%.*s>, size=%llu, nrcpt=%u (queue active)",
+		 spool_id_cstr(m->msg.id, id), (int)s.len, s.ptr, (unsigned long long)m->msg.size, m->msg.rcpt_count);
 }
 
 static void accept_fail(struct spool_message *m, int err)

@@ -13,13 +13,13 @@
  *	settle		note: SETTLE -------->		outcomes durable, logged
  *	delivery_on_settled	<--------		note
  *
- * The note is away on one errand at a time; what comes up meanwhile waits in fields of the destination's core. So whatever
- * an attempt holds has one reader or writer at every moment: whoever has the note. */
+ * The note is away on one errand at a time; what comes up meanwhile waits in fields of the destination's core. So
+ * whatever an attempt holds has one reader or writer at every moment: whoever has the note. */
 
 static void home_on_note(struct note *note);
 static void destination_on_note(struct note *note);
 
-/* --- on the destination's core ---------------------------------------------------------------------------------------------------- */
+/* --- on the destination's core ------------------------------------------------------------------------------------ */
 
 static void send_errand(struct attempt *a, enum spool_errand kind, uint8_t windows)
 {
@@ -177,7 +177,7 @@ static void destination_on_note(struct note *note)
 	UNREACHABLE();
 }
 
-/* --- on the home core ------------------------------------------------------------------------------------------------------------- */
+/* --- on the home core --------------------------------------------------------------------------------------------- */
 
 /* From here on the attempt is not ours to look at. */
 void spool_attempt_answer(struct attempt *a, int err, uint8_t windows)
@@ -351,7 +351,7 @@ void spool_claims_resume(struct spool_message *m)
 		spool_claim_start(container_of(list_entry(node, struct note, node), struct attempt, note));
 }
 
-/* --- fetching --------------------------------------------------------------------------------------------------------------------- */
+/* --- fetching ----------------------------------------------------------------------------------------------------- */
 
 static void fetch_on_window(struct spool_attempt *p, int err)
 {

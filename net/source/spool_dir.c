@@ -54,7 +54,7 @@ uint64_t spool_dir_journals(const char *path)
 	return io_list_dir(path, take_name, &journals) == 0 ? journals : 0;
 }
 
-/* --- opening ---------------------------------------------------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------------------------------------ */
 
 static int why(struct str *ret_why, int err, const char *path, const char *words)
 {
@@ -70,11 +70,11 @@ static int check_dir(const char *path, struct str *ret_why)
 	case 0:
 		return 0;
 	case -ENOENT:
-		return why(ret_why, r, path, "there is no such directory: create it (mode 0700, owned by the user we run as)");
+		return why(ret_why, r, path, "there is no such directory: create it (mode 0700, owned by our user)");
 	case -ENOTDIR:
 		return why(ret_why, r, path, "this is not a directory");
 	case -EPERM:
-		return why(ret_why, r, path, "it belongs to somebody else: it must be owned by the user we run as");
+		return why(ret_why, r, path, "it belongs to somebody else: it must be owned by our user");
 	case -EACCES:
 		return why(ret_why, r, path, "others may write to it: chmod go-w");
 	case -EROFS:
@@ -109,7 +109,8 @@ static int check_version(const char *path, struct str *ret_why)
 	}
 	free(text);
 	if (r < 0 || version != SPOOL_DIR_VERSION)
-		return why(ret_why, ERR_VERSION, name, "another release's format: not touched; this release reads \"" VERSION_WORD "1\"");
+		return why(ret_why, ERR_VERSION, name,
+			   "another release's format: not touched; this release reads \"" VERSION_WORD "1\"");
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /* spool_dir.h - the directory of a spool: whose it is, in what format, and which journals are in it
  *
- *	<spool_directory>/VERSION	"ringpost-spool 1"; another number is refused, and nothing is touched (row SPL-12)
+ *	<spool_directory>/VERSION	"ringpost-spool 1"; another one is refused, and nothing touched (row SPL-12)
  *			  lock		held by the one instance that uses it (row WIN-06)
  *			  journal-0 ...	one directory of segments for each core that ever accepted mail
  *

@@ -49,7 +49,8 @@ static void encode(const struct spool_message *m, const struct spool_envelope_he
 	}
 	for (const struct spool_job *job = m->jobs; job != NULL; job = job->next) {
 		const struct spool_retry retry = {
-			.first = job->job.first, .count = job->job.count, .attempts = job->attempts, .due_ns = job->due_ns,
+			.first = job->job.first, .count = job->job.count,
+			.attempts = job->attempts, .due_ns = job->due_ns,
 		};
 
 		if (job->attempts > 0 || job->due_ns > 0)
@@ -60,7 +61,7 @@ static void encode(const struct spool_message *m, const struct spool_envelope_he
 	ASSERT(dst == end);
 }
 
-/* --- the way to the disk -------------------------------------------------------------------------------------------------------- */
+/* --- the way to the disk ------------------------------------------------------------------------------------------ */
 
 /* The next envelope in parts may begin. */
 static void give_turn(struct spool_message *m)
@@ -194,7 +195,8 @@ static void put_go(struct spool_message *m)
 	}
 }
 
-void spool_envelope_put(struct spool_message *m, const struct journal_ref *fragments, enum journal_class class, spool_put_fn *fn)
+void spool_envelope_put(struct spool_message *m, const struct journal_ref *fragments, enum journal_class class,
+			spool_put_fn *fn)
 {
 	ASSERT(m->put_fn == NULL && m->put_text == NULL);
 	m->put_fn = fn;

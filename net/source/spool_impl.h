@@ -32,10 +32,10 @@
 #define SPOOL_ID_BITS		6u			/* of an id: the journal's number */
 #define SPOOL_ID_CLOCK_SHIFT	14u			/* counters begin at the wall clock in units of 16 us */
 #define SPOOL_ID_COUNTER_MAX	(UINT64_C(1) << 57)	/* 58 bits are there; beyond it is no id of ours */
-#define SPOOL_IDS_AHEAD		(UINT64_C(1) << 20)	/* ids one IDS record allows: half of them is 5 s at 100,000 msg/s */
+#define SPOOL_IDS_AHEAD		(UINT64_C(1) << 20)	/* ids one IDS record allows: 10 s at 100,000 msg/s */
 
 #define SPOOL_TEND_NS		(NS_PER_SEC / 4)
-#define SPOOL_RETRY_NS		(NS_PER_SEC / 4)	/* after a failed journal, before the same thing is tried again */
+#define SPOOL_RETRY_NS		(NS_PER_SEC / 4)	/* after a failed journal, before it is tried again */
 #define SPOOL_LOG_WAIT_NS	(2 * NS_PER_SEC)
 #define SPOOL_OFFER_BITE	512u			/* messages a turn, after recovery */
 #define SPOOL_READ_MAX		KIB(64)			/* one window read back from disk */
@@ -260,7 +260,7 @@ static inline struct spool_message *spool_message_of(struct message *msg)
 	return m;
 }
 
-/* --- spool.c ------------------------------------------------------------------------------------------------------------------ */
+/* --- spool.c ------------------------------------------------------------------------------------------------------ */
 
 extern struct metric spool_metric_accepted;
 extern struct metric spool_metric_accepted_rcpts;
@@ -283,7 +283,7 @@ void spool_ids_tend(struct spool_journal *sj);
 /* Recovery of one journal has ended. */
 void spool_journal_opened(struct spool_journal *sj, int err);
 
-/* --- spool_message.c ---------------------------------------------------------------------------------------------------------- */
+/* --- spool_message.c ---------------------------------------------------------------------------------------------- */
 
 /* In state DRAFT, in no list. NULL: no place. */
 struct spool_message *spool_message_take(struct spool_journal *sj);
@@ -323,26 +323,27 @@ void spool_message_damage(struct spool_message *m);
 void spool_message_end(struct spool_message *m);
 void spool_damaged_tend(struct spool_journal *sj);
 
-/* --- spool_envelope.c --------------------------------------------------------------------------------------------------------- */
+/* --- spool_envelope.c --------------------------------------------------------------------------------------------- */
 
 /* Appends m's envelope as it is now, with these fragments, and commits. fn hears the end, never inside this call; when
  * journal_epoch has changed since m->epoch, nothing counts. put_segment is set before fn is called with 0. */
-void spool_envelope_put(struct spool_message *m, const struct journal_ref *fragments, enum journal_class class, spool_put_fn *fn);
+void spool_envelope_put(struct spool_message *m, const struct journal_ref *fragments, enum journal_class class,
+			spool_put_fn *fn);
 size_t spool_envelope_text(const struct spool_message *m);
 
-/* --- spool_deliver.c ---------------------------------------------------------------------------------------------------------- */
+/* --- spool_deliver.c ---------------------------------------------------------------------------------------------- */
 
 void spool_claim_start(struct attempt *a);
 void spool_claims_resume(struct spool_message *m);
 void spool_attempt_answer(struct attempt *a, int err, uint8_t windows);
 void spool_attempt_put(struct spool_attempt **p);
 
-/* --- spool_settle.c ----------------------------------------------------------------------------------------------------------- */
+/* --- spool_settle.c ----------------------------------------------------------------------------------------------- */
 
 void spool_settle_start(struct spool_attempt *p);
 void spool_finish(struct job *job);
 
-/* --- spool_window.c ----------------------------------------------------------------------------------------------------------- */
+/* --- spool_window.c ----------------------------------------------------------------------------------------------- */
 
 /* Fills p->windows[p->filling]. 0: done; -EINPROGRESS: p->go_on is called later; ERR_CORRUPT or negative errno. */
 int spool_window_fill(struct spool_attempt *p);
@@ -351,7 +352,7 @@ int spool_window_fill(struct spool_attempt *p);
 bool spool_window_fill_now(struct spool_attempt *p);
 void spool_window_drop(struct spool_attempt *p, unsigned i);
 
-/* --- spool_recover.c ---------------------------------------------------------------------------------------------------------- */
+/* --- spool_recover.c ---------------------------------------------------------------------------------------------- */
 
 int spool_replay(struct journal *j, const struct journal_record *record, void *context);
 void spool_replay_damage(struct journal *j, uint32_t segment, uint32_t offset, uint32_t len, void *context);
@@ -359,8 +360,9 @@ void spool_replay_damage(struct journal *j, uint32_t segment, uint32_t offset, u
 /* Everything is replayed: counts, shifts times, offers. */
 void spool_recover_end(struct spool *s);
 
-/* A hard failure must not vanish: its outcome is durable before it is logged, and a log line is lost with the process that
- * had not written it yet. So the journal also knows which bounces are safely in the log; the others are said again. */
+/* A hard failure must not vanish: its outcome is durable before it is logged, and a log line is lost with the process
+ * that had not written it yet. So the journal also knows which bounces are safely in the log; the others are said
+ * again. */
 #define SPOOL_UNSAID_MAX 4096u
 struct spool_unsaid {
 	uint64_t id;
@@ -376,6 +378,6 @@ void spool_said_replay(struct spool_journal *sj, uint64_t unsaid);
 void spool_said_again(struct spool_journal *sj);	/* at the end of replay */
 void spool_offer_on_timer(struct wheel_timer *timer);
 
-/* --- spool_compact.c ---------------------------------------------------------------------------------------------------------- */
+/* --- spool_compact.c ---------------------------------------------------------------------------------------------- */
 
 void spool_compact_tend(struct spool_journal *sj);

@@ -398,8 +398,8 @@ void spool_message_damage(struct spool_message *m)
 	m->state = SPOOL_MESSAGE_DAMAGED;
 	m->journal->spool->damaged_count++;
 	metric_add(&spool_metric_damaged, 1);
-	log_line(LOG_LEVEL_ERROR, "qmgr",
-		 "%s: error: the stored content does not match its checksum: not delivered to %u recipients, kept aside in %s",
+	log_line(LOG_LEVEL_ERROR, "qmgr", "%s: error: the stored content does not match its checksum: "
+		 "not delivered to %u recipients, kept aside in %s",
 		 spool_id_cstr(m->msg.id, id), m->rcpts_open, m->journal->dir);
 }
 

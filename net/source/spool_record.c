@@ -2,7 +2,7 @@
 
 #include "core/err.h"
 
-/* --- numbers ------------------------------------------------------------------------------------------------------------------- */
+/* --- numbers ------------------------------------------------------------------------------------------------------ */
 
 static void put(uint8_t *dst, uint64_t value, size_t octets)
 {
@@ -35,7 +35,7 @@ static uint16_t get16(struct slice s, size_t at)
 	return (uint16_t)get(s.ptr + at, 2);
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 void spool_write_content_head(uint8_t dst[SPOOL_CONTENT_HEAD], uint64_t id, uint32_t index)
 {
@@ -84,7 +84,8 @@ static enum rcpt_state state_of(uint8_t octet)
 	return (enum rcpt_state)(octet & ~SPOOL_STATE_DOUBT);
 }
 
-size_t spool_write_settle_entry(uint8_t dst[SPOOL_SETTLE_ENTRY], enum rcpt_state state, bool in_doubt, struct enhanced_code dsn)
+size_t spool_write_settle_entry(uint8_t dst[SPOOL_SETTLE_ENTRY], enum rcpt_state state, bool in_doubt,
+				struct enhanced_code dsn)
 {
 	dst[0] = state_octet(state, in_doubt);
 	dst[1] = dsn.class;
@@ -172,12 +173,13 @@ size_t spool_write_fragment(uint8_t *dst, struct journal_ref ref)
 	return SPOOL_FRAGMENT_SIZE;
 }
 
-/* --- reading records ----------------------------------------------------------------------------------------------------------- */
+/* --- reading records ---------------------------------------------------------------------------------------------- */
 
 /* [first, first + count) of some message. Which one, and whether it has so many, is the caller's to know. */
 static bool range_is_sane(uint32_t first, uint32_t count)
 {
-	return count > 0 && count <= MESSAGE_RCPTS_MAX && first < MESSAGE_RCPTS_MAX && first + count <= MESSAGE_RCPTS_MAX;
+	return count > 0 && count <= MESSAGE_RCPTS_MAX && first < MESSAGE_RCPTS_MAX &&
+	       first + count <= MESSAGE_RCPTS_MAX;
 }
 
 static int read_content(struct slice p, struct spool_record *r)
@@ -288,7 +290,7 @@ struct spool_settle_entry spool_read_entry(const struct spool_record *record, ui
 	};
 }
 
-/* --- reading envelopes --------------------------------------------------------------------------------------------------------- */
+/* --- reading envelopes -------------------------------------------------------------------------------------------- */
 
 /* Cuts the recipients off the front of *rest. */
 static int cut_rcpts(struct slice *rest, struct spool_envelope_view *v)
@@ -301,7 +303,8 @@ static int cut_rcpts(struct slice *rest, struct spool_envelope_view *v)
 			return ERR_CORRUPT;
 		const size_t len = get16(*rest, 0);
 
-		if (len == 0 || len > SPOOL_ADDR_MAX || len > rest->len - SPOOL_RCPT_HEAD || !state_is_known((uint8_t)rest->ptr[2]))
+		if (len == 0 || len > SPOOL_ADDR_MAX || len > rest->len - SPOOL_RCPT_HEAD ||
+		    !state_is_known((uint8_t)rest->ptr[2]))
 			return ERR_CORRUPT;
 		v->rcpt_text += len;
 		slice_skip(rest, SPOOL_RCPT_HEAD + len);
@@ -412,6 +415,8 @@ void spool_next_retry(struct slice *list, struct spool_retry *ret_retry)
 
 void spool_next_fragment(struct slice *list, struct journal_ref *ret_ref)
 {
-	*ret_ref = (struct journal_ref){ .segment = get32(*list, 0), .offset = get32(*list, 4), .len = get32(*list, 8) };
+	*ret_ref = (struct journal_ref){
+		.segment = get32(*list, 0), .offset = get32(*list, 4), .len = get32(*list, 8),
+	};
 	slice_skip(list, SPOOL_FRAGMENT_SIZE);
 }

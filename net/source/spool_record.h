@@ -5,12 +5,12 @@
  *	CONTENT		id 8 | index 4 | zero 4 | octets of the message in wire form
  *	ENVELOPE	id 8 | total 4 | offset 4 | that part of the envelope
  *	BEGIN		id 8 | first 4 | count 4 | now 8		these recipients may be delivered from here on
- *	SETTLE		id 8 | first 4 | count 4 | count x entry	what became of them; not in doubt any more unless so marked
+ *	SETTLE		id 8 | first 4 | count 4 | count x entry	what became of them; in doubt only if so marked
  *	  entry		state 1 | class 1 | subject 2 | detail 2
  *	DEFER		id 8 | first 4 | count 4 | attempts 4 | zero 4 | due 8
  *	DAMAGED		id 8					kept aside, not to be delivered
  *	IDS		below 8 | now 8				every id given away so far is below this
- *	SAID		unsaid 8				of the bounces recorded so far, all but the last ones are in the log
+ *	SAID		unsaid 8				of the bounces so far, all but the last ones are logged
  *
  *	envelope	id 8 | arrival 8 | size 8 | wire size 8 | facts 4 | recipients 4 | retries 4 | fragments 4
  *			| sender length 2 | sender | rcpt... | retry... | fragment...
@@ -18,9 +18,9 @@
  *	  retry		first 4 | count 4 | attempts 4 | due 8
  *	  fragment	segment 4 | offset 4 | length 4		a CONTENT record of this message
  *
- * An envelope longer than one record is cut into parts, appended in order and never mixed with parts of another; the last
- * part makes it count. A later envelope of the same id replaces what was known of the message: state, places and all.
- * A state has bit 7 set when an attempt was begun and its end is not known, or was not certain (RFC 1047).
+ * An envelope longer than one record is cut into parts, appended in order and never mixed with parts of another; the
+ * last part makes it count. A later envelope of the same id replaces what was known of the message: state, places and
+ * all. A state has bit 7 set when an attempt was begun and its end is not known, or was not certain (RFC 1047).
  *
  * memory   decoded slices borrow from the record
  * bounds   those of net/source/spool.h; together they keep an envelope below SPOOL_ENVELOPE_MAX
@@ -62,25 +62,28 @@ enum spool_record_type {
 #define SPOOL_RETRY_SIZE	20u
 #define SPOOL_FRAGMENT_SIZE	12u
 
-/* Addresses: 100,000 of RFC 5321's 256 octets would be 26 MB; one message may have SPOOL_TEXT_MAX octets of them, however
- * they are spread. 24 MiB + 100,000 x (3 + 20) + 262,144 x 12 + head = 30.6 MB. */
+/* Addresses: 100,000 of RFC 5321's 256 octets would be 26 MB; one message may have SPOOL_TEXT_MAX octets of them,
+ * however they are spread. 24 MiB + 100,000 x (3 + 20) + 262,144 x 12 + head = 30.6 MB. */
 #define SPOOL_TEXT_MAX		MIB(24)
-#define SPOOL_ENVELOPE_MAX	(SPOOL_ENVELOPE_HEAD + SPOOL_TEXT_MAX + MESSAGE_RCPTS_MAX * (SPOOL_RCPT_HEAD + SPOOL_RETRY_SIZE) \
-				 + SPOOL_FRAGMENTS_MAX * SPOOL_FRAGMENT_SIZE)
+#define SPOOL_ENVELOPE_MAX	(SPOOL_ENVELOPE_HEAD + SPOOL_TEXT_MAX + \
+				 MESSAGE_RCPTS_MAX * (SPOOL_RCPT_HEAD + SPOOL_RETRY_SIZE) + \
+				 SPOOL_FRAGMENTS_MAX * SPOOL_FRAGMENT_SIZE)
 
 static_assert(SPOOL_ENVELOPE_MAX <= MIB(32), "an envelope in the making fits the largest object of a slab");
 static_assert(SPOOL_SETTLE_SIZE_MAX <= JOURNAL_RECORD_MAX, "a settle record is a record");
-static_assert(SPOOL_FRAGMENT_MAX + SPOOL_CONTENT_HEAD + JOURNAL_RECORD_HEADER <= KIB(64), "a fragment fits a read buffer");
+static_assert(SPOOL_FRAGMENT_MAX + SPOOL_CONTENT_HEAD + JOURNAL_RECORD_HEADER <= KIB(64),
+	      "a fragment fits a read buffer");
 
 #define SPOOL_STATE_DOUBT	0x80u
 
-/* --- writing: each returns the octets written to dst ------------------------------------------------------------------------ */
+/* --- writing: each returns the octets written to dst -------------------------------------------------------------- */
 
 void spool_write_content_head(uint8_t dst[SPOOL_CONTENT_HEAD], uint64_t id, uint32_t index);
 void spool_write_part_head(uint8_t dst[SPOOL_PART_HEAD], uint64_t id, uint32_t total, uint32_t offset);
 size_t spool_write_begin(uint8_t dst[SPOOL_BEGIN_SIZE], uint64_t id, uint32_t first, uint32_t count, uint64_t now_ns);
 size_t spool_write_settle_head(uint8_t dst[SPOOL_SETTLE_HEAD], uint64_t id, uint32_t first, uint32_t count);
-size_t spool_write_settle_entry(uint8_t dst[SPOOL_SETTLE_ENTRY], enum rcpt_state state, bool in_doubt, struct enhanced_code dsn);
+size_t spool_write_settle_entry(uint8_t dst[SPOOL_SETTLE_ENTRY], enum rcpt_state state, bool in_doubt,
+				struct enhanced_code dsn);
 size_t spool_write_damaged(uint8_t dst[SPOOL_DAMAGED_SIZE], uint64_t id);
 size_t spool_write_ids(uint8_t dst[SPOOL_IDS_SIZE], uint64_t below, uint64_t now_ns);
 size_t spool_write_said(uint8_t dst[SPOOL_SAID_SIZE], uint64_t unsaid);
@@ -113,7 +116,7 @@ size_t spool_write_rcpt(uint8_t *dst, struct slice addr, enum rcpt_state state, 
 size_t spool_write_retry(uint8_t *dst, const struct spool_retry *retry);
 size_t spool_write_fragment(uint8_t *dst, struct journal_ref ref);
 
-/* --- reading ------------------------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 struct spool_record {
 	enum spool_record_type type;

@@ -5,12 +5,13 @@
 #include "core/err.h"
 #include "core/log.h"
 
-/* Records come in the order in which they were written, once. A message exists from its envelope on; later records change its
- * state, a later envelope replaces it. Content is only looked at when it is sent: its record proves that its id was used. */
+/* Records come in the order in which they were written, once. A message exists from its envelope on; later records
+ * change its state, a later envelope replaces it. Content is only looked at when it is sent: its record proves that its
+ * id was used. */
 
-#define GAP_MAX_NS (3600 * NS_PER_SEC)	/* row OSR-09: between two records, and per start, no more than this has passed */
+#define GAP_MAX_NS (3600 * NS_PER_SEC)	/* row OSR-09: while we were away, no more than this has passed */
 
-/* --- ids and times ---------------------------------------------------------------------------------------------------------------- */
+/* --- ids and times ------------------------------------------------------------------------------------------------ */
 
 static void saw_stamp(struct spool_journal *sj, uint64_t wall_ns)
 {
@@ -41,7 +42,7 @@ static int replay_ids(struct spool_journal *sj, const struct spool_record *r, ui
 	return 0;
 }
 
-/* --- envelopes -------------------------------------------------------------------------------------------------------------------- */
+/* --- envelopes ---------------------------------------------------------------------------------------------------- */
 
 /* By the age of their content, as they were; most come in this order already. */
 static void insert_live(struct spool_journal *sj, struct spool_message *m)
@@ -197,7 +198,7 @@ static int replay_envelope(struct spool_journal *sj, const struct spool_record *
 							  : replay_parts(sj, r, segment);
 }
 
-/* --- what happened to it ------------------------------------------------------------------------------------------------------------ */
+/* --- what happened to it ------------------------------------------------------------------------------------------ */
 
 static void replay_settle(struct spool_message *m, const struct spool_record *r)
 {
@@ -280,15 +281,17 @@ int spool_replay(struct journal *j, const struct journal_record *record, void *c
 	if (err == 0)
 		err = replay_record(sj, &r, record->ref.segment);
 	if (err == ERR_CORRUPT) {
-		/* Its checksum is good and its grammar is not: nobody of ours wrote it, and it does not stop the others. */
+		/* Its checksum is good and its grammar is not: nobody of ours wrote it, and it does not stop the
+		 * others. */
 		if (sj->bad_records++ == 0)
-			log_line(LOG_LEVEL_ERROR, "qmgr", "error: %s: a record of type %u in segment %u at %u makes no sense: skipped",
-				 sj->dir, record->type, record->ref.segment, record->ref.offset);
+			log_line(LOG_LEVEL_ERROR, "qmgr",
+				 "error: %s: a record of type %u in segment %u at %u makes no sense: skipped", sj->dir,
+				 record->type, record->ref.segment, record->ref.offset);
 		return 0;
 	}
 	if (err < 0)
-		log_line(LOG_LEVEL_FATAL, "qmgr", "fatal: %s holds more than memory is reserved for: raise queue_message_limit",
-			 sj->dir);
+		log_line(LOG_LEVEL_FATAL, "qmgr",
+			 "fatal: %s holds more than memory is reserved for: raise queue_message_limit", sj->dir);
 	return err;
 }
 
@@ -298,14 +301,15 @@ void spool_replay_damage(struct journal *j, uint32_t segment, uint32_t offset, u
 
 	(void)j;
 	sj->damage_octets += len;
-	log_line(LOG_LEVEL_ERROR, "qmgr", "error: %s: %u octets of segment %u at %u are damaged: what they held is lost, "
-		 "the file is kept aside", sj->dir, len, segment, offset);
+	log_line(LOG_LEVEL_ERROR, "qmgr",
+		 "error: %s: %u octets of segment %u at %u are damaged: what they held is lost, the file is kept aside",
+		 sj->dir, len, segment, offset);
 }
 
-/* --- the end of replay ---------------------------------------------------------------------------------------------------------------- */
+/* --- the end of replay -------------------------------------------------------------------------------------------- */
 
-/* While we were away, an hour has passed at most, and no time was given back: neither must a clock that jumped ahead expire
- * the queue, nor one that jumped back stop it (row OSR-09). Returns what to add to arrival times. */
+/* While we were away, an hour has passed at most, and no time was given back: neither must a clock that jumped ahead
+ * expire the queue, nor one that jumped back stop it (row OSR-09). Returns what to add to arrival times. */
 static int64_t time_shift(const struct spool_journal *sj)
 {
 	const uint64_t now = reactor_wall_now();
@@ -326,7 +330,7 @@ static uint64_t shifted(uint64_t time_ns, int64_t shift)
 	return time_ns + by;
 }
 
-/* Due as planned after a stop, or as far ahead as it was when the clock went back; never later than any retry would be. */
+/* Due as planned after a stop, or as far ahead as it was when the clock went back; never later than a retry. */
 static uint64_t shifted_due(const struct spool *s, uint64_t due_ns, int64_t shift)
 {
 	if (due_ns == 0)
@@ -343,7 +347,8 @@ static void log_doubt(const struct spool_message *m, const struct rcpt *r)
 	struct str s = STR(addr);
 
 	str_add_printable(&s, r->addr, sizeof(addr));
-	log_line(LOG_LEVEL_WARNING, "qmgr", "%s: to=<%.*s>, may be delivered twice: its last attempt has no recorded end",
+	log_line(LOG_LEVEL_WARNING, "qmgr",
+		 "%s: to=<%.*s>, may be delivered twice: its last attempt has no recorded end",
 		 spool_id_cstr(m->msg.id, id), (int)s.len, s.ptr);
 }
 
@@ -386,7 +391,8 @@ static void recover_journal(struct spool_journal *sj)
 	metric_add(&spool_metric_recovered, (int64_t)messages);
 	metric_add(&spool_metric_ambiguous, (int64_t)doubts);
 	if (messages > 0 || sj->bad_records > 0)
-		log_line(LOG_LEVEL_INFO, "qmgr", "%s: recovered %llu messages, %llu recipients, %llu of them in doubt; %u records skipped",
+		log_line(LOG_LEVEL_INFO, "qmgr",
+			 "%s: recovered %llu messages, %llu recipients, %llu of them in doubt; %u records skipped",
 			 sj->dir, messages, rcpts, doubts, sj->bad_records);
 }
 
@@ -396,7 +402,7 @@ void spool_recover_end(struct spool *s)
 		recover_journal(s->journals[i]);
 }
 
-/* --- offering ------------------------------------------------------------------------------------------------------------------------- */
+/* --- offering ----------------------------------------------------------------------------------------------------- */
 
 /* The journal whose messages are offered now; NULL: that was all. */
 static struct spool_journal *offering(struct spool *s)
@@ -427,8 +433,8 @@ static bool tell_doubts(const struct spool_message *m)
 	return any;
 }
 
-/* What may be delivered twice is said first, and is in the log's file before the second delivery can begin: the next crash
- * may come at once. A log that takes nothing holds mail up for SPOOL_LOG_WAIT_NS and no longer. */
+/* What may be delivered twice is said first, and is in the log's file before the second delivery can begin: the next
+ * crash may come at once. A log that takes nothing holds mail up for SPOOL_LOG_WAIT_NS and no longer. */
 static bool must_wait_for_log(struct spool *s)
 {
 	if (s->offer_position == 0 || log_is_written(s->offer_position) || reactor_now() >= s->offer_deadline_ns) {

@@ -2,8 +2,8 @@
  *
  *	SETTLE (bounced)  ->  durable  ->  line put into the log  ->  line in the file  ->  SAID
  *
- * SAID counts from its own place backward, so that it needs no memory of earlier lives: of all bounces recorded before it,
- * the last so many may be missing from the log.
+ * SAID counts from its own place backward, so that it needs no memory of earlier lives: of all bounces recorded before
+ * it, the last so many may be missing from the log.
  */
 #include "net/source/spool_impl.h"
 
@@ -49,7 +49,7 @@ void spool_said_tend(struct spool_journal *sj)
 	}
 }
 
-/* --- replay ----------------------------------------------------------------------------------------------------------------------- */
+/* --- replay ------------------------------------------------------------------------------------------------------- */
 
 int spool_said_open(struct spool_journal *sj)
 {
@@ -94,7 +94,8 @@ void spool_said_again(struct spool_journal *sj)
 		address_unquote(&addr, slice_of(u->addr, u->addr_len));
 		log_line(LOG_LEVEL_INFO, "smtp", "%s: to=<%.*s>, relay=none, delay=0, delays=0/0/0/0, dsn=%u.%u.%u, "
 			 "status=bounced (before the last stop; the line that says why may be missing)",
-			 spool_id_cstr(u->id, id), (int)addr.len, addr.ptr, u->dsn.class, u->dsn.subject, u->dsn.detail);
+			 spool_id_cstr(u->id, id), (int)addr.len, addr.ptr, u->dsn.class, u->dsn.subject,
+			 u->dsn.detail);
 		sj->bounces_recorded++;
 		sj->bounces_put++;
 	}

@@ -7,7 +7,7 @@
 
 static void settle_go(struct spool_attempt *p);
 
-/* --- what became of each recipient -------------------------------------------------------------------------------------------------- */
+/* --- what became of each recipient -------------------------------------------------------------------------------- */
 
 static enum rcpt_state state_after(const struct rcpt *r)
 {
@@ -38,7 +38,8 @@ static void log_ambiguous(const struct spool_message *m, const struct rcpt *r)
 	struct str s = STR(addr);
 
 	str_add_printable(&s, r->addr, sizeof(addr));
-	log_line(LOG_LEVEL_WARNING, "qmgr", "%s: to=<%.*s>, may be delivered twice: the reply to the final dot is not known",
+	log_line(LOG_LEVEL_WARNING, "qmgr",
+		 "%s: to=<%.*s>, may be delivered twice: the reply to the final dot is not known",
 		 spool_id_cstr(m->msg.id, id), (int)s.len, s.ptr);
 	metric_add(&spool_metric_ambiguous, 1);
 }
@@ -96,7 +97,7 @@ static void settle_end(struct spool_attempt *p)
 	spool_attempt_answer(a, m->state == SPOOL_MESSAGE_DAMAGED ? ERR_CORRUPT : 0, 0);
 }
 
-/* --- records --------------------------------------------------------------------------------------------------------------------------- */
+/* --- records ------------------------------------------------------------------------------------------------------ */
 
 static int append(struct spool_message *m, enum spool_record_type type, struct slice record)
 {
@@ -206,7 +207,7 @@ void spool_settle_start(struct spool_attempt *p)
 	settle_go(p);
 }
 
-/* --- the end of a job --------------------------------------------------------------------------------------------------------------------- */
+/* --- the end of a job --------------------------------------------------------------------------------------------- */
 
 static void finish_on_note(struct note *note)
 {

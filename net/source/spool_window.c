@@ -4,8 +4,8 @@
 
 #include "core/err.h"
 
-/* Content comes straight from the journal's blocks while it is still there and room is not short; otherwise it is read back
- * into memory of our own, as many fragments as fit, one after the other. */
+/* Content comes straight from the journal's blocks while it is still there and room is not short; otherwise it is read
+ * back into memory of our own, as many fragments as fit, one after the other. */
 
 static void read_next(struct spool_attempt *p);
 
@@ -74,7 +74,7 @@ bool spool_window_fill_now(struct spool_attempt *p)
 	return true;
 }
 
-/* --- reading back --------------------------------------------------------------------------------------------------------------- */
+/* --- reading back ------------------------------------------------------------------------------------------------- */
 
 static size_t stored_size(struct journal_ref ref)
 {
@@ -118,7 +118,8 @@ static bool is_fragment(const struct spool_message *m, struct slice payload, uin
 {
 	struct spool_record record;
 
-	return spool_record_read(SPOOL_CONTENT, payload, &record) == 0 && record.id == m->msg.id && record.index == index;
+	return spool_record_read(SPOOL_CONTENT, payload, &record) == 0 && record.id == m->msg.id &&
+	       record.index == index;
 }
 
 static void read_on_done(struct journal_read *read, int err, struct slice payload)
@@ -168,7 +169,7 @@ static void read_wake(struct spool *s)
 	}
 }
 
-/* --- the door ------------------------------------------------------------------------------------------------------------------- */
+/* --- the door ----------------------------------------------------------------------------------------------------- */
 
 int spool_window_fill(struct spool_attempt *p)
 {

@@ -105,7 +105,7 @@ static void recipients_are_grouped(void **state)
 	end();
 }
 
-/* --- content ------------------------------------------------------------------------------------------------------------------ */
+/* --- content ------------------------------------------------------------------------------------------------------ */
 
 static void large_bodies_come_in_windows(void **state)
 {
@@ -191,7 +191,7 @@ static void envelopes_in_parts_take_turns(void **state)
 	end();
 }
 
-/* --- damage ------------------------------------------------------------------------------------------------------------------- */
+/* --- damage ------------------------------------------------------------------------------------------------------- */
 
 static struct journal_ref place_of(unsigned n)
 {
@@ -274,7 +274,7 @@ static void damage_found_at_start_is_kept_aside(void **state)
 	assert_true(is_kept_aside());
 }
 
-/* --- the disk fails ------------------------------------------------------------------------------------------------------------- */
+/* --- the disk fails ----------------------------------------------------------------------------------------------- */
 
 static void a_failed_sync_refuses_and_settles_later(void **state)
 {
@@ -335,7 +335,7 @@ static void a_full_disk_refuses_and_delivers(void **state)
 	end();
 }
 
-/* --- clocks ---------------------------------------------------------------------------------------------------------------------- */
+/* --- clocks ------------------------------------------------------------------------------------------------------- */
 
 static uint64_t age_after_restart(int64_t jump_ns)
 {
@@ -390,7 +390,86 @@ static void ids_survive_a_clock_that_went_back(void **state)
 	end();
 }
 
-/* --- compaction ------------------------------------------------------------------------------------------------------------------- */
+/* --- what recovery may find --------------------------------------------------------------------------------------- */
+
+static void too_much_is_refused_and_kept(void **state)
+{
+	const unsigned errors = world.error_lines;
+
+	(void)state;
+	start();
+	for (unsigned i = 0; i < 40; i++) {
+		world_inject(100, 1, "a.test");
+		world_settle();
+	}
+	end();
+	world.message_limit = 1;
+	world_open();
+	assert_true(world.ready);
+	assert_int_equal(world.ready_err, -ENOBUFS);
+	assert_int_equal(world.error_lines, errors + 1);
+	end();
+	world.message_limit = 40;
+	world_open_ready();
+	world_check();
+	world_drain();
+	assert_int_equal(world.removed, 40);
+	end();
+}
+
+/* A record whose checksum is good, and whose content is chance or nearly right. */
+static void append_nonsense(uint64_t *seed)
+{
+	struct journal *j = world.spool->journals[0]->journal;
+	const struct spool_message *m = first_message();
+	uint8_t bytes[200];
+	struct journal_ref ref;
+	const struct spool_retry retry = {
+		.first = (uint32_t)test_random(seed) % 4, .count = 1 + (uint32_t)test_random(seed) % 3,
+	};
+	const size_t len = 8 + test_random(seed) % (sizeof(bytes) - 7);
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)test_random(seed);
+	if (test_random(seed) % 2 == 0)
+		spool_write_defer(bytes, m->msg.id, &retry);	/* a message that exists */
+	if (test_random(seed) % 2 == 0)
+		spool_write_part_head(bytes, m->msg.id, (uint32_t)(len - MIN(len, SPOOL_PART_HEAD)), 0);
+	const struct slice part = slice_of(bytes, len);
+
+	/* Not the types which would be believed: the end of a recipient, of a message. */
+	static const uint8_t types[] = {
+		SPOOL_CONTENT, SPOOL_ENVELOPE, SPOOL_BEGIN, SPOOL_DEFER, SPOOL_IDS, 0x77, 250,
+	};
+	const uint8_t type = types[test_random(seed) % ARRAY_LEN(types)];
+
+	assert_int_equal(journal_append(j, type, JOURNAL_END, &part, 1, &ref), 0);
+}
+
+static void nonsense_stops_nobody(void **state)
+{
+	uint64_t seed = 5;
+
+	(void)state;
+	start();
+	for (unsigned i = 0; i < 5; i++) {
+		world_inject(1000, 4, "a.test");
+		world_settle();
+		for (unsigned k = 0; k < 300; k++)
+			append_nonsense(&seed);
+	}
+	world_inject(1000, 4, "a.test");
+	world_settle();
+	world_crash((struct disk_choice){ DISK_KEEP_NONE, 0 });
+	world_open_ready();
+	world_check();
+	assert_true(world.spool->journals[0]->bad_records > 500);
+	world_drain();
+	assert_int_equal(world.removed, 6);
+	end();
+}
+
+/* --- compaction --------------------------------------------------------------------------------------------------- */
 
 static void an_old_message_does_not_keep_the_disk(void **state)
 {
@@ -414,6 +493,7 @@ static void an_old_message_does_not_keep_the_disk(void **state)
 			world_check();
 		}
 	}
+	assert_true(metric_read(&spool_metric_moved) > 5);
 	print_message("60 MB went through; at most %llu octets on disk\n", (unsigned long long)octets_max);
 	assert_true(octets_max < 60 * 1000 * 1000 / 2);
 	world.percent_deferred_job = 0;
@@ -436,10 +516,13 @@ int main(int argc, char **argv)
 		CLAIM("envelopes in parts do not mix", envelopes_in_parts_take_turns),
 		CLAIM("P4, SPL-04: content damaged while running is kept aside", damaged_content_is_kept_aside),
 		CLAIM("P4, SPL-04: content found damaged at start is kept aside", damage_found_at_start_is_kept_aside),
-		CLAIM("SPL-07: a failed sync refuses new mail, and no outcome is lost", a_failed_sync_refuses_and_settles_later),
+		CLAIM("SPL-07: a failed sync refuses new mail, and no outcome is lost",
+		      a_failed_sync_refuses_and_settles_later),
 		CLAIM("OSR-01: a full disk refuses new mail and delivers the old", a_full_disk_refuses_and_delivers),
 		CLAIM("OSR-09: a clock that jumps neither expires nor stalls", clock_jumps_neither_expire_nor_stall),
 		CLAIM("SPL-10: ids are new whatever the clock does", ids_survive_a_clock_that_went_back),
+		CLAIM("a spool that holds more than fits is refused, and kept", too_much_is_refused_and_kept),
+		CLAIM("SPL-06: records that make no sense stop nobody", nonsense_stops_nobody),
 		CLAIM("an old message does not keep the disk full", an_old_message_does_not_keep_the_disk),
 	};
 

@@ -1,5 +1,5 @@
-/* A spool on each core of a real ring and a real directory: jobs cross cores, and journals outlive their cores. Runs under
- * ThreadSanitizer too. */
+/* A spool on each core of a real ring and a real directory: jobs cross cores, and journals outlive their cores. Runs
+ * under ThreadSanitizer too. */
 #include "tests/test.h"
 
 #include <dirent.h>
@@ -53,7 +53,7 @@ static uint8_t octet_at(const struct message *msg, uint64_t at)
 	return (uint8_t)(msg->id * 31 + at % 251);
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------------------------ */
+/* --- the end ------------------------------------------------------------------------------------------------------ */
 
 static void on_closed(struct spool *s, void *context)
 {
@@ -80,7 +80,7 @@ static void one_finished(void)
 	}
 }
 
-/* --- a delivery ------------------------------------------------------------------------------------------------------------------- */
+/* --- a delivery --------------------------------------------------------------------------------------------------- */
 
 struct fake {
 	struct attempt a;
@@ -204,7 +204,7 @@ static void on_log(const struct attempt *a, const struct rcpt *rcpt, enum maillo
 	cores[reactor_self()->core].told++;
 }
 
-/* --- an injector ---------------------------------------------------------------------------------------------------------------- */
+/* --- an injector -------------------------------------------------------------------------------------------------- */
 
 static void on_accepted(struct spool_waiter *w, int err, uint64_t id)
 {
@@ -224,7 +224,9 @@ static void commit(struct core_state *c)
 		snprintf(text[i], sizeof(text[i]), "r%u@%c.test", i, 'a' + (int)((c->accepted + i / 2) % DESTINATIONS));
 		rcpts[i] = slice_of_str(text[i]);
 	}
-	const struct spool_envelope e = { .sender = SLICE("s@s.test"), .rcpts = rcpts, .rcpt_count = RCPTS, .size = c->size };
+	const struct spool_envelope e = {
+		.sender = SLICE("s@s.test"), .rcpts = rcpts, .rcpt_count = RCPTS, .size = c->size,
+	};
 
 	c->waiter.fn = on_accepted;
 	spool_message_commit(c->draft, &e, &c->waiter);
@@ -273,7 +275,7 @@ static void inject(struct task *t)
 	write_on(c);
 }
 
-/* --- cores ------------------------------------------------------------------------------------------------------------------------ */
+/* --- cores -------------------------------------------------------------------------------------------------------- */
 
 static void on_open(struct spool *s, int err, void *context)
 {
@@ -316,7 +318,8 @@ static void run(unsigned count, bool injects, bool deaf, unsigned recipients)
 	char why[256];
 	struct str s = STR(why);
 	const struct runtime_conf conf = {
-		.cores = count, .io = { .files_max = 256, .arena_size = MIB(32), .recv_bufs = 8 }, .start = start_core, .stop = stop_core,
+		.cores = count, .io = { .files_max = 256, .arena_size = MIB(32), .recv_bufs = 8 },
+		.start = start_core, .stop = stop_core,
 	};
 
 	memset(cores, 0, sizeof(cores));
@@ -370,7 +373,7 @@ static void journals_outlive_their_cores(void **state)
 	assert_int_equal(TOTAL(sent), recipients);
 }
 
-/* --- the directory --------------------------------------------------------------------------------------------------------------- */
+/* --- the directory ------------------------------------------------------------------------------------------------ */
 
 static void write_file(const char *name, const char *text)
 {
@@ -418,7 +421,7 @@ static void the_directory_is_checked(void **state)
 	assert_int_equal(open_says(""), 0);
 }
 
-/* --- around each ------------------------------------------------------------------------------------------------------------------ */
+/* --- around each -------------------------------------------------------------------------------------------------- */
 
 static int make_dir(void **state)
 {
@@ -457,11 +460,13 @@ int main(void)
 	const struct CMUnitTest claims[] = {
 		CLAIM_WITH("jobs, content and outcomes cross cores", jobs_cross_cores, make_dir, remove_dir),
 		CLAIM_WITH("a journal outlives its core", journals_outlive_their_cores, make_dir, remove_dir),
-		CLAIM_WITH("SPL-12, OSR-12, WIN-06: a directory that is not ours is refused", the_directory_is_checked, make_dir,
-			   remove_dir),
+		CLAIM_WITH("SPL-12, OSR-12, WIN-06: a directory that is not ours is refused", the_directory_is_checked,
+			   make_dir, remove_dir),
 	};
 
-	const struct log_conf log = { .sink = LOG_SINK_FILE, .path = "/dev/null", .tag = "test", .facility = "mail", .hostname = "test" };
+	const struct log_conf log = {
+		.sink = LOG_SINK_FILE, .path = "/dev/null", .tag = "test", .facility = "mail", .hostname = "test",
+	};
 
 	alarm(TIME_MAX);
 	if (log_start(&log) < 0)

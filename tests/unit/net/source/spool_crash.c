@@ -4,9 +4,10 @@
 
 #include "tests/unit/net/source/spool_world.h"
 
-/* Rows SPL-01, SPL-03, SPL-10, WIN-01, WIN-04 and invariants I1..I4 and I8 of section 4a: a life of mail with a crash before
- * some operation of the disk, again and again on the same spool; what of the unsynced survives is chance, some crashes hit the
- * recovery, some disks fail or fill before they go. spool_world.c asserts at each event; at the end everything is drained. */
+/* Rows SPL-01, SPL-03, SPL-10, WIN-01, WIN-04 and invariants I1..I4 and I8 of section 4a: a life of mail with a crash
+ * before some operation of the disk, again and again on the same spool; what of the unsynced survives is chance, some
+ * crashes hit the recovery, some disks fail or fill before they go. spool_world.c asserts at each event; at the end
+ * everything is drained. */
 
 struct life {
 	const char *name;
@@ -40,7 +41,9 @@ static unsigned chance(unsigned below)
 
 static struct disk_choice any_choice(void)
 {
-	static const enum disk_choice_kind kinds[] = { DISK_KEEP_NONE, DISK_KEEP_ALL, DISK_KEEP_RANDOM, DISK_KEEP_TORN };
+	static const enum disk_choice_kind kinds[] = {
+		DISK_KEEP_NONE, DISK_KEEP_ALL, DISK_KEEP_RANDOM, DISK_KEEP_TORN,
+	};
 	const enum disk_choice_kind kind = kinds[chance(ARRAY_LEN(kinds))];
 
 	return (struct disk_choice){ kind, test_random(&world.seed) };
@@ -129,8 +132,8 @@ static void crashes_lose_nothing(void **state)
 		torn += world.torn;
 	}
 	print_message("%s: %u crashes, %u messages accepted, %u attempts settled, %u duplicates, all announced; "
-		      "%u torn before they were accepted\n", life->name, life->worlds * life->crashes, accepted, settled,
-		      duplicates, torn);
+		      "%u torn before they were accepted\n", life->name, life->worlds * life->crashes,
+		      accepted, settled, duplicates, torn);
 	assert_true(accepted > life->worlds * 10 && duplicates > 0);
 }
 

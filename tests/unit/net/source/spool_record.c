@@ -194,7 +194,7 @@ static void impossible_envelopes_are_refused(void **state)
 	}
 }
 
-/* --- records ---------------------------------------------------------------------------------------------------------------- */
+/* --- records ------------------------------------------------------------------------------------------------------ */
 
 static struct spool_record read_back(uint8_t type, const void *bytes, size_t len)
 {
@@ -255,7 +255,8 @@ static void wrong_lengths_and_ranges_are_refused(void **state)
 	uint8_t bytes[64] = { 0 };
 	struct spool_record r;
 	static const size_t lens[] = {
-		[SPOOL_BEGIN] = SPOOL_BEGIN_SIZE, [SPOOL_DEFER] = SPOOL_DEFER_SIZE, [SPOOL_DAMAGED] = SPOOL_DAMAGED_SIZE,
+		[SPOOL_BEGIN] = SPOOL_BEGIN_SIZE, [SPOOL_DEFER] = SPOOL_DEFER_SIZE,
+		[SPOOL_DAMAGED] = SPOOL_DAMAGED_SIZE, [SPOOL_SAID] = SPOOL_SAID_SIZE,
 		[SPOOL_IDS] = SPOOL_IDS_SIZE, [SPOOL_SETTLE] = SPOOL_SETTLE_HEAD + SPOOL_SETTLE_ENTRY,
 	};
 
@@ -272,7 +273,8 @@ static void wrong_lengths_and_ranges_are_refused(void **state)
 		}
 	}
 	static const uint32_t ranges[][2] = {
-		{ 0, 0 }, { MESSAGE_RCPTS_MAX, 1 }, { 0, MESSAGE_RCPTS_MAX + 1 }, { UINT32_MAX, 2 }, { 5, UINT32_MAX - 3 },
+		{ 0, 0 }, { MESSAGE_RCPTS_MAX, 1 }, { 0, MESSAGE_RCPTS_MAX + 1 }, { UINT32_MAX, 2 },
+		{ 5, UINT32_MAX - 3 },
 	};
 
 	for (unsigned i = 0; i < ARRAY_LEN(ranges); i++) {

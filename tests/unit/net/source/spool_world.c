@@ -48,7 +48,7 @@ static unsigned chance(unsigned below)
 	return (unsigned)(test_random(&world.seed) % below);
 }
 
-/* --- stand-ins ---------------------------------------------------------------------------------------------------------------- */
+/* --- stand-ins ---------------------------------------------------------------------------------------------------- */
 
 void io_wake(unsigned core)
 {
@@ -102,7 +102,7 @@ void log_line(enum log_level level, const char *program, const char *fmt, ...)
 	world.error_lines += level <= LOG_LEVEL_ERROR;
 }
 
-/* --- messages that follow from their number --------------------------------------------------------------------------------------- */
+/* --- messages that follow from their number ----------------------------------------------------------------------- */
 
 static void content_of(unsigned n, uint64_t at, uint8_t *dst, size_t len)
 {
@@ -159,7 +159,7 @@ static struct world_rcpt *rcpt_of(unsigned n, const struct rcpt *r)
 	return &world_messages[n].rcpts[k];
 }
 
-/* --- injecting ---------------------------------------------------------------------------------------------------------------------- */
+/* --- injecting ---------------------------------------------------------------------------------------------------- */
 
 static void on_accepted(struct spool_waiter *w, int err, uint64_t id)
 {
@@ -205,7 +205,9 @@ static bool draft_begin(struct fake_draft *d, uint32_t size, uint32_t rcpt_count
 	snprintf(d->domain, sizeof(d->domain), "%s", domain);
 	struct world_message *m = &world_messages[d->n];
 
-	*m = (struct world_message){ .state = WORLD_DRAFT, .id = spool_draft_id(d->draft), .rcpt_count = rcpt_count, .size = size };
+	*m = (struct world_message){
+		.state = WORLD_DRAFT, .id = spool_draft_id(d->draft), .rcpt_count = rcpt_count, .size = size,
+	};
 	id_is_new(m->id);
 	return true;
 }
@@ -250,11 +252,13 @@ static void draft_commit(struct fake_draft *d)
 		if (is_shared)
 			snprintf(text[k], sizeof(text[k]), "r%u.%u@%s", k, d->n, d->domain);
 		else
-			snprintf(text[k], sizeof(text[k]), "r%u.%u@%c%u.TEST", k, d->n, k % 2 ? 'd' : 'D', (d->n + k / 2) % 3);
+			snprintf(text[k], sizeof(text[k]), "r%u.%u@%c%u.TEST", k, d->n, k % 2 ? 'd' : 'D',
+				 (d->n + k / 2) % 3);
 		rcpts[k] = slice_of_str(text[k]);
 	}
 	const struct spool_envelope e = {
-		.sender = slice_of_str(sender), .rcpts = rcpts, .rcpt_count = m->rcpt_count, .facts = d->n, .size = m->size,
+		.sender = slice_of_str(sender), .rcpts = rcpts, .rcpt_count = m->rcpt_count,
+		.facts = d->n, .size = m->size,
 	};
 
 	m->state = WORLD_ASKED;
@@ -313,7 +317,7 @@ unsigned world_inject(uint32_t size, uint32_t rcpt_count, const char *domain)
 	return 0;
 }
 
-/* --- what delivery offers to a source ------------------------------------------------------------------------------------------------ */
+/* --- what delivery offers to a source ----------------------------------------------------------------------------- */
 
 unsigned delivery_core_of(struct slice nexthop)
 {
@@ -446,7 +450,9 @@ static void on_log(const struct attempt *a, const struct rcpt *rcpt, enum maillo
 	w->told = true;
 }
 
-/* --- delivering ------------------------------------------------------------------------------------------------------------------------ */
+/* --- delivering --------------------------------------------------------------------------------------------------- */
+
+static void settle(struct fake_attempt *f, bool complete);
 
 static void claim(struct job *job, uint32_t first, uint32_t count)
 {
@@ -463,7 +469,10 @@ static void claim(struct job *job, uint32_t first, uint32_t count)
 		f->n = number_of(job->msg);
 		f->state = FAKE_CLAIMING;
 		job_attempts[job_index(job)]++;
-		spool_source.claim(&f->a);
+		if (chance(15) == 0)
+			settle(f, false);	/* answered without a session: nothing was begun */
+		else
+			spool_source.claim(&f->a);
 		return;
 	}
 }
@@ -595,7 +604,7 @@ static void attempt_step(struct fake_attempt *f)
 		settle(f, true);
 }
 
-/* --- time -------------------------------------------------------------------------------------------------------------------------------- */
+/* --- time --------------------------------------------------------------------------------------------------------- */
 
 bool world_turn(void)
 {
@@ -666,7 +675,7 @@ void world_drain(void)
 	world.percent_sent = percent;
 }
 
-/* --- life --------------------------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void on_ready(struct spool *s, int err, void *context)
 {
@@ -700,6 +709,7 @@ void world_start(uint64_t seed)
 	world.size_max = 300000;
 	world.journal_memory = 4 * JOURNAL_BLOCK;
 	world.attempt_limit = 6;
+	world.message_limit = 64;
 	reactor_self()->wall_ns = UINT64_C(1790000000) * NS_PER_SEC;
 	forget();
 }
@@ -707,8 +717,9 @@ void world_start(uint64_t seed)
 void world_open(void)
 {
 	const struct spool_conf conf = {
-		.dir = "spool", .core = 0, .cores = 1, .segment_size = WORLD_SEGMENT, .journal_memory = world.journal_memory,
-		.message_limit = 64, .envelope_memory = MIB(64), .read_memory = MIB(32), .attempt_limit = world.attempt_limit,
+		.dir = "spool", .core = 0, .cores = 1, .segment_size = WORLD_SEGMENT,
+		.journal_memory = world.journal_memory, .message_limit = world.message_limit,
+		.envelope_memory = MIB(64), .read_memory = MIB(32), .attempt_limit = world.attempt_limit,
 		.backoff_max_ns = 4000 * NS_PER_SEC, .log_rcpt = on_log, .ready = on_ready,
 	};
 

@@ -1,8 +1,8 @@
 /* spool_world.h - injectors, a delivery and a ledger around a spool, on the disk of journal_disk.h
  *
- * Message n has content, recipients and destinations that follow from n, so that everything which comes back can be checked
- * octet by octet. The delivery answers as told by chance: it takes jobs apart, sends windows at its own pace, and ends
- * attempts in every way there is. The ledger asserts, at each event:
+ * Message n has content, recipients and destinations that follow from n, so that everything which comes back can be
+ * checked octet by octet. The delivery answers as told by chance: it takes jobs apart, sends windows at its own pace,
+ * and ends attempts in every way there is. The ledger asserts, at each event:
  *
  *	nothing is delivered or reported that was never committed; nothing altered
  *	nothing that was reported is tried again
@@ -70,6 +70,7 @@ struct world {
 	uint32_t size_max;
 	size_t journal_memory;
 	size_t attempt_limit;
+	size_t message_limit;
 };
 
 extern struct world world;
