@@ -7,7 +7,6 @@
 
 #define CONN_MAGIC	UINT32_C(0x696e6a63)
 #define NO_BUF		UINT32_MAX
-#define BUFS_LOW	(IO_RECV_BUFS / 4)	/* fewer are free: nobody keeps more than one */
 
 static struct metric metric_timeouts =
 	METRIC_COUNTER("ringpost_inject_timeouts_total", "SMTP connections closed because the client was silent");
@@ -182,17 +181,41 @@ static void on_bufs(struct io_buf_waiter *waiter)
 	struct inject_conn *c = container_of(waiter, struct inject_conn, buf_wait);
 
 	CHECK_MAGIC(c, CONN_MAGIC);
-	if (!c->recv_op.in_kernel)
-		io_recv(&c->recv_op, c->file);
+	receive_again(c);
 }
 
 static void receive_again(struct inject_conn *c)
 {
 	if (c->state == CONN_CLOSING || c->recv_op.in_kernel || c->eof || !list_is_empty(&c->buf_wait.node))
 		return;
-	if (c->state == CONN_OPEN && (inject_session_is_waiting(&c->session) || c->held_count > 0))
-		return;		/* conn_resume */
+	if (c->state == CONN_OPEN && (inject_session_is_waiting(&c->session) || c->held_count > 0 || c->owner->paused))
+		return;		/* conn_resume, resume_all */
 	io_recv(&c->recv_op, c->file);
+}
+
+/* --- receive buffers that are kept ---------------------------------------------------------------------- */
+
+/* Those who deliver need receive buffers too, above all when the disk has stopped and nothing else goes on (row SPL-08). So
+ * at a bound for all connections together, nobody receives any more until half of what is held has been taken. */
+static void pause_all(struct inject *inject)
+{
+	inject->paused = true;
+	for (struct list *n = inject->list.next; n != &inject->list; n = n->next) {
+		struct inject_conn *c = list_entry(n, struct inject_conn, node);
+
+		io_buf_wait_cancel(&c->buf_wait);
+		io_cancel(&c->recv_op);
+	}
+}
+
+void inject_conn_resume_all(struct task *task)
+{
+	struct inject *inject = container_of(task, struct inject, resume_all);
+
+	if (inject->paused)
+		return;
+	for (struct list *n = inject->list.next; n != &inject->list; n = n->next)
+		receive_again(list_entry(n, struct inject_conn, node));
 }
 
 /* The session goes on with this later. */
@@ -208,18 +231,25 @@ static void hold(struct inject_conn *c, struct slice data)
 	else
 		c->held_first = buf;
 	c->held_last = buf;
-	if (c->held_count >= INJECT_HELD_MAX || io_bufs_free() < BUFS_LOW)
+	if (c->held_count >= INJECT_HELD_MAX || io_bufs_free() < inject->held_max)
 		io_cancel(&c->recv_op);
+	if (++inject->held_total >= inject->held_max && !inject->paused)
+		pause_all(inject);
 }
 
 static void release_first(struct inject_conn *c)
 {
+	struct inject *inject = c->owner;
 	uint32_t buf = c->held_first;
 
 	ASSERT(c->held_count > 0);
-	c->held_first = c->owner->held[buf].next;
+	c->held_first = inject->held[buf].next;
 	c->held_count--;
 	io_buf_put(buf);
+	if (--inject->held_total < inject->held_max / 2 && inject->paused) {
+		inject->paused = false;
+		reactor_at_turn_end(&inject->resume_all);
+	}
 }
 
 /* Returns true when the memory has to stay. */
@@ -250,7 +280,7 @@ static void on_recv(struct op *op, int res)
 		return;
 	}
 	if (res == -ENOBUFS && !c->eof) {
-		if (!inject_session_is_waiting(&c->session) && list_is_empty(&c->buf_wait.node))
+		if (!inject_session_is_waiting(&c->session) && !c->owner->paused && list_is_empty(&c->buf_wait.node))
 			io_buf_wait(&c->buf_wait);	/* no room is not a failure (row URG-06) */
 		return;
 	}
@@ -388,7 +418,7 @@ void inject_conn_open(struct inject_conn *c, struct inject *inject, int file, co
 	inject_session_init(&c->session, &inject->common, peer);
 	c->session.on_resume = on_resume;
 	log_connect(c);
-	io_recv(&c->recv_op, c->file);
+	receive_again(c);
 }
 
 void inject_conn_greet(struct inject_conn *c)

@@ -66,6 +66,10 @@ struct inject {
 	struct pool clients;
 	struct map by_address;
 	struct inject_held held[IO_RECV_BUFS];
+	size_t held_total;
+	size_t held_max;		/* then all are paused */
+	bool paused;
+	struct task resume_all;
 	struct task closed;
 	void (*done)(struct inject *inject, void *context);
 	void *context;
@@ -84,6 +88,9 @@ void inject_conn_turn_away(struct inject_conn *c, const char *reply);
 
 /* We are shutting down. */
 void inject_conn_leave(struct inject_conn *c);
+
+/* The task of struct inject: those who were paused receive again. */
+void inject_conn_resume_all(struct task *task);
 
 /* inject_smtp.c: nothing of the connection is in the kernel or in the spool any more. */
 void inject_on_conn_gone(struct inject *inject, struct inject_conn *c);

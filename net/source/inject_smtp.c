@@ -179,6 +179,8 @@ struct inject *inject_new(const struct params *params, unsigned core, unsigned c
 	inject->params = params;
 	list_init(&inject->list);
 	task_init(&inject->closed, report_closed);
+	task_init(&inject->resume_all, inject_conn_resume_all);
+	inject->held_max = MAX(io_bufs_free() / 2, (size_t)1);	/* half of all: nobody has any yet */
 	if (init_pools(inject, spool, endpoints->count) < 0)
 		return NULL;		/* at start, where this is the end */
 	/* A unix socket cannot be shared as a port can: it belongs to the first core. */
@@ -234,7 +236,8 @@ void inject_free(struct inject **inject)
 {
 	if (*inject == NULL)
 		return;
-	ASSERT((*inject)->conns.used == 0);
+	ASSERT((*inject)->conns.used == 0 && (*inject)->held_total == 0);
+	reactor_unpost(&(*inject)->resume_all);
 	inject_common_done(&(*inject)->common);
 	map_done(&(*inject)->by_address);
 	pool_done(&(*inject)->clients);

@@ -7,7 +7,7 @@
  *
  * hold     While the disk or the journal keeps a session waiting, what comes in stays in the receive buffers it came in.
  *          Beyond INJECT_HELD_MAX of them, or when the core runs short, the receive is cancelled until the session goes on:
- *          then the client's own kernel holds the rest.
+ *          then the client's own kernel holds the rest. All connections together hold half of the core's buffers.
  * send     replies in order, one send a turn and connection for all that were made in it
  * bounds   inject_connection_limit over all cores, then 421; smtpd_client_connection_count_limit for each address and core
  *          (mynetworks are exempt by default); smtpd_timeout for a command line, for INJECT_PROGRESS octets of content, and for

@@ -14,7 +14,7 @@
 #include "tests/unit/net/source/fake_spool.h"
 
 #define CLIENTS		64
-#define BUFS		512u
+#define BUFS		64u
 #define CLIENT_IN	MIB(1)
 
 static struct reactor reactor;
@@ -541,6 +541,49 @@ static void a_full_journal_stops_the_client_and_loses_nothing(void **state)
 	assert_int_equal(io_bufs_free(), BUFS);
 }
 
+/* Row SPL-08: the disk stands still, and everybody goes on sending. */
+static void others_always_find_a_buffer(void **state)
+{
+	static char text[30000];
+	struct client *all[40];
+	size_t sent[40] = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(text) - 5; i++)
+		text[i] = i % 70 == 68 ? '\r' : i % 70 == 69 ? '\n' : 'a';
+	memcpy(text + sizeof(text) - 5, "\r\n.\r\n", 5);
+	for (unsigned i = 0; i < ARRAY_LEN(all); i++)
+		all[i] = client_begin_data();
+	fake_spool.no_room = UINT32_MAX;
+	for (unsigned round = 0; round < 100; round++) {
+		for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
+			size_t left = sizeof(text) - sent[i];
+			ssize_t n = send(all[i]->fd, text + sent[i], MIN(left, (size_t)3000), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+			sent[i] += n > 0 ? (size_t)n : 0;
+		}
+		turn();
+		/* A buffer more for what was on its way when the pause began, at most one a connection and turn. */
+		assert_true(io_bufs_free() >= BUFS / 8);
+	}
+	assert_true(inject->paused);
+	assert_true(inject->held_total >= BUFS / 2);
+	fake_spool.no_room = 0;
+	for (unsigned i = 0; i < ARRAY_LEN(all); i++)
+		while (sent[i] < sizeof(text)) {
+			ssize_t n = send(all[i]->fd, text + sent[i], sizeof(text) - sent[i], MSG_DONTWAIT | MSG_NOSIGNAL);
+
+			sent[i] += n > 0 ? (size_t)n : 0;
+			(void)fake_spool_give_room();
+			turn();
+		}
+	TURN_UNTIL(fake_spool.total == ARRAY_LEN(all) || (fake_spool_give_room(), false));
+	for (unsigned i = 0; i < fake_spool.count; i++)
+		assert_true(slice_eq(fake_spool_body(&fake_spool.messages[i]), slice_of(text, sizeof(text) - 3)));
+	assert_false(inject->paused);
+	assert_int_equal(io_bufs_free(), BUFS);
+}
+
 static void who_goes_while_waiting_for_room_leaves_nothing(void **state)
 {
 	static char text[20000];
@@ -758,6 +801,8 @@ int main(void)
 		CASE("a session that waits for the disk holds few buffers, and its client is answered in order",
 		     a_waiting_session_holds_few_buffers),
 		CASE("a full journal stops the client and loses nothing", a_full_journal_stops_the_client_and_loses_nothing),
+		CASE("SPL-08: when the disk stands still, all together hold half of the buffers, and nothing is lost",
+		     others_always_find_a_buffer),
 		CASE("who goes while waiting for room leaves nothing", who_goes_while_waiting_for_room_leaves_nothing),
 		CASE("who does not read our replies is not served for ever", who_does_not_read_is_not_served),
 		CASE("silence ends with 421, in commands and in content", silence_ends_with_421),
