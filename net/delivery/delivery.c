@@ -101,6 +101,8 @@ void delivery_defer(struct delivery *d, struct job *job)
 	heap_push(&d->deferred, &job->due, job->due_ns);
 	if (heap_first(&d->deferred) == &job->due)
 		arm_due(d);
+	job->destination->deferred++;
+	destination_rest(job->destination);
 }
 
 static void on_due(struct wheel_timer *timer)
@@ -114,6 +116,7 @@ static void on_due(struct wheel_timer *timer)
 		if (first->key > reactor_wall_now())
 			break;
 		heap_remove(&d->deferred, first);
+		job->destination->deferred--;
 		destination_take_job(d, job);
 	}
 	arm_due(d);
@@ -228,10 +231,20 @@ struct delivery *delivery_new(const struct delivery_conf *conf)
 	return d;
 }
 
+static void forget_destination(struct map_node *node, void *context)
+{
+	(void)context;
+	destination_forget(container_of(node, struct destination, by_nexthop));
+}
+
 void delivery_free(struct delivery **d)
 {
 	if (*d == NULL)
 		return;
+	if ((*d)->by_nexthop.count > 0) {
+		map_for_each(&(*d)->by_nexthop, forget_destination, NULL);
+		timer_cancel(&(*d)->due);
+	}
 	heap_done(&(*d)->deferred);
 	map_done(&(*d)->by_nexthop);
 	pool_done(&(*d)->trials);

@@ -57,6 +57,7 @@ struct destination {
 	struct window window;
 	const struct window_conf *window_conf;
 	uint32_t jobs;			/* all: ready, under way, deferred */
+	uint32_t deferred;		/* of those, in the heap */
 	uint32_t busy;			/* lanes connecting or carrying something */
 	uint32_t lanes;
 	uint64_t suspended_until_ns;	/* monotonic; 0: not suspended */
@@ -118,8 +119,11 @@ struct job *destination_pop_for(struct destination *dst, unsigned address);
 /* Does what can be done now, later in this turn. */
 void destination_wake(struct destination *dst);
 void destination_job_left(struct destination *dst);
-/* A lane or a job has gone: if nothing is left to do, the destination may make room for another. */
+/* A lane or a job has gone, or waits: if nothing is to be done now, the route goes back; if nothing is left to do, the
+ * destination may make room for another. */
 void destination_rest(struct destination *dst);
+/* The end of everything: what was known about dst goes. Its jobs stay with their source. */
+void destination_forget(struct destination *dst);
 /* Feedback: the destination itself failed (or did not). */
 void destination_failed(struct destination *dst, struct enhanced_code dsn, struct slice why);
 void destination_worked(struct destination *dst);

@@ -327,11 +327,14 @@ void destination_rest(struct destination *dst)
 {
 	struct delivery *d = dst->delivery;
 
-	if (dst->jobs > 0 || dst->lanes > 0)
+	if (dst->deferred < dst->jobs || dst->lanes > 0)
 		return;
+	/* Jobs may wait for days, and more destinations may fail than there are routes. */
 	give_back_routes(dst);
-	list_remove(&dst->node);
-	list_push_back(&d->unused, &dst->node);
+	if (dst->jobs == 0) {
+		list_remove(&dst->node);
+		list_push_back(&d->unused, &dst->node);
+	}
 	delivery_feed(d);
 }
 
@@ -354,6 +357,20 @@ static struct destination *evict(struct delivery *d)
 	reactor_unpost(&dst->dispatch);
 	map_remove(&d->by_nexthop, &dst->by_nexthop);
 	return dst;
+}
+
+void destination_forget(struct destination *dst)
+{
+	struct delivery *d = dst->delivery;
+
+	ASSERT(dst->lanes == 0);
+	give_back_routes(dst);
+	list_remove(&dst->node);
+	timer_cancel(&dst->wake);
+	reactor_unpost(&dst->dispatch);
+	map_remove(&d->by_nexthop, &dst->by_nexthop);
+	dst->magic = 0;
+	pool_put(&d->destinations, &dst);
 }
 
 static struct destination *destination_find(struct delivery *d, struct slice nexthop)

@@ -125,8 +125,10 @@ static void ask_next(struct route *r)
 		return;
 	}
 	if (!take_element(r, &dest)) {
-		if (r->count == 0 && r->error.class == 0)
+		if (r->count == 0 && r->error.class == 0) {
 			note_syntax(r, "the next hop is empty");
+			r->error.detail = 0;	/* 4.3.0 (case 40) */
+		}
 		finish(r);
 		return;
 	}

@@ -149,7 +149,8 @@ static bool has_next_host(struct trial *t)
 	return route_next(dst->route, job->tried, reactor_now()) >= 0;
 }
 
-/* No host is left: defer, or give up on what is too old. */
+/* No host is left: defer, or give up on what is too old. However many portions of a job fail in one round, it is one attempt:
+ * job->due_ns is 0 until the first of them has been deferred. */
 static void make_final(struct trial *t)
 {
 	struct attempt *a = &t->attempt;
@@ -158,8 +159,6 @@ static void make_final(struct trial *t)
 	bool expired = retry_is_expired(p, job->msg->arrival_ns, reactor_wall_now());
 
 	a->is_final = true;
-	a->job_attempts = job->attempts + 1;
-	a->retry_at_ns = reactor_wall_now() + retry_wait_ns(p, a->job_attempts, random_u64());
 	for (uint32_t i = a->first; i < a->first + a->count; i++) {
 		struct rcpt *r = rcpt_at(job, i);
 
@@ -171,6 +170,10 @@ static void make_final(struct trial *t)
 		if (expired)
 			outcome_expire(a, r);
 	}
+	if (expired)
+		return;
+	a->job_attempts = job->attempts + (job->due_ns == 0);
+	a->retry_at_ns = reactor_wall_now() + retry_wait_ns(p, a->job_attempts, random_u64());
 }
 
 static void settle(struct trial *t)
@@ -250,13 +253,12 @@ static void reset_outcomes(const struct attempt *a)
 	}
 }
 
-static void end_round(struct job *job, const struct attempt *a)
+static void end_round(struct job *job)
 {
+	PARANOID(job->due_ns != 0);	/* whoever is still open has been deferred in this round */
 	for (uint32_t i = job->first; i < job->first + job->count; i++)
 		if (rcpt_at(job, i)->state == RCPT_OPEN)
 			rcpt_at(job, i)->outcome = OUTCOME_NONE;
-	job->attempts = a->job_attempts;
-	job->due_ns = a->retry_at_ns;
 	job->tried[0] = 0;
 	job->tried[1] = 0;
 	job->sessions = 0;
@@ -272,6 +274,10 @@ void delivery_on_settled(struct attempt *a, int err)
 
 	CHECK_MAGIC(a, ATTEMPT_MAGIC);
 	reset_outcomes(a);
+	if (a->retry_at_ns != 0) {
+		job->attempts = a->job_attempts;
+		job->due_ns = a->retry_at_ns;
+	}
 	if (job->open == 0 || err == ERR_CORRUPT) {
 		job->destination = NULL;
 		d->conf.source->finish(job);
@@ -279,7 +285,7 @@ void delivery_on_settled(struct attempt *a, int err)
 	} else if (has_untried(job)) {
 		destination_push_ready(dst, job, true);
 	} else {
-		end_round(job, a);
+		end_round(job);
 	}
 	a->magic = 0;
 	pool_put(&d->trials, &t);

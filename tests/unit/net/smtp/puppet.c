@@ -26,9 +26,9 @@ bool puppet_open(struct puppet *p, const char *ip, uint16_t port)
 		assert_int_equal(setsockopt(p->listener, SOL_SOCKET, SO_RCVBUF, &p->recv_buf, sizeof(p->recv_buf)), 0);
 	if (bind(p->listener, &p->addr.sa, p->addr.len) < 0) {
 		close(p->listener);
-		p->listener = -1;
 		return false;
 	}
+	p->is_open = true;
 	assert_int_equal(listen(p->listener, 128), 0);
 	p->addr.len = sizeof(p->addr.in6);
 	assert_int_equal(getsockname(p->listener, &p->addr.sa, &p->addr.len), 0);
@@ -46,19 +46,16 @@ static void hang_up(struct puppet *p, struct puppet_conn *c)
 
 void puppet_close(struct puppet *p)
 {
-	for (unsigned i = 0; i < PUPPET_CONNS; i++) {
+	for (unsigned i = 0; i < PUPPET_CONNS && p->is_open; i++) {
 		struct puppet_conn *c = &p->conns[i];
 
 		hang_up(p, c);
 		free(c->got);
 		free(c->out);
 	}
-	if (p->listener >= 0)
+	if (p->is_open)
 		close(p->listener);
 	memset(p, 0, sizeof(*p));
-	p->listener = -1;
-	for (unsigned i = 0; i < PUPPET_CONNS; i++)
-		p->conns[i].fd = -1;
 }
 
 static void append(char **buf, size_t *len, size_t *cap, const char *data, size_t n)
@@ -362,9 +359,9 @@ static bool pull(struct puppet *p, struct puppet_conn *c)
 
 bool puppet_pull(struct puppet *p)
 {
-	bool moved = p->listener >= 0 && accept_one(p);
+	bool moved = p->is_open && accept_one(p);
 
-	for (unsigned i = 0; i < PUPPET_CONNS; i++)
+	for (unsigned i = 0; i < PUPPET_CONNS && p->is_open; i++)
 		if (p->conns[i].fd >= 0 && !p->conns[i].has_ended)
 			moved |= pull(p, &p->conns[i]);
 	return moved;

@@ -80,12 +80,14 @@ struct puppet {
 	unsigned quits;
 	size_t said;			/* octets of answers, all connections */
 	/* private */
+	bool is_open;
 	int listener;
 	struct puppet_conn conns[PUPPET_CONNS];
 };
 
-/* Listens on ip, at a port of the system's choice when port is 0. Returns false when it may not. */
+/* p is all zeroes, but for what the test has set. Listens on ip, at a port of the system's choice when port is 0. Returns false when it may not. */
 bool puppet_open(struct puppet *p, const char *ip, uint16_t port);
+/* All zeroes again; harmless when it is not open. */
 void puppet_close(struct puppet *p);
 
 /* Does what can be done now. True when something was. */
