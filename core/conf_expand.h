@@ -6,16 +6,16 @@
  *	choice	= ( "?" | ":" ) ( text | "{" text "}" )		? when the name has a value or the test holds, : when not
  *		| "?" "{" text "}" ":" ( "{" text "}" | text )
  *
- * White space around the braces of a choice or a test has no meaning, inside it has. Brackets are matched before anything
- * inside them is looked at. Only the arm that is chosen is expanded. A test is numeric when both sides are all digits, of
- * any length, else it compares octets.
+ * White space around the braces of a choice or a test has no meaning, inside it has. Brackets are matched before
+ * anything inside them is looked at. Only the arm that is chosen is expanded. A test is numeric when both sides are
+ * all digits, of any length, else it compares octets.
  *
  * Values are built on a stack: conf_expand appends at the end of out, and a name that is needed on the way is expanded
  * above it by the lookup and taken off again. So there is one buffer, however deep it goes.
  *
  * memory   one malloc'ed buffer, for start and reload only; conf_expand_done frees it
- * bounds   CONF_VALUE_MAX octets a value, CONF_DEPTH_MAX names and arms inside each other, CONF_WORK_MAX octets looked at
- *          or written in all: $b$b of $c$c of $d$d ends there
+ * bounds   CONF_VALUE_MAX octets a value, CONF_DEPTH_MAX names and arms inside each other, CONF_WORK_MAX octets
+ *          looked at or written in all: $b$b of $c$c of $d$d ends there
  * errors   ERR_SYNTAX with what and form set, or what the lookup said; -ENOMEM
  */
 #pragma once

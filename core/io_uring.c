@@ -2,8 +2,9 @@
  *
  *	op --start--> slot (index + generation = user_data) --SQE--> kernel --CQE--> slot --callback--> op
  *
- * A completion names a slot and its generation, never a pointer: one that comes after its op has gone is an assertion here
- * and not somebody else's data (row URG-01). Memory named in an SQE lives in the op or with its owner (row URG-04).
+ * A completion names a slot and its generation, never a pointer: one that comes after its op has gone is an assertion
+ * here and not somebody else's data (row URG-01). Memory named in an SQE lives in the op or with its owner (row
+ * URG-04).
  */
 #include "core/io.h"
 
@@ -22,14 +23,28 @@
 #define GENERATION_END		UINT32_C(0xfffffff0)
 
 enum op_kind {
-	KIND_CONNECT = 1, KIND_ACCEPT, KIND_RECV, KIND_SEND, KIND_SENDMSG, KIND_SEND_ZC, KIND_SHUTDOWN, KIND_OPEN, KIND_READ,
-	KIND_WRITE, KIND_FDATASYNC, KIND_FSYNC, KIND_FALLOCATE, KIND_RENAME, KIND_UNLINK, KIND_POLL,
+	KIND_CONNECT = 1,
+	KIND_ACCEPT,
+	KIND_RECV,
+	KIND_SEND,
+	KIND_SENDMSG,
+	KIND_SEND_ZC,
+	KIND_SHUTDOWN,
+	KIND_OPEN,
+	KIND_READ,
+	KIND_WRITE,
+	KIND_FDATASYNC,
+	KIND_FSYNC,
+	KIND_FALLOCATE,
+	KIND_RENAME,
+	KIND_UNLINK,
+	KIND_POLL,
 };
 
 _Thread_local struct io *io_self;
 int io_ring_fds[CORE_COUNT_MAX];
 
-/* --- submission ------------------------------------------------------------------------------------------------------- */
+/* --- submission ------------------------------------------------------------------------------- */
 
 /* SUBMIT_ALL is on: one bad entry does not hold up the rest. EBUSY and EAGAIN pass once completions have been taken. */
 static void submit_now(struct io *io)
@@ -74,7 +89,8 @@ static void complete_locally(struct op *op, enum op_kind kind, int res)
 	list_push_back(&io_self->local, &op->node);
 }
 
-/* Gives op a slot and an SQE to fill in; the caller preps it, then calls op_started. NULL: no slot, and the op has failed. */
+/* Gives op a slot and an SQE to fill in; the caller preps it, then calls op_started. NULL: no slot, and the op has
+ * failed. */
 static struct io_uring_sqe *op_start(struct op *op, enum op_kind kind)
 {
 	struct io *io = io_self;
@@ -114,7 +130,7 @@ static void slot_release(struct io *io, uint32_t slot)
 	io->slot_free = slot;
 }
 
-/* --- sockets ---------------------------------------------------------------------------------------------------------- */
+/* --- sockets ---------------------------------------------------------------------------------- */
 
 static int own_file_take(struct io *io)
 {
@@ -174,8 +190,8 @@ static int open_socket(const struct addr *remote, const struct addr *local, int 
 	return io_adopt(fd, ret_file);
 }
 
-/* One step of the chain SOCKET -> options -> BIND -> CONNECT. Steps that succeed say nothing. One that fails speaks for the
- * whole chain: with CQE_SKIP_SUCCESS on it, those behind it are cancelled in silence (row URG-03). */
+/* One step of the chain SOCKET -> options -> BIND -> CONNECT. Steps that succeed say nothing. One that fails speaks
+ * for the whole chain: with CQE_SKIP_SUCCESS on it, those behind it are cancelled in silence (row URG-03). */
 static struct io_uring_sqe *chain_step(struct op *op, struct io_uring_sqe *sqe, bool has_file)
 {
 	sqe->flags |= IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS | (has_file ? IOSQE_FIXED_FILE : 0);
@@ -258,7 +274,8 @@ void io_accept(struct op *op, int listener_file, struct addr *ret_peer)
 		io_uring_prep_multishot_accept_direct(sqe, listener_file, NULL, NULL, 0);
 	} else {
 		ret_peer->len = sizeof(*ret_peer) - offsetof(struct addr, sa);
-		io_uring_prep_accept_direct(sqe, listener_file, &ret_peer->sa, &ret_peer->len, 0, IORING_FILE_INDEX_ALLOC);
+		io_uring_prep_accept_direct(sqe, listener_file, &ret_peer->sa, &ret_peer->len, 0,
+					    IORING_FILE_INDEX_ALLOC);
 	}
 	op_started(op, sqe, true);
 }
@@ -327,7 +344,7 @@ void io_shutdown(struct op *op, int file, int how)
 	op_started(op, sqe, true);
 }
 
-/* --- receive buffers -------------------------------------------------------------------------------------------------- */
+/* --- receive buffers -------------------------------------------------------------------------- */
 
 static char *buf_at(const struct io *io, uint32_t buf)
 {
@@ -380,7 +397,8 @@ void io_buf_wait_cancel(struct io_buf_waiter *waiter)
 	list_remove(&waiter->node);
 }
 
-/* As many waiters as there are buffers, oldest first: a crowd that finds nothing would only queue up again (row URG-06). */
+/* As many waiters as there are buffers, oldest first: a crowd that finds nothing would only queue up again (row
+ * URG-06). */
 static void wake_buf_waiters(struct io *io)
 {
 	for (size_t n = io_bufs_free(); n > 0 && !list_is_empty(&io->buf_waiters); n--) {
@@ -390,7 +408,7 @@ static void wake_buf_waiters(struct io *io)
 	}
 }
 
-/* --- files ------------------------------------------------------------------------------------------------------------ */
+/* --- files ------------------------------------------------------------------------------------ */
 
 void io_open(struct op *op, const char *path, int flags, unsigned mode)
 {
@@ -505,7 +523,8 @@ void io_close(int file)
 
 	ASSERT(file >= 0 && (unsigned)file < io_self->files_max);
 	io_uring_prep_close_direct(sqe, (unsigned)file);
-	/* Its completion gives the number back: before that a connect could be handed a file that is still to be closed. */
+	/* Its completion gives the number back: before that a connect could be handed a file that is still to be
+	 * closed. */
 	sqe->user_data = (uint64_t)CLOSE_GENERATION << 32 | (uint32_t)file;
 }
 
@@ -519,7 +538,7 @@ void *io_arena_take(size_t size, size_t align)
 	return io_self->arena + at;
 }
 
-/* --- everything else -------------------------------------------------------------------------------------------------- */
+/* --- everything else -------------------------------------------------------------------------- */
 
 void io_poll(struct op *op, int unix_fd, unsigned events)
 {
@@ -541,8 +560,8 @@ static void submit_cancel(struct io *io, uint32_t slot)
 	sqe->user_data = (uint64_t)CANCEL_GENERATION << 32 | slot;
 }
 
-/* Between two steps of its chain a connect is nowhere to be found; then it has to be asked again, or it would go on until
- * the kernel gives up by itself, minutes later. */
+/* Between two steps of its chain a connect is nowhere to be found; then it has to be asked again, or it would go on
+ * until the kernel gives up by itself, minutes later. */
 static void on_cancel_failed(struct io *io, uint32_t slot, int res)
 {
 	const struct op *op = io->slots[slot].op;
@@ -577,7 +596,7 @@ void io_wake(unsigned core)
 	sqe->user_data = USER_DATA_IGNORE;
 }
 
-/* --- completion ------------------------------------------------------------------------------------------------------- */
+/* --- completion ------------------------------------------------------------------------------- */
 
 static void deliver(struct io *io, struct op *op, int res, unsigned flags)
 {

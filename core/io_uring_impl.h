@@ -24,7 +24,8 @@ struct io {
 	uint32_t slot_count;
 	uint32_t slot_free;		/* head of the free list; slot_count: none */
 
-	/* Direct descriptors: the kernel hands out the lower half (accept, open), we the upper one (connect, listen). */
+	/* Direct descriptors: the kernel hands out the lower half (accept, open), we the upper one (connect,
+	 * listen). */
 	unsigned files_max;
 	unsigned own_base;
 	uint32_t *own_free;

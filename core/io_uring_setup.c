@@ -10,12 +10,13 @@
 
 #define ARENA_MAX ((size_t)1 << 30)	/* the kernel's bound for one registered buffer */
 
-/* Every operation by name: what the ring is restricted to, and what io_probe asks the kernel for (rows URG-28, URG-32). */
+/* Every operation by name: what the ring is restricted to, and what io_probe asks the kernel for (rows URG-28,
+ * URG-32). */
 static const uint8_t opcodes[] = {
-	IORING_OP_CONNECT, IORING_OP_ACCEPT, IORING_OP_RECV, IORING_OP_SEND, IORING_OP_SENDMSG, IORING_OP_SEND_ZC,
-	IORING_OP_SHUTDOWN, IORING_OP_OPENAT, IORING_OP_READ, IORING_OP_READ_FIXED, IORING_OP_WRITE, IORING_OP_WRITE_FIXED,
-	IORING_OP_FSYNC, IORING_OP_FALLOCATE, IORING_OP_RENAMEAT, IORING_OP_UNLINKAT, IORING_OP_CLOSE, IORING_OP_POLL_ADD,
-	IORING_OP_ASYNC_CANCEL, IORING_OP_MSG_RING,
+	IORING_OP_CONNECT,  IORING_OP_ACCEPT,      IORING_OP_RECV,     IORING_OP_SEND,         IORING_OP_SENDMSG,
+	IORING_OP_SEND_ZC,  IORING_OP_SHUTDOWN,    IORING_OP_OPENAT,   IORING_OP_READ,         IORING_OP_READ_FIXED,
+	IORING_OP_WRITE,    IORING_OP_WRITE_FIXED, IORING_OP_FSYNC,    IORING_OP_FALLOCATE,    IORING_OP_RENAMEAT,
+	IORING_OP_UNLINKAT, IORING_OP_CLOSE,       IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL, IORING_OP_MSG_RING,
 };
 
 /* Beyond our floor: with all of them, opening a connection takes no system call of its own. */

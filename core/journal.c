@@ -16,7 +16,7 @@ struct metric journal_metric_failures =
 struct metric journal_metric_commit_us =
 	METRIC_COUNTER("ringpost_journal_commit_microseconds_total", "time that commits took, added up");
 
-/* --- life ------------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void room_task_run(struct task *task);
 static void read_task_run(struct task *task);
@@ -105,7 +105,7 @@ void journal_free(struct journal **jp)
 	*jp = NULL;
 }
 
-/* --- blocks ----------------------------------------------------------------------------------------------------------- */
+/* --- blocks ----------------------------------------------------------------------------------- */
 
 static struct journal_block **table_place(const struct journal *j, uint32_t segment, uint32_t index)
 {
@@ -194,7 +194,7 @@ unsigned journal_room_percent(const struct journal *j)
 	return j->clean_count * 100 / j->block_count;
 }
 
-/* --- room ------------------------------------------------------------------------------------------------------------- */
+/* --- room ------------------------------------------------------------------------------------- */
 
 void journal_room_kick(struct journal *j)
 {
@@ -253,7 +253,7 @@ void journal_wait_cancel(struct journal_waiter *waiter)
 	list_remove(&waiter->node);
 }
 
-/* --- append ----------------------------------------------------------------------------------------------------------- */
+/* --- append ----------------------------------------------------------------------------------- */
 
 static void append_at_tail(struct journal *j, uint8_t type, const struct slice *parts, unsigned count, uint32_t len)
 {
@@ -324,7 +324,8 @@ static void rotate(struct journal *j)
 		journal_block_settle(j, last);
 }
 
-/* What is short: segments (then it depends on whether another one can be made), or memory (then it is being written). */
+/* What is short: segments (then it depends on whether another one can be made), or memory (then it is being
+ * written). */
 static int no_segment(struct journal *j, enum journal_class class)
 {
 	if (j->house.err == 0)
@@ -409,7 +410,7 @@ int journal_append_own(struct journal *j, uint8_t type)
 	return r;
 }
 
-/* --- payloads --------------------------------------------------------------------------------------------------------- */
+/* --- payloads --------------------------------------------------------------------------------- */
 
 const void *journal_pin(struct journal *j, struct journal_ref ref)
 {
@@ -518,7 +519,7 @@ void journal_read(struct journal *j, struct journal_read *read, struct journal_r
 	io_read(&read->op, s->file, buf, journal_record_size(ref.len), ref.offset);
 }
 
-/* --- segments --------------------------------------------------------------------------------------------------------- */
+/* --- segments --------------------------------------------------------------------------------- */
 
 struct journal_segment *journal_segment_find(const struct journal *j, uint32_t number)
 {

@@ -1,23 +1,25 @@
 /* journal.h - append-only, checksummed segments with group commit: records, not mail
  *
- * A journal is a directory of segment files, numbered upward. Records go into the open block (registered memory, the image
- * of one JOURNAL_BLOCK of the file); at the end of a turn everything that was appended meanwhile leaves with one write and
- * one fdatasync, and then all who wait hear of it (group commit). Full blocks stay in memory until their place is needed.
+ * A journal is a directory of segment files, numbered upward. Records go into the open block (registered memory, the
+ * image of one JOURNAL_BLOCK of the file); at the end of a turn everything that was appended meanwhile leaves with
+ * one write and one fdatasync, and then all who wait hear of it (group commit). Full blocks stay in memory until
+ * their place is needed.
  *
  *	segment:  | header | rec rec rec pad | rec rec ... pad | ...       blocks of JOURNAL_BLOCK octets
  *	record:   | crc32c | len | segment | batch | type, flags, zero | payload | zeros to 8 |    24 octets of header
  *
  * A record never crosses a block. The checksum covers the rest of the header and the payload, so a record of a recycled
- * file's former life (other segment number) is not one of ours. A batch is what one fdatasync covered: a valid record of
- * batch n proves that all batches before n were durable, which tells a torn tail (never acknowledged: dropped) from damage
- * (acknowledged: reported, set aside, the rest is replayed; rows SPL-02..05). A segment's header says up to where its
- * predecessor counts: after a failed write or sync the batch in question is void, and is never tried again on the same
- * file (row SPL-07).
+ * file's former life (other segment number) is not one of ours. A batch is what one fdatasync covered: a valid record
+ * of batch n proves that all batches before n were durable, which tells a torn tail (never acknowledged: dropped)
+ * from damage (acknowledged: reported, set aside, the rest is replayed; rows SPL-02..05). A segment's header says up
+ * to where its predecessor counts: after a failed write or sync the batch in question is void, and is never tried
+ * again on the same file (row SPL-07).
  *
  * durable  journal_commit's callback with 0, and nothing else, means on disk (P1, P2)
- * bounds   JOURNAL_RECORD_MAX octets a payload; conf.memory octets of blocks; segments are preallocated, one ahead, so that
- *          a full disk is met when a segment is made and not when a record is written (row OSR-01)
- * errors   -ENOBUFS: all blocks in use, see journal_wait_room; -ENOSPC: no room for this class; -EIO: failed, being replaced
+ * bounds   JOURNAL_RECORD_MAX octets a payload; conf.memory octets of blocks; segments are preallocated, one ahead,
+ *          so that a full disk is met when a segment is made and not when a record is written (row OSR-01)
+ * errors   -ENOBUFS: all blocks in use, see journal_wait_room; -ENOSPC: no room for this class; -EIO: failed, being
+ *          replaced
  * thread   one home core
  */
 #pragma once
@@ -28,7 +30,8 @@
 #define JOURNAL_BLOCK		MIB(1)
 #define JOURNAL_RECORD_MAX	KIB(512)
 #define JOURNAL_RECORD_HEADER	24u
-#define JOURNAL_FORMAT		1u	/* another one is refused with ERR_VERSION, and nothing is deleted (row SPL-12) */
+/* another one is refused with ERR_VERSION, and nothing is deleted (row SPL-12) */
+#define JOURNAL_FORMAT		1u
 #define JOURNAL_SEGMENTS_MAX	65536u
 #define JOURNAL_PATH_MAX	512u
 
@@ -93,14 +96,14 @@ void journal_close(struct journal *j, void (*done)(struct journal *j, void *cont
 int journal_append(struct journal *j, uint8_t type, enum journal_class class, const struct slice *parts, unsigned count,
 		   struct journal_ref *ret_ref);
 
-/* Calls waiter->fn once everything appended up to now is durable (0), or has become void (< 0): then none of the records
- * appended since the last successful commit counts, those of other callers included. The waiter must stay put until then.
- * A full memory is committed without being asked: of records that belong together some may be durable (and come back) while
- * the rest is void, so the last one of them is what makes them count. */
+/* Calls waiter->fn once everything appended up to now is durable (0), or has become void (< 0): then none of the
+ * records appended since the last successful commit counts, those of other callers included. The waiter must stay put
+ * until then. A full memory is committed without being asked: of records that belong together some may be durable
+ * (and come back) while the rest is void, so the last one of them is what makes them count. */
 void journal_commit(struct journal *j, struct journal_waiter *waiter);
 
-/* Counts up whenever records became void: remember it with the first of several records that belong together, and compare
- * when the last one is appended. */
+/* Counts up whenever records became void: remember it with the first of several records that belong together, and
+ * compare when the last one is appended. */
 uint32_t journal_epoch(const struct journal *j);
 
 /* Calls waiter->fn(waiter, 0) soon after -ENOBUFS can be expected to be over. First come, first served. */
@@ -115,8 +118,8 @@ void journal_unpin(struct journal *j, struct journal_ref ref);
 /* Share of blocks that could take new records now, 0..100. Those who could do without a pin should below 25. */
 unsigned journal_room_percent(const struct journal *j);
 
-/* Reads one record from its file into buf (JOURNAL_RECORD_HEADER + len octets, rounded up to 8), checks it, and calls fn with
- * 0 and the payload, or ERR_CORRUPT, or a negative errno. Start it only for records known to be durable. */
+/* Reads one record from its file into buf (JOURNAL_RECORD_HEADER + len octets, rounded up to 8), checks it, and calls
+ * fn with 0 and the payload, or ERR_CORRUPT, or a negative errno. Start it only for records known to be durable. */
 struct journal_read;
 typedef void journal_read_fn(struct journal_read *read, int err, struct slice payload);
 struct journal_read {
@@ -131,8 +134,8 @@ struct journal_read {
 };
 void journal_read(struct journal *j, struct journal_read *read, struct journal_ref ref, void *buf, journal_read_fn *fn);
 
-/* A segment with holds stays. One without any, and without an older one that has some, is reclaimed: the order of deletion
- * is the order of writing, so that a record which ends another never goes before it. */
+/* A segment with holds stays. One without any, and without an older one that has some, is reclaimed: the order of
+ * deletion is the order of writing, so that a record which ends another never goes before it. */
 void journal_hold(struct journal *j, uint32_t segment);
 void journal_release(struct journal *j, uint32_t segment);
 

@@ -4,11 +4,12 @@
 
 #include "core/clock.h"
 
-/* One batch at a time:	 synced write -> tell everybody						(usually: it is in one block)
+/* One batch at a time:	 synced write -> tell everybody						(usually: it is in one
+ * block)
  *			 write ... write -> fdatasync [-> the next segment's ...] -> tell everybody
  *
- * The fdatasync starts only after its writes have completed (row URG-19); a single write brings its own along, which spares
- * a kernel thread and us one wake-up each. A batch that crosses into the next segment syncs
+ * The fdatasync starts only after its writes have completed (row URG-19); a single write brings its own along, which
+ * spares a kernel thread and us one wake-up each. A batch that crosses into the next segment syncs
  * the first one before it writes to the second: a durable head then never names an end that is not durable. */
 
 #define COMMIT_TRIES_MAX 8u
@@ -160,8 +161,8 @@ static void commit_succeed(struct journal *j)
 		journal_open_end(j, 0);
 }
 
-/* Nothing behind the last good commit counts: blocks lose it, segments begun since are void, the one it ended in is sealed
- * there. What a pin still shows stays in memory until it goes. */
+/* Nothing behind the last good commit counts: blocks lose it, segments begun since are void, the one it ended in is
+ * sealed there. What a pin still shows stays in memory until it goes. */
 static void drop_undurable(struct journal *j)
 {
 	while (!list_is_empty(&j->dirty))
@@ -182,8 +183,8 @@ static void drop_undurable(struct journal *j)
 	}
 }
 
-/* Row SPL-07: after a failed write or sync nobody knows what the disk holds, and asking again may be answered with a lie.
- * So nothing of the batch counts, and we go on in another file. */
+/* Row SPL-07: after a failed write or sync nobody knows what the disk holds, and asking again may be answered with a
+ * lie. So nothing of the batch counts, and we go on in another file. */
 static void commit_fail(struct journal *j, int err)
 {
 	struct journal_flight *f = &j->flight;

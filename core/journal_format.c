@@ -176,8 +176,8 @@ void journal_scan_init(struct journal_scan *s, uint32_t segment, uint32_t salt)
 	};
 }
 
-/* Tries the place we are at, which has room octets. Inside holes each try that costs a checksum is paid from the budget:
- * a block made of nothing but plausible lengths would cost its square otherwise. */
+/* Tries the place we are at, which has room octets. Inside holes each try that costs a checksum is paid from the
+ * budget: a block made of nothing but plausible lengths would cost its square otherwise. */
 static bool scan_try(struct journal_scan *s, const void *at, size_t room, struct journal_found *ret_found)
 {
 	struct record_bytes h;
@@ -246,7 +246,8 @@ static uint32_t next_candidate(const void *block, uint32_t from, size_t len, uin
 	return (uint32_t)(at + JOURNAL_RECORD_HEADER <= len ? at : MAX((size_t)from, round_up(len, 8)));
 }
 
-int journal_scan_next(struct journal_scan *s, const void *block, uint32_t offset, size_t len, struct journal_item *ret_item)
+int journal_scan_next(struct journal_scan *s, const void *block, uint32_t offset, size_t len,
+		      struct journal_item *ret_item)
 {
 	const uint32_t block_end = offset + (uint32_t)JOURNAL_BLOCK;
 	struct journal_found found;

@@ -1,6 +1,7 @@
 /* journal_format.h - a journal's bytes: records and segment heads, written and read in memory
  *
- * Everything is little-endian. A segment is a sequence of blocks of JOURNAL_BLOCK octets; the first one begins with the head.
+ * Everything is little-endian. A segment is a sequence of blocks of JOURNAL_BLOCK octets; the first one begins with
+ * the head.
  *
  *	head (two copies, at 0 and at JOURNAL_HEAD_COPY, so that no single bad sector takes both; zeros between)
  *	   0 magic 8 | 8 crc32c of 12..63 | 12 format | 16 segment | 20 previous segment | 24 where the previous one ends
@@ -10,12 +11,13 @@
  *
  * The head's first 16 octets keep their meaning in every format, so that each release can refuse the others'.
  *
- * A record's checksum begins with the salt and the record's own offset. The offset makes a record that turns up elsewhere
- * (a misdirected write) invalid; the salt is secret to the journal, so that bytes of a mail that imitate a record do not
- * become one when the search for the next good record passes over them (row SPL-04, SPL-06).
+ * A record's checksum begins with the salt and the record's own offset. The offset makes a record that turns up
+ * elsewhere (a misdirected write) invalid; the salt is secret to the journal, so that bytes of a mail that imitate a
+ * record do not become one when the search for the next good record passes over them (row SPL-04, SPL-06).
  *
- * The rest of a block that is too small for the next record begins with a record of type JOURNAL_TYPE_PAD, unless not even
- * that fits. What is neither a record nor such a rest is a hole: damage, or the tail of what was never acknowledged.
+ * The rest of a block that is too small for the next record begins with a record of type JOURNAL_TYPE_PAD, unless not
+ * even that fits. What is neither a record nor such a rest is a hole: damage, or the tail of what was never
+ * acknowledged.
  *
  * bounds   the search inside holes spends JOURNAL_SCAN_BUDGET octets of checksums per block, then gives the block up
  * never    allocates, does I/O, asserts on bytes
@@ -55,9 +57,9 @@ static inline uint32_t journal_record_size(uint32_t len)
 /* Writes both copies; area has JOURNAL_HEAD_SIZE octets. */
 void journal_head_write(void *area, const struct journal_head *head);
 
-/* Reads the head of this segment from what may be less than JOURNAL_HEAD_SIZE octets. Returns how many copies are good (and
- * *ret_head is set); 0 when the segment was never begun: zeros, or the good head of a recycled file's former life;
- * ERR_VERSION for another format, or ERR_CORRUPT. */
+/* Reads the head of this segment from what may be less than JOURNAL_HEAD_SIZE octets. Returns how many copies are
+ * good (and *ret_head is set); 0 when the segment was never begun: zeros, or the good head of a recycled file's
+ * former life; ERR_VERSION for another format, or ERR_CORRUPT. */
 int journal_head_read(const void *area, size_t len, uint32_t segment, struct journal_head *ret_head);
 
 /* What a record's checksum depends on beside its bytes. */
@@ -108,9 +110,11 @@ struct journal_item {
 
 void journal_scan_init(struct journal_scan *s, uint32_t segment, uint32_t salt);
 
-/* The next thing in the block that begins at offset and of which len octets count. Returns 1, or 0 when it is used up. */
-int journal_scan_next(struct journal_scan *s, const void *block, uint32_t offset, size_t len, struct journal_item *ret_item);
+/* The next thing in the block that begins at offset and of which len octets count. Returns 1, or 0 when it is used
+ * up. */
+int journal_scan_next(struct journal_scan *s, const void *block, uint32_t offset, size_t len,
+		      struct journal_item *ret_item);
 
-/* After the last block. Returns 1 with the damage up to the segment's known end; 0 when there is none, and when the end is
- * not known (limit 0): what is in no good order at the tail was then never acknowledged. */
+/* After the last block. Returns 1 with the damage up to the segment's known end; 0 when there is none, and when the
+ * end is not known (limit 0): what is in no good order at the tail was then never acknowledged. */
 int journal_scan_finish(struct journal_scan *s, uint32_t limit, struct journal_item *ret_item);

@@ -4,9 +4,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-/* The house keeps the directory: one change at a time, and the directory's fsync before the next one. So no name that counts
- * is ever in doubt, and segments go in the order in which they were written, on the disk too: the record that ends another
- * one never goes before it. */
+/* The house keeps the directory: one change at a time, and the directory's fsync before the next one. So no name that
+ * counts is ever in doubt, and segments go in the order in which they were written, on the disk too: the record that
+ * ends another one never goes before it. */
 
 static void house_run(struct task *task);
 static void house_on_done(struct op *op, int res);
@@ -35,7 +35,7 @@ void journal_path(const struct journal *j, uint32_t number, const char *suffix, 
 	(void)str_cstr(&s);		/* terminates what is in path */
 }
 
-/* --- the set of segments ---------------------------------------------------------------------------------------------- */
+/* --- the set of segments ---------------------------------------------------------------------- */
 
 struct journal_segment *journal_segment_add(struct journal *j, uint32_t number, enum journal_segment_state state)
 {
@@ -85,7 +85,7 @@ static uint32_t oldest_number(struct journal *j)
 	return oldest;
 }
 
-/* --- space ------------------------------------------------------------------------------------------------------------ */
+/* --- space ------------------------------------------------------------------------------------ */
 
 void journal_refuse(struct journal *j)
 {
@@ -146,7 +146,7 @@ static void house_on_timer(struct wheel_timer *timer)
 	journal_house_kick(j);
 }
 
-/* --- what there is to do ---------------------------------------------------------------------------------------------- */
+/* --- what there is to do ---------------------------------------------------------------------- */
 
 static void make(struct journal *j)
 {
@@ -271,7 +271,7 @@ static void house_run(struct task *task)
 		make(j);
 }
 
-/* --- and how it went -------------------------------------------------------------------------------------------------- */
+/* --- and how it went -------------------------------------------------------------------------- */
 
 static void sync_dir(struct journal *j, enum house_step step)
 {

@@ -5,11 +5,12 @@
  *	journal_house.c		segments made ahead, recycled, removed; space
  *	journal_open.c		what a directory holds: chain, replay, damage; and the end
  *
- * A segment's way:   made or recycled -> spare -> begun (its head is in memory) -> sealed -> reclaimed: recycled, unlinked,
+ * A segment's way:   made or recycled -> spare -> begun (its head is in memory) -> sealed -> reclaimed: recycled,
+ * unlinked,
  *                    or kept aside when it is damaged
  *
- * Every begun segment's head names its predecessor and where that one ends. Following the names back from the newest head
- * gives the chain; what is not in it is void. So one durable head is what makes a failed batch void for good.
+ * Every begun segment's head names its predecessor and where that one ends. Following the names back from the newest
+ * head gives the chain; what is not in it is void. So one durable head is what makes a failed batch void for good.
  *
  * never    included from outside of core/journal*.c and their tests
  */
@@ -219,7 +220,7 @@ extern struct metric journal_metric_records;
 extern struct metric journal_metric_failures;
 extern struct metric journal_metric_commit_us;
 
-/* --- journal.c -------------------------------------------------------------------------------------------------------- */
+/* --- journal.c -------------------------------------------------------------------------------- */
 
 /* NULL when there is none of this number. */
 struct journal_segment *journal_segment_find(const struct journal *j, uint32_t number);
@@ -228,7 +229,8 @@ struct journal_block *journal_block_find(const struct journal *j, uint32_t segme
 /* From the dirty list to those that may be reused; what is durable of it stays readable. */
 void journal_block_settle(struct journal *j, struct journal_block *b);
 
-/* Begins the next spare, with a head that says where the records before it end. There must be a spare and a clean block. */
+/* Begins the next spare, with a head that says where the records before it end. There must be a spare and a clean
+ * block. */
 void journal_begin_segment(struct journal *j, uint32_t prev, uint32_t prev_end);
 
 /* A record of one of our own types, if there is room for it. */
@@ -240,7 +242,7 @@ static inline uint32_t journal_block_start(const struct journal_block *b)
 	return b->index * (uint32_t)JOURNAL_BLOCK;
 }
 
-/* --- journal_commit.c --------------------------------------------------------------------------------------------------- */
+/* --- journal_commit.c ------------------------------------------------------------------------- */
 
 void journal_commit_init(struct journal *j);
 bool journal_is_dirty(const struct journal *j);
@@ -251,7 +253,7 @@ void journal_flush(struct journal *j);
 /* After a failure: goes on in a spare if there is one and it is time. */
 void journal_resume(struct journal *j);
 
-/* --- journal_house.c ---------------------------------------------------------------------------------------------------- */
+/* --- journal_house.c -------------------------------------------------------------------------- */
 
 void journal_house_init(struct journal *j);
 void journal_house_kick(struct journal *j);
@@ -265,7 +267,7 @@ void journal_refuse(struct journal *j);
 /* Writes the name of a segment's file to path (JOURNAL_PATH_MAX octets). */
 void journal_path(const struct journal *j, uint32_t number, const char *suffix, char *path);
 
-/* --- journal_open.c ----------------------------------------------------------------------------------------------------- */
+/* --- journal_open.c --------------------------------------------------------------------------- */
 
 void journal_open_init(struct journal *j);
 

@@ -5,13 +5,14 @@
 
 #include "core/random.h"
 
-/* Opening:	names -> every head -> the chain -> each segment of it, block by block -> a spare -> its head is durable: ready
+/* Opening:	names -> every head -> the chain -> each segment of it, block by block -> a spare -> its head is
+ * durable: ready
  *
- * A segment that another one names as its predecessor counts up to the end named there, and what does not match in it is
- * damage. The newest one counts as far as good records go (its tail may be torn and was then never acknowledged). Its last
- * batch is the one that nothing proves durable: a killed process may have written and never synced it, and after a failed
- * sync the kernel may show what is not on the disk and call it clean. So it is written and synced once more before we are
- * ready: nobody may act upon what can still disappear. */
+ * A segment that another one names as its predecessor counts up to the end named there, and what does not match in it
+ * is damage. The newest one counts as far as good records go (its tail may be torn and was then never acknowledged).
+ * Its last batch is the one that nothing proves durable: a killed process may have written and never synced it, and
+ * after a failed sync the kernel may show what is not on the disk and call it clean. So it is written and synced once
+ * more before we are ready: nobody may act upon what can still disappear. */
 
 #define HOLE_PIECE 4096u	/* after a read error: find out how little is lost */
 
@@ -50,7 +51,7 @@ static void open_run(struct task *task)
 		reactor_post(&j->close_task);
 }
 
-/* --- names ------------------------------------------------------------------------------------------------------------ */
+/* --- names ------------------------------------------------------------------------------------ */
 
 /* "0000000001.seg": ten digits, nothing else is ours. Returns 0 for other names. */
 static uint32_t number_of_name(const char *name)
@@ -125,7 +126,7 @@ static struct journal_segment *found_below(const struct journal *j, uint32_t num
 	return NULL;
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static char *read_buffer(const struct journal *j)
 {
@@ -137,7 +138,8 @@ static void read_piece(struct journal *j)
 	struct journal_opening *o = &j->opening;
 	const struct journal_segment *s = journal_segment_find(j, o->number);
 
-	io_read(&o->op, s->file, read_buffer(j) + o->got, MIN(o->want - o->got, o->piece), (uint64_t)o->offset + o->got);
+	io_read(&o->op, s->file, read_buffer(j) + o->got, MIN(o->want - o->got, o->piece),
+		(uint64_t)o->offset + o->got);
 }
 
 static void read_start(struct journal *j, enum open_step step, uint32_t offset, uint32_t want)
@@ -152,8 +154,8 @@ static void read_start(struct journal *j, enum open_step step, uint32_t offset, 
 	read_piece(j);
 }
 
-/* True when all that is wanted is there, or the file has ended. A bad sector reads as zeros: its records are damage, and
- * those around it are not lost with it. */
+/* True when all that is wanted is there, or the file has ended. A bad sector reads as zeros: its records are damage,
+ * and those around it are not lost with it. */
 static bool read_is_done(struct journal *j, int res)
 {
 	struct journal_opening *o = &j->opening;
@@ -182,7 +184,7 @@ static bool read_is_done(struct journal *j, int res)
 	return true;
 }
 
-/* --- heads ------------------------------------------------------------------------------------------------------------ */
+/* --- heads ------------------------------------------------------------------------------------ */
 
 static void build_chain(struct journal *j);
 
@@ -225,7 +227,7 @@ static void take_head(struct journal *j)
 	next_head(j, s->number + 1);
 }
 
-/* --- the chain -------------------------------------------------------------------------------------------------------- */
+/* --- the chain -------------------------------------------------------------------------------- */
 
 static void report_damage(struct journal *j, struct journal_segment *s, uint32_t offset, uint32_t len)
 {
@@ -272,8 +274,8 @@ static void build_chain(struct journal *j)
 	struct journal_opening *o = &j->opening;
 	struct journal_segment *newest = o->high != 0 ? found_below(j, o->high + 1) : NULL;
 
-	/* Behind the newest head there may be spares that were never begun, or one whose head is damaged: the latter shows
-	 * records, or something that is neither zeros nor a former life. */
+	/* Behind the newest head there may be spares that were never begun, or one whose head is damaged: the latter
+	 * shows records, or something that is neither zeros nor a former life. */
 	struct journal_segment *headless = NULL;
 
 	while (newest != NULL && newest->copies <= 0) {
@@ -302,7 +304,7 @@ static void build_chain(struct journal *j)
 	next_segment(j);
 }
 
-/* --- replay ----------------------------------------------------------------------------------------------------------- */
+/* --- replay ----------------------------------------------------------------------------------- */
 
 static void end_segment(struct journal *j);
 static void end_replay(struct journal *j);
@@ -413,8 +415,8 @@ static void end_segment(struct journal *j)
 	write_again(j, o->scan.batch == s->batch ? 0 : o->scan.batch_start);
 }
 
-/* A newest segment without records is not worth keeping: what it says about its predecessor, the next one says again. Until
- * that is durable the file stays. */
+/* A newest segment without records is not worth keeping: what it says about its predecessor, the next one says again.
+ * Until that is durable the file stays. */
 static void drop_empty(struct journal *j, struct journal_segment *s)
 {
 	list_remove(&s->node);
@@ -508,7 +510,7 @@ static void open_on_done(struct op *op, int res)
 		next_segment(j);
 }
 
-/* --- the end ---------------------------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 void journal_close_kick(struct journal *j)
 {
@@ -526,8 +528,8 @@ static void close_files(struct journal *j)
 	j->dir_file = -1;
 }
 
-/* A mark in a batch of its own: with it the next start knows that all before it was durable, and takes what does not match
- * there for damage and not for a torn tail. */
+/* A mark in a batch of its own: with it the next start knows that all before it was durable, and takes what does not
+ * match there for damage and not for a torn tail. */
 static bool close_with_mark(struct journal *j)
 {
 	if (j->marked || j->active == NULL)

@@ -10,7 +10,8 @@
 #define IO_SQ_ENTRIES		2048u
 #define IO_CQ_ENTRIES		(4u * IO_SQ_ENTRIES)
 #define IO_FILES_MAX		65536u		/* direct descriptors per core; lowered to RLIMIT_NOFILE at start */
-#define IO_IOWQ_WORKERS		1u		/* kernel helper threads per core: one fdatasync at a time is all we ask */
+/* kernel helper threads per core: one fdatasync at a time is all we ask */
+#define IO_IOWQ_WORKERS		1u
 
 /* Provided receive buffers: replies are tiny, injected mail is not. */
 #define IO_RECV_BUF_SIZE	KIB(16)

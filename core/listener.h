@@ -1,10 +1,10 @@
 /* listener.h - accept connections for whoever listens
  *
- * Every core has its own socket on the same address (SO_REUSEPORT): the kernel spreads the connections, and nobody hands
- * them around. Several accepts are in flight, so that a burst needs one turn and not many.
+ * Every core has its own socket on the same address (SO_REUSEPORT): the kernel spreads the connections, and nobody
+ * hands them around. Several accepts are in flight, so that a burst needs one turn and not many.
  *
- * errors   out of descriptors or memory: accepting pauses for LISTENER_PAUSE_NS and goes on (rows OSR-02, URG-21); counted,
- *          reported once a minute through on_trouble
+ * errors   out of descriptors or memory: accepting pauses for LISTENER_PAUSE_NS and goes on (rows OSR-02, URG-21);
+ *          counted, reported once a minute through on_trouble
  * thread   one core each
  */
 #pragma once

@@ -65,8 +65,9 @@ void log_thread_close(void);
 void log_put(enum log_level level, const char *program, struct slice text);
 void log_line(enum log_level level, const char *program, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* For whoever must know that a line cannot vanish any more with the process: what the calling thread has put so far, and
- * whether the sink has taken all of that. Asking wakes the writer. With a sink that takes nothing the answer stays no. */
+/* For whoever must know that a line cannot vanish any more with the process: what the calling thread has put so far,
+ * and whether the sink has taken all of that. Asking wakes the writer. With a sink that takes nothing the answer
+ * stays no. */
 uint64_t log_position(void);
 bool log_is_written(uint64_t position);
 

@@ -60,7 +60,7 @@ void timer_arm_in(struct wheel_timer *t, uint64_t delay_ns);	/* on the calling c
 void timer_arm_at(struct wheel_timer *t, uint64_t due_ns);
 void timer_cancel(struct wheel_timer *t);
 
-/* --- used by runtime and the simulator alone ------------------------------------------------------------------------------- */
+/* --- used by runtime and the simulator alone -------------------------------------------------- */
 
 int reactor_open(struct reactor *r, const struct io_conf *conf);
 void reactor_close(struct reactor *r);

@@ -45,7 +45,7 @@ static struct {
 	struct op event_op;
 } rt;
 
-/* --- how many cores --------------------------------------------------------------------------------------------------- */
+/* --- how many cores --------------------------------------------------------------------------- */
 
 /* cgroup v2: "max 100000" or "150000 100000"; 0 when there is no bound. */
 static unsigned quota_from_file(const char *path)
@@ -115,7 +115,7 @@ unsigned runtime_cores(void)
 	return rt.count;
 }
 
-/* --- one core --------------------------------------------------------------------------------------------------------- */
+/* --- one core --------------------------------------------------------------------------------- */
 
 /* The n-th CPU of our affinity mask. Pinning is for the caches: a failure costs speed only. */
 static void pin_thread(unsigned core)
@@ -217,7 +217,7 @@ static void *core_main(void *arg)
 	return NULL;
 }
 
-/* --- all of them ------------------------------------------------------------------------------------------------------ */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 int runtime_start(const struct runtime_conf *conf)
 {

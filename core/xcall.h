@@ -24,7 +24,7 @@ struct note {
 void note_init(struct note *n, note_fn *fn);
 void xcall_send(unsigned core, struct note *n);
 
-/* --- used by reactor and runtime alone ----------------------------------------------------------------------------------- */
+/* --- used by reactor and runtime alone -------------------------------------------------------- */
 
 struct xcall;
 

@@ -6,7 +6,8 @@
 
 #include "core/err.h"
 
-/* A certificate that is trusted only because its bytes look like a CA's: never in our build (hostile-world, Appendix B). */
+/* A certificate that is trusted only because its bytes look like a CA's: never in our build (hostile-world, Appendix
+ * B). */
 #if defined(WOLFSSL_TRUST_PEER_CERT) || defined(OPENSSL_COMPATIBLE_DEFAULTS)
 #error "wolfSSL is built with options that weaken verification: run tools/setup"
 #endif

@@ -18,8 +18,9 @@
  *	INTERFACES	struct param_interfaces x
  *	FEEDBACK	struct param_feedback x
  *
- * smtp_deny_networks has the private networks in it when smtp_deny_private_networks is yes, smtp_connection_cache_time_limit
- * is already capped, and inet_protocols "all" is both bits: nobody has to know two fields to understand one.
+ * smtp_deny_networks has the private networks in it when smtp_deny_private_networks is yes,
+ * smtp_connection_cache_time_limit is already capped, and inet_protocols "all" is both bits: nobody has to know two
+ * fields to understand one.
  *
  * memory   strings and lists live in the conf the params were loaded from, which must stay
  * errors   all collected in the conf, with file, line and accepted form; the fields of a wrong value stay zero or empty
@@ -113,8 +114,8 @@ void params_system_init(struct params_system *sys, const char *process_name, con
 struct conf *params_conf_new(struct params_system *sys);
 const char *params_default(struct slice name, void *params_system);
 
-/* Fills every field and makes the checks that span parameters. Returns 0, or the number of errors in conf so far; then the
- * params must not be used. */
+/* Fills every field and makes the checks that span parameters. Returns 0, or the number of errors in conf so far;
+ * then the params must not be used. */
 int params_load(struct params *ret_params, struct conf *conf);
 
 /* A port number, or a name from known_tcp_ports in any case. 0 or -EINVAL. */

@@ -1,12 +1,14 @@
 /* params_table.h - every main.cf parameter that has an effect: one row, one meaning
  *
- * The row makes the field of struct params, its reader, its check and its paragraph in ringpost.cf(5). A name without a row
- * is not an error in main.cf: it is accepted and listed once as unused.
+ * The row makes the field of struct params, its reader, its check and its paragraph in ringpost.cf(5). A name without
+ * a row is not an error in main.cf: it is accepted and listed once as unused.
  *
  *	X(kind, name, default, min, max, words, help)
  *
- * default	main.cf text, so it may refer to other parameters; what net/params.c computes at start has the text in PARAM_COMPUTED
- * min, max	INT, SIZE: the value itself; TIME: seconds; ENDPOINTS: min is the port when none is written, 0 when it is required;
+ * default	main.cf text, so it may refer to other parameters; what net/params.c computes at start has the text in
+ *	PARAM_COMPUTED
+ * min, max	INT, SIZE: the value itself; TIME: seconds; ENDPOINTS: min is the port when none is written, 0 when it
+ *	is required;
  *		STR, PATH, SET: min is 1 when the value must not be empty
  * words	ENUM, SET: the accepted words, in the order of the enum or of the bits; TIME: the unit of a bare number
  * help		whole sentences for an administrator
@@ -18,9 +20,10 @@
 #define PARAM_U64	(UINT64_MAX / 2)
 #define PARAM_TIME_MAX	UINT64_C(315360000)	/* ten years, in seconds */
 
-/* Networks that no honest MX record leads to (row NET-01): this network, loopback, link-local with the metadata services of
- * clouds, protocol assignments (192.0.0.192 is such a service, too), multicast, reserved with broadcast; [::]/96 holds the
- * unspecified address, loopback and the obsolete IPv4-compatible form; IPv4-mapped addresses have no business in DNS. */
+/* Networks that no honest MX record leads to (row NET-01): this network, loopback, link-local with the metadata
+ * services of clouds, protocol assignments (192.0.0.192 is such a service, too), multicast, reserved with broadcast;
+ * [::]/96 holds the unspecified address, loopback and the obsolete IPv4-compatible form; IPv4-mapped addresses have
+ * no business in DNS. */
 #define PARAM_DENY_NETWORKS								\
 	"0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 192.0.0.0/24 224.0.0.0/4 240.0.0.0/4"	\
 	" [::]/96 [::ffff:0.0.0.0]/96 [fe80::]/10 [fec0::]/10 [ff00::]/8"

@@ -1,7 +1,7 @@
 /* message.h - one message and its recipients: the nouns everything else talks about
  *
- * Sender, size, facts and addresses never change once the message is accepted. What changes is each recipient's state, and
- * only its current owner writes that: the core that holds the job the recipient belongs to.
+ * Sender, size, facts and addresses never change once the message is accepted. What changes is each recipient's
+ * state, and only its current owner writes that: the core that holds the job the recipient belongs to.
  *
  *	content	wire form: lines end in CRLF, leading dots are stuffed, the last line is ended, no final dot
  *
@@ -55,7 +55,8 @@ struct message {
 	unsigned home;		/* the core that owns it */
 	uint64_t id;		/* never used twice in the life of a spool */
 	uint64_t arrival_ns;	/* wall clock */
-	uint64_t size;		/* octets as transmitted with CRLF, without stuffing and final dot: what SIZE= announces */
+	/* octets as transmitted with CRLF, without stuffing and final dot: what SIZE= announces */
+	uint64_t size;
 	uint64_t wire_size;	/* octets of the stored wire form */
 	uint32_t facts;		/* enum message_fact */
 	uint32_t rcpt_count;

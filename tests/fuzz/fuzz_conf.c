@@ -1,8 +1,8 @@
 /* fuzz_conf.c - the main.cf reader on any text (row FZ-13)
  *
- * The input is the file; a line that begins with '!' is an override instead. Claims: no crash, bounded values and bounded
- * work (the time limit of the fuzzer), every message is one printable line, and reading the same file twice, or what the
- * first reading made of it, gives the same values.
+ * The input is the file; a line that begins with '!' is an override instead. Claims: no crash, bounded values and
+ * bounded work (the time limit of the fuzzer), every message is one printable line, and reading the same file twice,
+ * or what the first reading made of it, gives the same values.
  */
 #include <stdlib.h>
 

@@ -1,9 +1,10 @@
 /* fuzz_journal.c - records and heads of a journal, written, broken, and read (row FZ-06)
  *
- * The input is a list of operations on the image of one small segment: append a record, begin a batch, flip a bit, zero or
- * move a sector, cut the file, write octets, forge a header with a good checksum. Then it is scanned as opening scans it.
- * Claims: what comes out is inside the image, in order and disjoint; unless something was forged, each record is one that was
- * written at that place, unaltered, and each one that nothing has touched comes out; damage lies where something was touched.
+ * The input is a list of operations on the image of one small segment: append a record, begin a batch, flip a bit,
+ * zero or move a sector, cut the file, write octets, forge a header with a good checksum. Then it is scanned as
+ * opening scans it. Claims: what comes out is inside the image, in order and disjoint; unless something was forged,
+ * each record is one that was written at that place, unaltered, and each one that nothing has touched comes out;
+ * damage lies where something was touched.
  */
 #include "core/crc.h"
 #include "core/journal_format.h"
@@ -169,7 +170,9 @@ static void scan(uint32_t limit)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice in = slice_of(data, size);
-	struct journal_head head = { .segment = SEGMENT, .prev = 2, .prev_end = 8192, .salt = SALT, .size = 4 * JOURNAL_BLOCK };
+	struct journal_head head = {
+		.segment = SEGMENT, .prev = 2, .prev_end = 8192, .salt = SALT, .size = 4 * JOURNAL_BLOCK
+	};
 	struct journal_head read;
 
 	memset(&m, 0, sizeof(m));

@@ -1,7 +1,7 @@
 /* fuzz_params.c - any text as the main.cf of the daemon: every reader of a typed value (row FZ-13)
  *
- * Claims: no crash; the count of errors is that of the messages; without an error the fields keep their promises; loading the
- * same text once more gives the same verdict.
+ * Claims: no crash; the count of errors is that of the messages; without an error the fields keep their promises;
+ * loading the same text once more gives the same verdict.
  */
 #include "net/params.h"
 

@@ -1,6 +1,7 @@
 /* fuzz_spool_record.c - the spool's records as hostile bytes (rows FZ-06, SPL-06)
  *
- * The first octet is the record's type, the rest its payload; type 0 is a whole envelope. Claims: no crash, nothing out of
+ * The first octet is the record's type, the rest its payload; type 0 is a whole envelope. Claims: no crash, nothing
+ * out of
  * bounds, all lists can be walked, and what was read and written again is what it was.
  */
 #include <stdlib.h>

@@ -38,7 +38,7 @@ struct daemon {
 	char config_file[512];
 };
 
-/* --- startup.c: each returns 0, or the exit status after having said why ------------------------------------------------------- */
+/* --- startup.c: each returns 0, or the exit status after having said why ---------------------- */
 
 int startup_config(struct daemon *d);		/* reads and checks main.cf; all errors at once */
 int startup_system(struct daemon *d);		/* io_uring, limits */
@@ -50,7 +50,7 @@ int startup_log(struct daemon *d);
 /* One line on standard error. */
 void startup_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* --- engine.c ------------------------------------------------------------------------------------------------------------------- */
+/* --- engine.c --------------------------------------------------------------------------------- */
 
 /* Starts all cores; they recover, then accept. 0, or the exit status after having said why. */
 int engine_start(struct daemon *d);
@@ -60,7 +60,7 @@ void engine_exit_now(void);
 /* Waits for the end; the exit status. */
 int engine_join(void);
 
-/* --- outside.c ------------------------------------------------------------------------------------------------------------------ */
+/* --- outside.c -------------------------------------------------------------------------------- */
 
 /* Tells the service manager ("READY=1"), when there is one. */
 void outside_notify(const char *state);

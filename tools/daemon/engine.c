@@ -46,7 +46,7 @@ static struct {
 
 static void begin(enum step step);
 
-/* --- steps, in unison ------------------------------------------------------------------------------------------------- */
+/* --- steps, in unison ------------------------------------------------------------------------- */
 
 static void step_done(struct part *p)
 {
@@ -151,7 +151,7 @@ static void on_done(struct note *note)
 		on_all_done();
 }
 
-/* --- one core --------------------------------------------------------------------------------------------------------- */
+/* --- one core --------------------------------------------------------------------------------- */
 
 static void on_recovered(struct spool *s, int err, void *context)
 {
@@ -254,14 +254,14 @@ static void stop_core(unsigned core, void *context)
 	struct part *p = &engine.parts[core];
 
 	(void)context;
-	/* Memory goes with the process. Only what other threads or the kernel might still look at has to end in order, and
-	 * that is done by the reactor. The main thread waits for a signal: */
+	/* Memory goes with the process. Only what other threads or the kernel might still look at has to end in
+	 * order, and that is done by the reactor. The main thread waits for a signal: */
 	p->core = core;
 	if (core == 0)
 		(void)kill(getpid(), SIGUSR1);
 }
 
-/* --- all of them ------------------------------------------------------------------------------------------------------ */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 static void write_dns_servers(const struct params *params)
 {
@@ -282,8 +282,9 @@ static void write_dns_servers(const struct params *params)
 static int start_failed(int err)
 {
 	if (err == -ENOMEM)
-		startup_say("not enough memory, or a limit of it is too low: lower journal_memory, queue_message_limit or "
-			    "session_limit");
+		startup_say(
+			"not enough memory, or a limit of it is too low: lower journal_memory, queue_message_limit or "
+			"session_limit");
 	else
 		startup_say("%s", io_diagnosis(err));
 	return EX_OSERR;

@@ -32,7 +32,7 @@ void startup_say(const char *fmt, ...)
 	va_end(args);
 }
 
-/* --- configuration ---------------------------------------------------------------------------------------------------- */
+/* --- configuration ---------------------------------------------------------------------------- */
 
 static void say_line(const char *line, void *context)
 {
@@ -74,12 +74,13 @@ int startup_config(struct daemon *d)
 	return 0;
 }
 
-/* --- the system ------------------------------------------------------------------------------------------------------- */
+/* --- the system ------------------------------------------------------------------------------- */
 
 static int check_files(struct daemon *d)
 {
 	uint64_t wanted = (uint64_t)d->params.session_limit + d->params.inject_connection_limit + FILES_SPARE;
-	uint64_t each = wanted / d->cores * 2 + FILES_SPARE;	/* hashing is uneven; halves for accepting and connecting */
+	/* hashing is uneven; halves for accepting and connecting */
+	uint64_t each = wanted / d->cores * 2 + FILES_SPARE;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
@@ -89,15 +90,17 @@ static int check_files(struct daemon *d)
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		limit.rlim_cur = 1024;
 	if (limit.rlim_cur < FILES_LEAST) {
-		startup_say("only %llu open files are allowed, at least %u are needed: raise the limit (ulimit -n, LimitNOFILE=)",
-			    (unsigned long long)limit.rlim_cur, FILES_LEAST);
+		startup_say(
+			"only %llu open files are allowed, at least %u are needed: raise the limit (ulimit -n, LimitNOFILE=)",
+			(unsigned long long)limit.rlim_cur, FILES_LEAST);
 		return EX_OSERR;
 	}
 	d->files_max = (unsigned)min_u64(min_u64(each * 2, limit.rlim_cur), IO_FILES_MAX);
 	if (d->files_max < each)
-		startup_say("note: %llu open files allowed, %llu wanted for session_limit and inject_connection_limit: fewer "
-			    "connections will be open at one time", (unsigned long long)limit.rlim_cur,
-			    (unsigned long long)each);
+		startup_say(
+			"note: %llu open files allowed, %llu wanted for session_limit and inject_connection_limit: fewer "
+			"connections will be open at one time",
+			(unsigned long long)limit.rlim_cur, (unsigned long long)each);
 	return 0;
 }
 
@@ -172,7 +175,7 @@ int startup_ports(struct daemon *d)
 	return 0;
 }
 
-/* --- tables and log --------------------------------------------------------------------------------------------------- */
+/* --- tables and log --------------------------------------------------------------------------- */
 
 static bool add_own(struct daemon *d, const struct addr *a)
 {

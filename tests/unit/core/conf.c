@@ -17,7 +17,8 @@ static void hear(const char *line, void *context)
 	struct said *said = context;
 	size_t len = strlen(said->text);
 
-	(void)snprintf(said->text + len, sizeof(said->text) - len, "%s\n", line);	/* a cut one fails its comparison */
+	/* a cut one fails its comparison */
+	(void)snprintf(said->text + len, sizeof(said->text) - len, "%s\n", line);
 	said->lines++;
 }
 
@@ -104,18 +105,18 @@ static void logical_lines(void **state)
 		{ "the last of two definitions wins", "v = x\nv = y\n", "y", NULL },
 		{ "names are case sensitive", "V = x\n", NULL, NULL },
 		{ "a line without '=' is an error, and only it", "nonsense\nv = x\n", "x",
-			"main.cf:1: nonsense: no '=' here; expected name = value" },
+		  "main.cf:1: nonsense: no '=' here; expected name = value" },
 		{ "an empty name is an error", "= x\n", NULL,
-			"main.cf:1: not a parameter name; expected letters, digits, '_', '-' and '.' before the '='" },
+		  "main.cf:1: not a parameter name; expected letters, digits, '_', '-' and '.' before the '='" },
 		{ "a name with a blank is an error", "\nv w = x\n", NULL,
-			"main.cf:2: v w: not a parameter name; expected letters, digits, '_', '-' and '.' before the '='" },
+		  "main.cf:2: v w: not a parameter name; expected letters, digits, '_', '-' and '.' before the '='" },
 		{ "white space with nothing to continue is an error", "\n v = x\n", NULL,
-			"main.cf:2: v = x: white space in front continues nothing; expected name = value at the beginning of "
-			"the line" },
+		  "main.cf:2: v = x: white space in front continues nothing; expected name = value at the beginning of "
+		  "the line" },
 		{ "control characters in a message become question marks", "a\033[2Jb\n", NULL,
-			"main.cf:1: a?[2Jb: no '=' here; expected name = value" },
+		  "main.cf:1: a?[2Jb: no '=' here; expected name = value" },
 		{ "an error names the first line of its value", "#\nv = x\n y $\n z\n", "",
-			"main.cf:2: v = x y $ z: a $ without a name; expected $name, ${name}, or $$ for the character itself" },
+		  "main.cf:2: v = x y $ z: a $ without a name; expected $name, ${name}, or $$ for the character itself" },
 	};
 
 	(void)state;
@@ -145,7 +146,8 @@ static void dollars(void **state)
 		{ "? takes nothing when the name is empty", "v = ${b?x}\nb =\n", "", NULL },
 		{ ": takes nothing when the name has a value", "v = ${b:x}\nb = 1\n", "", NULL },
 		{ "parentheses choose, too", "v = $(b?x)$(c:y)\nb = 1\n", "xy", NULL },
-		{ "a choice without braces keeps its blanks and colons", "v = <${b? x:y }>\nb = 1\n", "< x:y >", NULL },
+		{ "a choice without braces keeps its blanks and colons", "v = <${b? x:y }>\nb = 1\n", "< x:y >",
+		  NULL },
 		{ "a choice in braces", "v = ${b?{x}}${c:{y}}\nb = 1\n", "xy", NULL },
 		{ "both arms, first", "v = ${b?{x}:{y}}\nb = 1\n", "x", NULL },
 		{ "both arms, second", "v = ${b?{x}:{y}}\n", "y", NULL },
@@ -158,35 +160,40 @@ static void dollars(void **state)
 		{ "a choice in a chosen name", "v = ${b?${c?${d?deep}}}\nb = 1\nc = 1\nd = 1\n", "deep", NULL },
 		{ "the arm not taken is not looked at", "v = ${b?{$v}:{x}}\n", "x", NULL },
 		{ "ternaries over lines", "v = ${b\n  ?{x}\n  # why\n  :{y}}\n", "y", NULL },
-		{ "a text that is already ASCII is its own A-label", "v = ${domain_to_ascii{$b.org}}\nb = ex\n", "ex.org", NULL },
+		{ "a text that is already ASCII is its own A-label", "v = ${domain_to_ascii{$b.org}}\nb = ex\n",
+		  "ex.org", NULL },
 
 		{ "a name broken elsewhere is reported there only", "v = $b\nb = $\n", "",
-			"main.cf:2: b = $: a $ without a name; expected $name, ${name}, or $$ for the character itself" },
+		  "main.cf:2: b = $: a $ without a name; expected $name, ${name}, or $$ for the character itself" },
 		{ "a $ at the end", "v = a$\n", "",
-			"main.cf:1: v = a$: a $ without a name; expected $name, ${name}, or $$ for the character itself" },
+		  "main.cf:1: v = a$: a $ without a name; expected $name, ${name}, or $$ for the character itself" },
 		{ "a $ before something else", "v = $-\n", "",
-			"main.cf:1: v = $-: a $ without a name; expected $name, ${name}, or $$ for the character itself" },
+		  "main.cf:1: v = $-: a $ without a name; expected $name, ${name}, or $$ for the character itself" },
 		{ "an open brace", "v = ${b\n", "", "main.cf:1: v = ${b" A_BRACKET },
 		{ "an open parenthesis", "v = $(b\n", "", "main.cf:1: v = $(b" A_BRACKET },
 		{ "an inner open brace", "v = ${b?{x}\n", "", "main.cf:1: v = ${b?{x}" A_BRACKET },
 		{ "a brace that a parenthesis cuts off", "v = $(b?{x)\n", "", "main.cf:1: v = $(b?{x)" A_BRACE },
 		{ "an empty pair of braces", "v = ${}\n", "",
-			"main.cf:1: v = ${}: no parameter name after the opening bracket; expected ${name}, ${name?{a}:{b}} or "
-			"${{x} == {y} ? {a} : {b}}" },
+		  "main.cf:1: v = ${}: no parameter name after the opening bracket; expected ${name}, ${name?{a}:{b}} or "
+		  "${{x} == {y} ? {a} : {b}}" },
 		{ "text behind a name", "v = ${b c}\n", "",
-			"main.cf:1: v = ${b c}: text after a parameter name; expected ${name}, ${name?value} or ${name:value}" },
+		  "main.cf:1: v = ${b c}: text after a parameter name; expected ${name}, ${name?value} or ${name:value}" },
 		{ "text behind an arm", "v = ${b?{x}y}\n", "",
-			"main.cf:1: v = ${b?{x}y}: text after a closing brace; expected ${name?{a}:{b}} or ${name:{b}}" },
+		  "main.cf:1: v = ${b?{x}y}: text after a closing brace; expected ${name?{a}:{b}} or ${name:{b}}" },
 		{ "a second arm behind ':'", "v = ${b:{x}:{y}}\n", "",
-			"main.cf:1: v = ${b:{x}:{y}}: text after a closing brace; expected ${name?{a}:{b}} or ${name:{b}}" },
+		  "main.cf:1: v = ${b:{x}:{y}}: text after a closing brace; expected ${name?{a}:{b}} or ${name:{b}}" },
 		{ "text behind the second arm", "v = ${b?{x}:{y}z}\n", "",
-			"main.cf:1: v = ${b?{x}:{y}z}: the second arm of a choice does not end at its brace; expected "
-			"${name?{a}:{b}}" },
+		  "main.cf:1: v = ${b?{x}:{y}z}: the second arm of a choice does not end at its brace; expected "
+		  "${name?{a}:{b}}" },
 		{ "an unknown function", "v = ${f{x}}\n", "",
-			"main.cf:1: v = ${f{x}}: a function that does not exist; expected ${domain_to_ascii{text}}" },
-		{ "a name beyond ASCII", "v = ${domain_to_ascii{b\xc3\xbc" "cher.example}}\n", "",
-			"main.cf:1: v = ${domain_to_ascii{b\xc3\xbc" "cher.example}}: domain_to_ascii of a name that is not ASCII; "
-			"expected the name in its xn-- form" },
+		  "main.cf:1: v = ${f{x}}: a function that does not exist; expected ${domain_to_ascii{text}}" },
+		{ "a name beyond ASCII",
+		  "v = ${domain_to_ascii{b\xc3\xbc"
+		  "cher.example}}\n",
+		  "",
+		  "main.cf:1: v = ${domain_to_ascii{b\xc3\xbc"
+		  "cher.example}}: domain_to_ascii of a name that is not ASCII; "
+		  "expected the name in its xn-- form" },
 	};
 
 	(void)state;
@@ -205,7 +212,8 @@ static void comparisons(void **state)
 		{ "only '?'", "v = <${{x} == {y} ? {a}}>\n", "<>", NULL },
 		{ "numbers compare as numbers", "v = ${{9} < {10} ? {a} : {b}}\n", "a", NULL },
 		{ "zeros in front do not count", "v = ${{010} == {10} ? {a} : {b}}\n", "a", NULL },
-		{ "numbers of any length", "v = ${{99999999999999999999998} < {99999999999999999999999} ? {a} : {b}}\n", "a", NULL },
+		{ "numbers of any length",
+		  "v = ${{99999999999999999999998} < {99999999999999999999999} ? {a} : {b}}\n", "a", NULL },
 		{ "all zeros are one zero", "v = ${{0000} >= {0} ? {a} : {b}}\n", "a", NULL },
 		{ "other text compares as text", "v = ${{9x} < {10} ? {a} : {b}}\n", "b", NULL },
 		{ "an empty side is text", "v = ${{} < {0} ? {a} : {b}}\n", "a", NULL },
@@ -219,7 +227,8 @@ static void comparisons(void **state)
 		{ "a test inside a test", "v = ${{${{1}<{2}?{x}}} == {x} ? {a} : {b}}\n", "a", NULL },
 		{ "text around a test stays", "v = <${{1} < {2} ? {a} : {b}}>\n", "<a>", NULL },
 		{ "no operator", "v = ${{x} {y} ? {a} : {b}}\n", "", "main.cf:1: v = ${{x} {y} ? {a} : {b}}" A_TEST },
-		{ "a single '='", "v = ${{x} = {y} ? {a} : {b}}\n", "", "main.cf:1: v = ${{x} = {y} ? {a} : {b}}" A_TEST },
+		{ "a single '='", "v = ${{x} = {y} ? {a} : {b}}\n", "",
+		  "main.cf:1: v = ${{x} = {y} ? {a} : {b}}" A_TEST },
 		{ "no right side", "v = ${{x} == ? {a} : {b}}\n", "", "main.cf:1: v = ${{x} == ? {a} : {b}}" A_TEST },
 		{ "no arms", "v = ${{x} == {y}}\n", "", "main.cf:1: v = ${{x} == {y}}" A_TEST },
 		{ "a left side that swallows the rest", "v = $({x)\n", "", "main.cf:1: v = $({x)" A_TEST },
@@ -233,12 +242,12 @@ static void cycles(void **state)
 {
 	static const struct value_case cases[] = {
 		{ "a value that names itself", "v = x$v\n", "",
-			"main.cf:1: v = x$v: refers to itself: v -> v; expected a value that does not lead back to its own name" },
+		  "main.cf:1: v = x$v: refers to itself: v -> v; expected a value that does not lead back to its own name" },
 		{ "a longer way round", "b = ${c?1}\nc = $v\nv = $(b)\n", "",
-			"main.cf:3: v = $(b): refers to itself: v -> b -> c -> v; expected a value that does not lead back to its "
-			"own name" },
+		  "main.cf:3: v = $(b): refers to itself: v -> b -> c -> v; expected a value that does not lead back to its "
+		  "own name" },
 		{ "a cycle that v only leads to", "v = $b\nb = $c\nc = $b\n", "",
-			"main.cf:2: b = $c: refers to itself: b -> c -> b; expected a value that does not lead back to its own name" },
+		  "main.cf:2: b = $c: refers to itself: b -> c -> b; expected a value that does not lead back to its own name" },
 		{ "a cycle in the arm not taken does no harm", "v = ${v_off?$v}x\n", "x", NULL },
 	};
 
@@ -278,7 +287,8 @@ static void expansion_is_bounded(void **state)
 	for (unsigned links = CONF_DEPTH_MAX; links <= CONF_DEPTH_MAX + 1; links++) {
 		c = conf_new(NULL, NULL);
 		for (unsigned i = 1; i <= links; i++) {
-			(void)snprintf(text, sizeof(text), i < links ? "v%u = $v%u\n" : "v%u = end\n", i, i + 1);	/* fits */
+			/* fits */
+			(void)snprintf(text, sizeof(text), i < links ? "v%u = $v%u\n" : "v%u = end\n", i, i + 1);
 			conf_read_text(c, "main.cf", slice_of_str(text));
 		}
 		assert_string_equal(conf_get(c, "v1"), links == CONF_DEPTH_MAX ? "end" : "");
@@ -374,7 +384,8 @@ static void unused_names(void **state)
 
 	(void)state;
 	/* Case 9: and a name that only another value needs is in use. */
-	struct conf *c = conf_of("smtp_foo = 1\nv = $helper\nhelper = x\nsmtp_foo = 2\nknown = 1\nlost = $found\nfound = 1\n");
+	struct conf *c =
+		conf_of("smtp_foo = 1\nv = $helper\nhelper = x\nsmtp_foo = 2\nknown = 1\nlost = $found\nfound = 1\n");
 
 	conf_override(c, "option_foo=1");
 	(void)conf_get(c, "v");		/* the asking counts */
@@ -444,7 +455,8 @@ static void times(void **state)
 	assert_int_equal(ns, 0);
 	assert_int_equal(conf_get_time(c, "m", 's', 0, 60, &ns), -EINVAL);
 	assert_int_equal(conf_get_time(c, "z", 's', 1, 60, &ns), -EINVAL);
-	assert_errors(c,
+	assert_errors(
+		c,
 		"main.cf:2: m = 5mm: not a time; expected a whole number with s, m, h, d or w behind it (s when there is none), "
 		"from 0s to 60s\n"
 		"main.cf:3: z = 0: out of range; expected a whole number with s, m, h, d or w behind it (s when there is none), "
@@ -587,7 +599,8 @@ static void files(void **state)
 	assert_int_equal(close(fd), 0);
 	assert_int_equal(conf_read_file(c, path), 0);
 	assert_string_equal(conf_get(c, "v"), "x y");
-	(void)snprintf(expected, sizeof(expected), "%s:3: bad: no '=' here; expected name = value\n", path);	/* fits */
+	/* fits */
+	(void)snprintf(expected, sizeof(expected), "%s:3: bad: no '=' here; expected name = value\n", path);
 	assert_errors(c, expected);
 	conf_free(&c);
 	assert_int_equal(unlink(path), 0);
@@ -632,10 +645,12 @@ static void reading_twice_changes_nothing(void **state)
 	conf_free(&twice);
 }
 
-/* Every prefix of a text with all the syntax in it: an error or a value, never a crash. Each text is cut at every octet. */
+/* Every prefix of a text with all the syntax in it: an error or a value, never a crash. Each text is cut at every
+ * octet. */
 static void every_cut_is_survived(void **state)
 {
-	static const char text[] = "v = $a${b}$(c)$$\n # x\n ${a?{x}:{${{1} <= {$b} ? {y} : {z}}}}\na = ${c:q}\nb = 22\nc=${b?p}\n";
+	static const char text[] =
+		"v = $a${b}$(c)$$\n # x\n ${a?{x}:{${{1} <= {$b} ? {y} : {z}}}}\na = ${c:q}\nb = 22\nc=${b?p}\n";
 
 	(void)state;
 	for (size_t cut = 0; cut < sizeof(text); cut++) {

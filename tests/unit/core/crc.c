@@ -66,7 +66,8 @@ int main(void)
 	static const struct CMUnitTest claims[] = {
 		CLAIM("the check value of the standard comes out", the_check_value_of_the_standard_comes_out),
 		CLAIM("the examples of the rfc come out", the_examples_of_the_rfc_come_out),
-		CLAIM("both ways agree at every length alignment and start", both_ways_agree_at_every_length_alignment_and_start),
+		CLAIM("both ways agree at every length alignment and start",
+		      both_ways_agree_at_every_length_alignment_and_start),
 		CLAIM("a sum continues at every cut", a_sum_continues_at_every_cut),
 	};
 

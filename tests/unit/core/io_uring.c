@@ -52,7 +52,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* --- a pair of connected files ---------------------------------------------------------------------------------------- */
+/* --- a pair of connected files ---------------------------------------------------------------- */
 
 struct result {
 	struct op op;
@@ -142,7 +142,7 @@ static int connect_pair(void)
 	return file;
 }
 
-/* --- claims ----------------------------------------------------------------------------------------------------------- */
+/* --- claims ----------------------------------------------------------------------------------- */
 
 /* A connect that nobody answers, cancelled before the kernel has heard of it, and while it waits. */
 static void connects_can_be_cancelled_at_once(void **state)
@@ -597,11 +597,14 @@ int main(void)
 		CLAIM("a refused connection says so, and leaves a file to close", refused_connections_say_so),
 		CLAIM("a failure to start arrives later, as a completion", failures_to_start_arrive_later),
 		CLAIM("octets arrive in order, and then the end", octets_arrive_in_order),
-		CLAIM("URG-06 URG-07: who finds no buffer waits for one to come back", starving_receives_wait_for_buffers),
+		CLAIM("URG-06 URG-07: who finds no buffer waits for one to come back",
+		      starving_receives_wait_for_buffers),
 		CLAIM("URG-02: a cancelled operation comes back exactly once", cancelled_operations_come_back),
 		CLAIM("pieces of one send arrive as one stream", gathered_sends_arrive_whole),
-		CLAIM("URG-15: zero copy tells result and freedom apart", zero_copy_sends_say_when_the_memory_is_free),
-		CLAIM("files are written, synced, read back, renamed, removed", files_are_written_synced_and_read_back),
+		CLAIM("URG-15: zero copy tells result and freedom apart",
+		      zero_copy_sends_say_when_the_memory_is_free),
+		CLAIM("files are written, synced, read back, renamed, removed",
+		      files_are_written_synced_and_read_back),
 		CLAIM("a poll on a foreign descriptor waits for its event", polls_fire_for_foreign_descriptors),
 		CLAIM("URG-17 OSR-08: 600 connections through 256 files", files_do_not_leak),
 		CLAIM("a port that somebody listens on is in use", a_taken_port_is_noticed),

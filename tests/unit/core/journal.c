@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-/* --- plain claims ------------------------------------------------------------------------------------------------------ */
+/* --- plain claims ----------------------------------------------------------------------------- */
 
 static void what_is_committed_comes_back_after_a_crash(void **state)
 {
@@ -165,7 +165,7 @@ static void too_long_a_record_is_refused(void **state)
 	close_it();
 }
 
-/* --- memory ------------------------------------------------------------------------------------------------------------ */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static unsigned room_calls;
 
@@ -289,7 +289,7 @@ static void a_record_is_read_from_its_file_and_checked(void **state)
 	close_it();
 }
 
-/* --- segments ---------------------------------------------------------------------------------------------------------- */
+/* --- segments --------------------------------------------------------------------------------- */
 
 static void segments_go_in_order_and_are_recycled(void **state)
 {
@@ -345,8 +345,10 @@ static void restarts_do_not_pile_up_segments(void **state)
 
 static void other_files_are_left_alone(void **state)
 {
-	static const char *const names[] = { "lock", "0000000009.sega", "000000001.seg", "0000000000.seg", "4294967295.seg",
-					     "00000000x1.seg", "0000000003.damaged" };
+	static const char *const names[] = {
+		"lock",           "0000000009.sega", "000000001.seg",     "0000000000.seg",
+		"4294967295.seg", "00000000x1.seg",  "0000000003.damaged"
+	};
 	size_t size;
 
 	(void)state;
@@ -372,8 +374,10 @@ int main(void)
 		CLAIM("a closed journal opens again without damage", a_closed_journal_opens_again_without_damage),
 		CLAIM("one batch is one write and one sync for all waiters",
 		      one_batch_is_one_write_and_one_sync_for_all_waiters),
-		CLAIM("what comes during a commit leaves with the next", what_comes_during_a_commit_leaves_with_the_next),
-		CLAIM("a commit of nothing is answered and costs nothing", a_commit_of_nothing_is_answered_and_costs_nothing),
+		CLAIM("what comes during a commit leaves with the next",
+		      what_comes_during_a_commit_leaves_with_the_next),
+		CLAIM("a commit of nothing is answered and costs nothing",
+		      a_commit_of_nothing_is_answered_and_costs_nothing),
 		CLAIM("URG-13: short writes and reads are continued", short_writes_and_reads_are_continued),
 		CLAIM("records fill blocks and segments and keep their order",
 		      records_fill_blocks_and_segments_and_keep_their_order),

@@ -6,9 +6,9 @@
 #include <stdio.h>
 
 /* Rows SPL-01, SPL-02, SPL-03, SPL-07, SPL-10 and section 4a at the file level: scenarios, each played once for every
- * operation it asks of the disk, with a crash before that one; and from there once for every choice of what of the unsynced
- * survives (all subsets when they are few, else none, all, and some of chance, torn sectors among them). After each crash:
- * recover, check the promises, go on, crash again without a commit, recover, check again. */
+ * operation it asks of the disk, with a crash before that one; and from there once for every choice of what of the
+ * unsynced survives (all subsets when they are few, else none, all, and some of chance, torn sectors among them).
+ * After each crash: recover, check the promises, go on, crash again without a commit, recover, check again. */
 
 struct scenario {
 	const char *name;
@@ -38,10 +38,12 @@ static const struct scenario scenarios[] = {
 	{ "closed and opened again", 16, 300, 10, 60, 6, 8, 1, .reopen = true },
 	{ "short writes", 16, 3000, 0, 60, 4, 8, 1, .short_io = true },
 	{ "a write fails", 20, 600, 0, 60, 3, 10, 1, .fail = DISK_WRITE, .fail_at = 4, .fail_err = -EIO },
-	{ "a sync fails once and then lies", 20, 600, 0, 60, 3, 10, 1, .fail = DISK_FDATASYNC, .fail_at = 4, .fail_err = -EIO },
-	{ "the disk dies", 20, 600, 0, 60, 3, 10, 1, .fail = DISK_FDATASYNC, .fail_at = 6, .fail_err = -EIO, .sticky = true },
-	{ "no space for a segment", 40, 524288, 40, 60, 6, 2, 5, .fail = DISK_FALLOCATE, .fail_at = 3, .fail_err = -ENOSPC,
+	{ "a sync fails once and then lies", 20, 600, 0, 60, 3, 10, 1, .fail = DISK_FDATASYNC, .fail_at = 4,
+	  .fail_err = -EIO },
+	{ "the disk dies", 20, 600, 0, 60, 3, 10, 1, .fail = DISK_FDATASYNC, .fail_at = 6, .fail_err = -EIO,
 	  .sticky = true },
+	{ "no space for a segment", 40, 524288, 40, 60, 6, 2, 5, .fail = DISK_FALLOCATE, .fail_at = 3,
+	  .fail_err = -ENOSPC, .sticky = true },
 	{ "a sync fails while segments turn", 40, 524288, 60, 50, 3, 2, 5, .fail = DISK_FDATASYNC, .fail_at = 7,
 	  .fail_err = -EIO },
 };
@@ -119,8 +121,8 @@ static bool play(const struct scenario *s, unsigned crash_at)
 	return disk_crashed;
 }
 
-/* A crash in the middle of the recovery too, for one in four. For another one in four only the process dies: then what has
- * come back has perhaps never been synced, and has to be before anybody hears of it. */
+/* A crash in the middle of the recovery too, for one in four. For another one in four only the process dies: then
+ * what has come back has perhaps never been synced, and has to be before anybody hears of it. */
 static void recover(struct disk_choice choice, uint64_t *seed)
 {
 	const uint64_t way = test_random(seed) % 4;
@@ -193,7 +195,8 @@ static void crash_everywhere(const struct scenario *s)
 			if (units > 4 && i < 2)
 				choice.kind = i == 0 ? DISK_KEEP_NONE : DISK_KEEP_ALL;
 			else if (units > 4)
-				choice = (struct disk_choice){ i % 2 ? DISK_KEEP_RANDOM : DISK_KEEP_TORN, test_random(&seed) };
+				choice = (struct disk_choice){ i % 2 ? DISK_KEEP_RANDOM : DISK_KEEP_TORN,
+							       test_random(&seed) };
 			if (i > 0)
 				play(s, crash_at);
 			crash_and_check(s, choice, &seed);
@@ -219,7 +222,8 @@ int main(void)
 	struct CMUnitTest claims[ARRAY_LEN(scenarios)];
 
 	for (unsigned i = 0; i < ARRAY_LEN(scenarios); i++)
-		claims[i] = (struct CMUnitTest){ .name = scenarios[i].name, .test_func = every_crash_point_keeps_the_promises,
+		claims[i] = (struct CMUnitTest){ .name = scenarios[i].name,
+						 .test_func = every_crash_point_keeps_the_promises,
 						 .initial_state = (void *)(uintptr_t)&scenarios[i] };
 	return cmocka_run_group_tests_name("core/journal_crash", claims, NULL, NULL);
 }

@@ -74,7 +74,7 @@ static char *arena;
 static size_t arena_used;
 static struct reactor reactor;
 
-/* --- files ------------------------------------------------------------------------------------------------------------ */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static struct entry *find(struct entry *dir, const char *name)
 {
@@ -205,7 +205,7 @@ static const char *base_name(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
-/* --- crash ------------------------------------------------------------------------------------------------------------ */
+/* --- crash ------------------------------------------------------------------------------------ */
 
 /* 0: lost, 1: kept, 2: torn */
 static unsigned decide(struct disk_choice *c, unsigned unit)
@@ -320,7 +320,7 @@ void disk_format(void)
 	machine_reset();
 }
 
-/* --- operations ------------------------------------------------------------------------------------------------------- */
+/* --- operations ------------------------------------------------------------------------------- */
 
 static int do_open(const struct request *r)
 {
@@ -464,7 +464,8 @@ static void run_one(void)
 		res = execute(&r);
 	}
 	if (r.then_sync && res > 0) {
-		flight[flight_count] = (struct request){ .kind = DISK_FDATASYNC, .op = r.op, .file = r.file, .written = res };
+		flight[flight_count] =
+			(struct request){ .kind = DISK_FDATASYNC, .op = r.op, .file = r.file, .written = res };
 		flight_count++;
 		return;
 	}
@@ -523,7 +524,7 @@ void disk_pass(uint64_t ns)
 	disk_run();
 }
 
-/* --- the seam --------------------------------------------------------------------------------------------------------- */
+/* --- the seam --------------------------------------------------------------------------------- */
 
 static struct request *start(struct op *op, enum disk_op kind)
 {
@@ -685,7 +686,7 @@ void random_fill(void *buf, size_t len)
 		((uint8_t *)buf)[i] = (uint8_t)test_random(&disk_rules.seed);
 }
 
-/* --- for damage ------------------------------------------------------------------------------------------------------- */
+/* --- for damage ------------------------------------------------------------------------------- */
 
 unsigned disk_count(void)
 {

@@ -1,9 +1,10 @@
 /* journal_disk.h - a disk in memory, and just enough of a reactor, behind the seam: what a journal sees of the world
  *
- * Writes go to a volatile cache until fdatasync. A crash keeps, loses or tears each unsynced sector of 512 octets and each
- * unsynced change of the directory by itself, as told by a choice. Operations run one by one, those in flight together in an
- * order of chance; a crash may happen before any of them. A failed fdatasync leaves the cache clean, with the new bytes, and
- * on the disk whatever the choice says: the next one succeeds (row SPL-07).
+ * Writes go to a volatile cache until fdatasync. A crash keeps, loses or tears each unsynced sector of 512 octets and
+ * each unsynced change of the directory by itself, as told by a choice. Operations run one by one, those in flight
+ * together in an
+ * order of chance; a crash may happen before any of them. A failed fdatasync leaves the cache clean, with the new
+ * bytes, and on the disk whatever the choice says: the next one succeeds (row SPL-07).
  *
  * bounds   DISK_FILES files, one directory
  */

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* --- failing disks ------------------------------------------------------------------------------------------------------ */
+/* --- failing disks ---------------------------------------------------------------------------- */
 
 static void fail_next(enum disk_op kind, int err, bool sticky)
 {
@@ -96,7 +96,8 @@ static void what_failed_stays_void_through_crashes_of_the_next_start(void **stat
 	}
 }
 
-/* After a failed sync the cache shows what the disk has not, and calls it clean. A start that believes it must write it. */
+/* After a failed sync the cache shows what the disk has not, and calls it clean. A start that believes it must write
+ * it. */
 static void what_a_killed_process_left_in_doubt_is_made_durable(void **state)
 {
 	(void)state;
@@ -173,7 +174,8 @@ static void a_pin_outlives_the_failure_of_its_batch(void **state)
 	close_it();
 }
 
-/* Row OSR-01. What is new has to wait, what ends something goes into the reserve, and space heals it without a restart. */
+/* Row OSR-01. What is new has to wait, what ends something goes into the reserve, and space heals it without a
+ * restart. */
 static void a_full_disk_refuses_the_new_and_takes_the_end(void **state)
 {
 	unsigned filled = 0;
@@ -335,7 +337,7 @@ static void a_close_may_come_at_any_time_while_opening(void **state)
 	}
 }
 
-/* --- damage ------------------------------------------------------------------------------------------------------------- */
+/* --- damage ----------------------------------------------------------------------------------- */
 
 #define FIRST "0000000001.seg"
 
@@ -375,7 +377,8 @@ static uint32_t small_end(void)
 static int record_at(uint32_t offset)
 {
 	for (unsigned id = 1; id <= 8; id++)
-		if (offset >= ledger.ref[id].offset && offset < ledger.ref[id].offset + JOURNAL_RECORD_HEADER + ledger.len[id])
+		if (offset >= ledger.ref[id].offset &&
+		    offset < ledger.ref[id].offset + JOURNAL_RECORD_HEADER + ledger.len[id])
 			return (int)id;
 	return 0;
 }
@@ -595,7 +598,8 @@ int main(void)
 		      what_a_killed_process_left_in_doubt_is_made_durable),
 		CLAIM("a dead disk is asked once a second, and heals", a_dead_disk_is_asked_once_a_second_and_heals),
 		CLAIM("a pin outlives the failure of its batch", a_pin_outlives_the_failure_of_its_batch),
-		CLAIM("OSR-01: a full disk refuses the new and takes the end", a_full_disk_refuses_the_new_and_takes_the_end),
+		CLAIM("OSR-01: a full disk refuses the new and takes the end",
+		      a_full_disk_refuses_the_new_and_takes_the_end),
 		CLAIM("OSR-01: segments that end are space too", segments_that_end_are_space_too),
 		CLAIM("OSR-01: a full disk at the start is said", a_full_disk_at_the_start_is_said),
 		CLAIM("each operation may fail once", each_operation_may_fail_once),
@@ -607,9 +611,11 @@ int main(void)
 		CLAIM("SPL-05: trailing garbage is nothing", trailing_garbage_is_nothing),
 		CLAIM("a lost segment is reported and the others replayed",
 		      a_lost_segment_is_reported_and_the_others_replayed),
-		CLAIM("P4: a damaged segment is kept under another name", a_damaged_segment_is_kept_under_another_name),
+		CLAIM("P4: a damaged segment is kept under another name",
+		      a_damaged_segment_is_kept_under_another_name),
 		CLAIM("a read error costs its sector alone", a_read_error_costs_its_sector_alone),
-		CLAIM("SPL-12: another format is refused and nothing touched", another_format_is_refused_and_nothing_touched),
+		CLAIM("SPL-12: another format is refused and nothing touched",
+		      another_format_is_refused_and_nothing_touched),
 		CLAIM("a directory of nonsense is refused", a_directory_of_nonsense_is_refused),
 	};
 

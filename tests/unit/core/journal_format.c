@@ -34,12 +34,13 @@ static void image_make(struct image *m)
 	m->end = JOURNAL_HEAD_SIZE;
 	for (unsigned i = 0; i < RECORDS; i++) {
 		const struct slice parts[2] = { slice_of(content, record_lens[i] / 2),
-						slice_of(content + record_lens[i] / 2, record_lens[i] - record_lens[i] / 2) };
+						slice_of(content + record_lens[i] / 2,
+							 record_lens[i] - record_lens[i] / 2) };
 
 		m->offsets[i] = m->end;
 		m->lens[i] = record_lens[i];
-		m->end += journal_record_write(m->bytes + m->end, place_at(m->end), 20 + i / 3, (uint8_t)(i + 1), parts, 2,
-					       record_lens[i]);
+		m->end += journal_record_write(m->bytes + m->end, place_at(m->end), 20 + i / 3, (uint8_t)(i + 1),
+					       parts, 2, record_lens[i]);
 	}
 }
 
@@ -246,16 +247,19 @@ static void another_format_is_told_from_damage(void **state)
 	(void)state;
 	image_make(&m);
 	memcpy(m.bytes + 12, &format, 4);
-	assert_int_equal(journal_head_read(m.bytes, IMAGE, SEGMENT, &head), 1);		/* one copy alone: a bad sector */
+	/* one copy alone: a bad sector */
+	assert_int_equal(journal_head_read(m.bytes, IMAGE, SEGMENT, &head), 1);
 	memcpy(m.bytes + JOURNAL_HEAD_COPY + 12, &format, 4);
-	assert_int_equal(journal_head_read(m.bytes, IMAGE, SEGMENT, &head), ERR_VERSION);	/* both, summed another way */
+	/* both, summed another way */
+	assert_int_equal(journal_head_read(m.bytes, IMAGE, SEGMENT, &head), ERR_VERSION);
 	memset(m.bytes + JOURNAL_HEAD_COPY, 0, 64);
 	assert_int_equal(journal_head_read(m.bytes, IMAGE, SEGMENT, &head), ERR_CORRUPT);
 
 	const uint32_t crc = crc32c(0, m.bytes + 12, 52);
 
 	memcpy(m.bytes + 8, &crc, 4);
-	assert_int_equal(journal_head_read(m.bytes, IMAGE, SEGMENT, &head), ERR_VERSION);	/* one, with a good sum */
+	/* one, with a good sum */
+	assert_int_equal(journal_head_read(m.bytes, IMAGE, SEGMENT, &head), ERR_VERSION);
 }
 
 static void a_head_that_was_never_written_is_no_damage(void **state)
@@ -275,13 +279,15 @@ static void a_head_that_was_never_written_is_no_damage(void **state)
 	head.segment = SEGMENT + 1;
 	journal_head_write(m.bytes, &head);
 	memcpy(old + JOURNAL_HEAD_COPY, m.bytes + JOURNAL_HEAD_COPY, 512);
-	assert_int_equal(journal_head_read(old, IMAGE, SEGMENT + 1, &head), 1);	/* torn: one sector is still the old one */
+	/* torn: one sector is still the old one */
+	assert_int_equal(journal_head_read(old, IMAGE, SEGMENT + 1, &head), 1);
 	assert_int_equal(head.segment, SEGMENT + 1);
 	old[JOURNAL_HEAD_COPY + 9] ^= 1;
 	assert_int_equal(journal_head_read(old, IMAGE, SEGMENT + 1, &head), ERR_CORRUPT);
 }
 
-/* Row SPL-06: mail that imitates records, in a place where the search passes over it, under a salt its author cannot know. */
+/* Row SPL-06: mail that imitates records, in a place where the search passes over it, under a salt its author cannot
+ * know. */
 static void an_imitated_record_inside_a_damaged_one_is_not_found(void **state)
 {
 	static uint8_t bytes[IMAGE];
@@ -368,7 +374,8 @@ int main(void)
 		CLAIM("SPL-04: each flipped bit costs its own record and is reported",
 		      each_flipped_bit_costs_its_own_record_and_is_reported),
 		CLAIM("SPL-04: each flipped bit of a head costs one copy", each_flipped_bit_of_a_head_costs_one_copy),
-		CLAIM("SPL-05: truncation at every octet keeps what is whole", truncation_at_every_octet_keeps_what_is_whole),
+		CLAIM("SPL-05: truncation at every octet keeps what is whole",
+		      truncation_at_every_octet_keeps_what_is_whole),
 		CLAIM("SPL-04: misplaced sectors never bring a record twice or elsewhere",
 		      misplaced_sectors_never_bring_a_record_twice_or_elsewhere),
 		CLAIM("SPL-10: records of another segment, salt or place are nothing",
@@ -377,7 +384,8 @@ int main(void)
 		CLAIM("a head that was never written is no damage", a_head_that_was_never_written_is_no_damage),
 		CLAIM("SPL-06: an imitated record inside a damaged one is not found",
 		      an_imitated_record_inside_a_damaged_one_is_not_found),
-		CLAIM("SPL-06: a hostile block costs no more than its budget", a_hostile_block_costs_no_more_than_its_budget),
+		CLAIM("SPL-06: a hostile block costs no more than its budget",
+		      a_hostile_block_costs_no_more_than_its_budget),
 		CLAIM("a pad ends its block, and a hole reaches into the next",
 		      a_pad_ends_its_block_and_a_hole_reaches_into_the_next),
 	};

@@ -183,8 +183,8 @@ int append(uint32_t len)
 	return append_class(len, JOURNAL_NEW);
 }
 
-/* A full memory is written without being asked to. What was durable before the rest of its group became void may come back;
- * to its owner it is over. */
+/* A full memory is written without being asked to. What was durable before the rest of its group became void may come
+ * back; to its owner it is over. */
 static void take_back(unsigned id)
 {
 	const struct journal_segment *s = journal_segment_find(ledger.j, ledger.ref[id].segment);

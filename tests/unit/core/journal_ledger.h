@@ -1,8 +1,8 @@
 /* journal_ledger.h - a caller of the journal that keeps a ledger of everything
  *
- * What it appended, what was promised to it, what was taken back, and what comes back after a crash. Each record says who it
- * is (a number counted upward), and all else in it follows from that: replay asserts that nothing is altered, out of order or
- * there twice.
+ * What it appended, what was promised to it, what was taken back, and what comes back after a crash. Each record says
+ * who it is (a number counted upward), and all else in it follows from that: replay asserts that nothing is altered,
+ * out of order or there twice.
  */
 #pragma once
 

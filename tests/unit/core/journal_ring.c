@@ -43,7 +43,7 @@ static uint32_t replayed_first;
 static uint64_t acks;
 static struct journal_ref refs[RECORDS_MAX];
 
-/* --- records that know who they are ------------------------------------------------------------------------------------ */
+/* --- records that know who they are ----------------------------------------------------------- */
 
 static uint32_t len_of(uint32_t id)
 {
@@ -151,7 +151,7 @@ static void close_journal(void)
 	xcall_stop();
 }
 
-/* --- writers: each appends, waits, and appends again ----------------------------------------------------------------------- */
+/* --- writers: each appends, waits, and appends again ------------------------------------------ */
 
 static void write_next(struct writer *w);
 
@@ -216,7 +216,7 @@ static void start_writers(unsigned count)
 		write_next(&writers[i]);
 }
 
-/* --- claims ---------------------------------------------------------------------------------------------------------------- */
+/* --- claims ----------------------------------------------------------------------------------- */
 
 static void empty_dir(void)
 {
@@ -343,8 +343,10 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
-		CLAIM("many writers share commits, and all comes back", many_writers_share_commits_and_all_comes_back),
-		CLAIM("P1: kill -9 in mid-flight loses nothing acknowledged", kill_in_mid_flight_loses_nothing_acknowledged),
+		CLAIM("many writers share commits, and all comes back",
+		      many_writers_share_commits_and_all_comes_back),
+		CLAIM("P1: kill -9 in mid-flight loses nothing acknowledged",
+		      kill_in_mid_flight_loses_nothing_acknowledged),
 		CLAIM("it runs at the speed of the disk", it_runs_at_the_speed_of_the_disk),
 	};
 

@@ -340,7 +340,8 @@ static void a_nul_is_refused_anywhere(void **state)
 		memset(text, 'x', sizeof(text));
 		text[at] = '\0';
 		for (unsigned way = 0; way < 4; way++) {
-			struct run *run = run_cut(way & 1 ? CRLF_BDAT : CRLF_DATA, way & 2, slice_of(text, sizeof(text)), 0, 70);
+			struct run *run = run_cut(way & 1 ? CRLF_BDAT : CRLF_DATA, way & 2,
+						  slice_of(text, sizeof(text)), 0, 70);
 
 			assert_int_equal(run->result, ERR_PROTO);
 			assert_int_equal(run->scanner.flaw, CRLF_NUL);
@@ -435,13 +436,16 @@ int main(void)
 		CLAIM("so does what lies across the end of a block", strings_across_a_block_agree),
 		CLAIM("so do random strings with NUL and 8-bit octets", random_strings_agree),
 		CLAIM("SMG-02: the ten endings are refused at every cut, and stay refused", smuggling_is_refused),
-		CLAIM("SMG-02: normalised, they make one message in canonical form, or none", normalising_makes_one_message),
-		CLAIM("SMG-04, SMG-05: BDAT gets exactly one CRLF where the last line has none", bdat_ends_the_last_line_once),
+		CLAIM("SMG-02: normalised, they make one message in canonical form, or none",
+		      normalising_makes_one_message),
+		CLAIM("SMG-04, SMG-05: BDAT gets exactly one CRLF where the last line has none",
+		      bdat_ends_the_last_line_once),
 		CLAIM("SMG-05: DATA is stored as it came", data_is_stored_as_it_came),
 		CLAIM("SMG-06: NUL is refused at every place, also when normalising", a_nul_is_refused_anywhere),
 		CLAIM("SMG-06: octets above 127 pass unchanged and are noticed, those behind the end are not",
 		      octets_above_127_pass),
-		CLAIM("lines of 998 octets are not long, lines of 999 are, stuffing not counted", lines_beyond_998_are_noticed),
+		CLAIM("lines of 998 octets are not long, lines of 999 are, stuffing not counted",
+		      lines_beyond_998_are_noticed),
 		CLAIM("size is counted without stuffing", size_is_without_stuffing),
 		CLAIM("a span is the input itself, as long as it goes", the_input_itself_is_given),
 	};

@@ -21,14 +21,14 @@ struct address_case {
 static const struct address_case cases[] = {
 	{ "john.doe@x", "john.doe", "x", 0 },
 	{ "a@b.test", "a", "b.test", 0 },
-	{ "a+b/c=d@x", "a+b/c=d", "x", 0 },			/* case 403 */
+	{ "a+b/c=d@x", "a+b/c=d", "x", 0 }, /* case 403 */
 	{ "o'neil!#$%&*-?^_`{|}~@x", "o'neil!#$%&*-?^_`{|}~", "x", 0 },
-	{ "%0d%0a@x", "%0d%0a", "x", 0 },			/* INJ-01: text that only looks like an escape */
+	{ "%0d%0a@x", "%0d%0a", "x", 0 }, /* INJ-01: text that only looks like an escape */
 	{ "\"a b\"@c", "\"a b\"", "c", 0 },
 	{ "\"\\\"\"@c", "\"\\\"\"", "c", 0 },
 	{ "\"a@b>\"@c", "\"a@b>\"", "c", 0 },
 	{ "\"\"@c", "\"\"", "c", 0 },
-	{ "@r1.test,@r2.test:a@b", "a", "b", 0 },		/* INJ-02: source route skipped */
+	{ "@r1.test,@r2.test:a@b", "a", "b", 0 }, /* INJ-02: source route skipped */
 	{ "@r1:a@b", "a", "b", 0 },
 	{ "user", "user", "", N },
 	{ "\"user\"", "\"user\"", "", N },
@@ -37,38 +37,86 @@ static const struct address_case cases[] = {
 	{ "a@[ipv6:::1]", "a", "[ipv6:::1]", 0 },
 	{ "a@1.2.3.x4", "a", "1.2.3.x4", 0 },
 	{ "a@under_score.test", "a", "under_score.test", 0 },
-	{ "m\xc3\xbcller@b\xc3\xbc" "cher.test", "m\xc3\xbcller", "b\xc3\xbc" "cher.test", U },
+	{ "m\xc3\xbcller@b\xc3\xbc"
+	  "cher.test",
+	  "m\xc3\xbcller",
+	  "b\xc3\xbc"
+	  "cher.test",
+	  U },
 	{ "\"m\xc3\xbc ller\"@x", "\"m\xc3\xbc ller\"", "x", U },
-	{ "a\xe5\x98\x8a@x", "a\xe5\x98\x8a", "x", U },		/* INJ-01: U+560A is three octets, none of them LF */
-	{ "x\xef\xbc\x9e@b", "x\xef\xbc\x9e", "b", U },		/* INJ-03: a wide ">" is a letter like others */
+	{ "a\xe5\x98\x8a@x", "a\xe5\x98\x8a", "x", U }, /* INJ-01: U+560A is three octets, none of them LF */
+	{ "x\xef\xbc\x9e@b", "x\xef\xbc\x9e", "b", U }, /* INJ-03: a wide ">" is a letter like others */
 
 	{ "", NULL, NULL, N | U },
-	{ "@", NULL, NULL, N }, { "a@", NULL, NULL, N }, { "@x", NULL, NULL, N },
+	{ "@", NULL, NULL, N },
+	{ "a@", NULL, NULL, N },
+	{ "@x", NULL, NULL, N },
 	{ "user", NULL, NULL, 0 },
-	{ "a\"b@c", NULL, NULL, 0 }, { "a\"b", NULL, NULL, N },	/* INJ-02 */
-	{ "<a@b>", NULL, NULL, 0 }, { "a@b>@c", NULL, NULL, 0 },
-	{ "a b@c", NULL, NULL, 0 }, { "a@b c", NULL, NULL, 0 }, { " a@b", NULL, NULL, 0 }, { "a@b ", NULL, NULL, 0 },
-	{ "john..doe@x", NULL, NULL, 0 }, { ".j@x", NULL, NULL, 0 }, { "j.@x", NULL, NULL, 0 },
+	{ "a\"b@c", NULL, NULL, 0 },
+	{ "a\"b", NULL, NULL, N }, /* INJ-02 */
+	{ "<a@b>", NULL, NULL, 0 },
+	{ "a@b>@c", NULL, NULL, 0 },
+	{ "a b@c", NULL, NULL, 0 },
+	{ "a@b c", NULL, NULL, 0 },
+	{ " a@b", NULL, NULL, 0 },
+	{ "a@b ", NULL, NULL, 0 },
+	{ "john..doe@x", NULL, NULL, 0 },
+	{ ".j@x", NULL, NULL, 0 },
+	{ "j.@x", NULL, NULL, 0 },
 	{ "a@b@c", NULL, NULL, 0 },
-	{ "\"a\"b@c", NULL, NULL, 0 }, { "\"a@c", NULL, NULL, 0 }, { "\"a\\", NULL, NULL, N }, { "\"a\\\"@c", NULL, NULL, 0 },
+	{ "\"a\"b@c", NULL, NULL, 0 },
+	{ "\"a@c", NULL, NULL, 0 },
+	{ "\"a\\", NULL, NULL, N },
+	{ "\"a\\\"@c", NULL, NULL, 0 },
 	{ "a\\@b@c", NULL, NULL, 0 },
-	{ "\"a\tb\"@c", NULL, NULL, 0 }, { "\"a\\\tb\"@c", NULL, NULL, 0 }, { "\"a\177\"@c", NULL, NULL, 0 },
-	{ "a@b\r\nRCPT TO:<x@y>", NULL, NULL, U },		/* INJ-01 */
-	{ "a\r@b", NULL, NULL, U }, { "a\n@b", NULL, NULL, U }, { "\"a\n\"@b", NULL, NULL, U }, { "\"a\\\n\"@b", NULL, NULL, U },
-	{ "a\xc2\x85@b", NULL, NULL, U },			/* INJ-01: U+0085 */
-	{ "a@b\xc2\x85" "c", NULL, NULL, U },
-	{ "x> SIZE=1@b", NULL, NULL, 0 }, { "a@b> ORCPT=rfc822;z", NULL, NULL, 0 },	/* INJ-03 */
-	{ "m\xc3\xbcller@x", NULL, NULL, 0 }, { "a@b\xc3\xbc" "cher.test", NULL, NULL, 0 },	/* INJ-04 */
-	{ "m\xfcller@x", NULL, NULL, U }, { "\xc0\xaf@x", NULL, NULL, U }, { "\xed\xa0\x80@x", NULL, NULL, U },
-	{ "a@192.0.2.1", NULL, NULL, 0 }, { "a@123", NULL, NULL, 0 },	/* NET-02 */
-	{ "a@[0x7f.1]", NULL, NULL, 0 }, { "a@[2130706433]", NULL, NULL, 0 }, { "a@[0177.0.0.1]", NULL, NULL, 0 },
-	{ "a@[192.0.2.1", NULL, NULL, 0 }, { "a@192.0.2.1]", NULL, NULL, 0 }, { "a@[]", NULL, NULL, 0 },
-	{ "a@[192.0.2.256]", NULL, NULL, 0 }, { "a@[2001:db8::1]", NULL, NULL, 0 }, { "a@[IPv6:192.0.2.1]", NULL, NULL, 0 },
-	{ "a@[IPv6:2001:db8::g]", NULL, NULL, 0 }, { "a@[x:y]", NULL, NULL, 0 }, { "a@[192.0.2.1]x", NULL, NULL, 0 },
-	{ "a@b.", NULL, NULL, 0 }, { "a@.b", NULL, NULL, 0 }, { "a@b..c", NULL, NULL, 0 }, { "a@-b", NULL, NULL, 0 },
-	{ "a@b-", NULL, NULL, 0 }, { "a@b-.c", NULL, NULL, 0 }, { "a@b!c", NULL, NULL, 0 },
-	{ "@r1,@r2:", NULL, NULL, N }, { "@r1@r2:a@b", NULL, NULL, 0 }, { "@r1,r2:a@b", NULL, NULL, 0 },
-	{ "@:a@b", NULL, NULL, 0 }, { "@r1,:a@b", NULL, NULL, 0 }, { "@r1a@b", NULL, NULL, 0 },
+	{ "\"a\tb\"@c", NULL, NULL, 0 },
+	{ "\"a\\\tb\"@c", NULL, NULL, 0 },
+	{ "\"a\177\"@c", NULL, NULL, 0 },
+	{ "a@b\r\nRCPT TO:<x@y>", NULL, NULL, U }, /* INJ-01 */
+	{ "a\r@b", NULL, NULL, U },
+	{ "a\n@b", NULL, NULL, U },
+	{ "\"a\n\"@b", NULL, NULL, U },
+	{ "\"a\\\n\"@b", NULL, NULL, U },
+	{ "a\xc2\x85@b", NULL, NULL, U }, /* INJ-01: U+0085 */
+	{ "a@b\xc2\x85"
+	  "c",
+	  NULL, NULL, U },
+	{ "x> SIZE=1@b", NULL, NULL, 0 },
+	{ "a@b> ORCPT=rfc822;z", NULL, NULL, 0 }, /* INJ-03 */
+	{ "m\xc3\xbcller@x", NULL, NULL, 0 },
+	{ "a@b\xc3\xbc"
+	  "cher.test",
+	  NULL, NULL, 0 }, /* INJ-04 */
+	{ "m\xfcller@x", NULL, NULL, U },
+	{ "\xc0\xaf@x", NULL, NULL, U },
+	{ "\xed\xa0\x80@x", NULL, NULL, U },
+	{ "a@192.0.2.1", NULL, NULL, 0 },
+	{ "a@123", NULL, NULL, 0 }, /* NET-02 */
+	{ "a@[0x7f.1]", NULL, NULL, 0 },
+	{ "a@[2130706433]", NULL, NULL, 0 },
+	{ "a@[0177.0.0.1]", NULL, NULL, 0 },
+	{ "a@[192.0.2.1", NULL, NULL, 0 },
+	{ "a@192.0.2.1]", NULL, NULL, 0 },
+	{ "a@[]", NULL, NULL, 0 },
+	{ "a@[192.0.2.256]", NULL, NULL, 0 },
+	{ "a@[2001:db8::1]", NULL, NULL, 0 },
+	{ "a@[IPv6:192.0.2.1]", NULL, NULL, 0 },
+	{ "a@[IPv6:2001:db8::g]", NULL, NULL, 0 },
+	{ "a@[x:y]", NULL, NULL, 0 },
+	{ "a@[192.0.2.1]x", NULL, NULL, 0 },
+	{ "a@b.", NULL, NULL, 0 },
+	{ "a@.b", NULL, NULL, 0 },
+	{ "a@b..c", NULL, NULL, 0 },
+	{ "a@-b", NULL, NULL, 0 },
+	{ "a@b-", NULL, NULL, 0 },
+	{ "a@b-.c", NULL, NULL, 0 },
+	{ "a@b!c", NULL, NULL, 0 },
+	{ "@r1,@r2:", NULL, NULL, N },
+	{ "@r1@r2:a@b", NULL, NULL, 0 },
+	{ "@r1,r2:a@b", NULL, NULL, 0 },
+	{ "@:a@b", NULL, NULL, 0 },
+	{ "@r1,:a@b", NULL, NULL, 0 },
+	{ "@r1a@b", NULL, NULL, 0 },
 };
 
 static void test_every_case(void **state)
@@ -101,7 +149,10 @@ static void test_every_case(void **state)
 /* INJ-02: 64 and 65, 255 and 256 octets. */
 static void test_lengths_are_bounded_and_beyond_64_is_welcome(void **state)
 {
-	static const struct { size_t len; bool good; } locals[] = { { 64, true }, { 65, true }, { 255, true }, { 256, false } };
+	static const struct {
+		size_t len;
+		bool good;
+	} locals[] = { { 64, true }, { 65, true }, { 255, true }, { 256, false } };
 	char wire[600];
 	struct address a;
 

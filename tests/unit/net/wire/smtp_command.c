@@ -21,13 +21,15 @@ static const struct mail_case {
 	struct smtp_mail mail;
 	const char *line;
 } mail_cases[] = {
-	{ { .sender = S("") }, "MAIL FROM:<>\r\n" },							/* cases 376, 378 */
+	/* cases 376, 378 */
+	{ { .sender = S("") }, "MAIL FROM:<>\r\n" },
 	{ { .sender = S("a@b.test") }, "MAIL FROM:<a@b.test>\r\n" },			/* case 377 */
 	{ { .sender = S("a@b"), .has_size = true }, "MAIL FROM:<a@b> SIZE=0\r\n" },
 	{ { .sender = S("a@b"), .has_size = true, .size = 36 }, "MAIL FROM:<a@b> SIZE=36\r\n" },
 	{ { .sender = S("a@b"), .body = SMTP_BODY_8BITMIME }, "MAIL FROM:<a@b> BODY=8BITMIME\r\n" },	/* case 386 */
 	{ { .sender = S("a@b"), .body = SMTP_BODY_7BIT }, "MAIL FROM:<a@b> BODY=7BIT\r\n" },
-	{ { .sender = S("a@b"), .envid = S("QQ 31+4=1") }, "MAIL FROM:<a@b> ENVID=QQ+2031+2B4+3D1\r\n" },	/* case 388 */
+	/* case 388 */
+	{ { .sender = S("a@b"), .envid = S("QQ 31+4=1") }, "MAIL FROM:<a@b> ENVID=QQ+2031+2B4+3D1\r\n" },
 	{ { .sender = S("a@b"), .ret = SMTP_RET_HDRS }, "MAIL FROM:<a@b> RET=HDRS\r\n" },	/* case 389 */
 	{ { .sender = S("\"j d\"@b") }, "MAIL FROM:<\"j d\"@b>\r\n" },
 	{ { .sender = S("\"a>b\"@c") }, "MAIL FROM:<\"a>b\"@c>\r\n" },
@@ -36,7 +38,8 @@ static const struct mail_case {
 	/* case 399 */
 	    .ret = SMTP_RET_FULL, .smtputf8 = true, .requiretls = true, .auth_empty = true },
 	  "MAIL FROM:<a@b> SIZE=9 BODY=BINARYMIME ENVID=e RET=FULL SMTPUTF8 REQUIRETLS AUTH=<>\r\n" },
-	{ { .sender = S("%0d%0a\xe5\x98\x8a@b") }, "MAIL FROM:<%0d%0a\xe5\x98\x8a@b>\r\n" },	/* INJ-01: no LF, only looks */
+	/* INJ-01: no LF, only looks */
+	{ { .sender = S("%0d%0a\xe5\x98\x8a@b") }, "MAIL FROM:<%0d%0a\xe5\x98\x8a@b>\r\n" },
 	/* INJ-01, INJ-03, case 401: none of these becomes a line. */
 	{ { .sender = S("a@b\r\nRCPT TO:<x@y>") }, NULL },
 	{ { .sender = S("a\r@b") }, NULL }, { { .sender = S("a\n@b") }, NULL }, { { .sender = S("a\0@b") }, NULL },
@@ -51,24 +54,30 @@ static const struct rcpt_case {
 	const char *line;
 } rcpt_cases[] = {
 	{ { .rcpt = S("a@b") }, "RCPT TO:<a@b>\r\n" },
-	{ { .rcpt = S("user") }, "RCPT TO:<user>\r\n" },				/* case 410 */
-	{ { .rcpt = S("a@b"), .notify = SMTP_NOTIFY_NEVER }, "RCPT TO:<a@b> NOTIFY=NEVER\r\n" },	/* case 392 */
+	{ { .rcpt = S("user") }, "RCPT TO:<user>\r\n" },                                         /* case 410 */
+	{ { .rcpt = S("a@b"), .notify = SMTP_NOTIFY_NEVER }, "RCPT TO:<a@b> NOTIFY=NEVER\r\n" }, /* case 392 */
 	{ { .rcpt = S("a@b"), .notify = SMTP_NOTIFY_NEVER | SMTP_NOTIFY_DELAY }, "RCPT TO:<a@b> NOTIFY=NEVER\r\n" },
-	{ { .rcpt = S("a@b"), .notify = SMTP_NOTIFY_DELAY | SMTP_NOTIFY_SUCCESS | SMTP_NOTIFY_FAILURE },	/* case 391 */
+	/* case 391 */
+	{ { .rcpt = S("a@b"), .notify = SMTP_NOTIFY_DELAY | SMTP_NOTIFY_SUCCESS | SMTP_NOTIFY_FAILURE },
 	  "RCPT TO:<a@b> NOTIFY=SUCCESS,FAILURE,DELAY\r\n" },
 	{ { .rcpt = S("a@b"), .notify = SMTP_NOTIFY_DELAY }, "RCPT TO:<a@b> NOTIFY=DELAY\r\n" },
-	{ { .rcpt = S("a@b"), .notify = SMTP_NOTIFY_FAILURE | SMTP_NOTIFY_DELAY }, "RCPT TO:<a@b> NOTIFY=FAILURE,DELAY\r\n" },
+	{ { .rcpt = S("a@b"), .notify = SMTP_NOTIFY_FAILURE | SMTP_NOTIFY_DELAY },
+	  "RCPT TO:<a@b> NOTIFY=FAILURE,DELAY\r\n" },
 	{ { .rcpt = S("a@b"), .orcpt = S("rfc822;r@alias.test") }, "RCPT TO:<a@b> ORCPT=rfc822;r@alias.test\r\n" },
-	{ { .rcpt = S("a@b"), .orcpt = S("rfc822;a+b=c@x") }, "RCPT TO:<a@b> ORCPT=rfc822;a+2Bb+3Dc@x\r\n" },	/* case 394 */
-	{ { .rcpt = S("a@b"), .orcpt = S("rfc822;\"john doe\"@x") },			/* case 395 */
+	/* case 394 */
+	{ { .rcpt = S("a@b"), .orcpt = S("rfc822;a+b=c@x") }, "RCPT TO:<a@b> ORCPT=rfc822;a+2Bb+3Dc@x\r\n" },
+	{ { .rcpt = S("a@b"), .orcpt = S("rfc822;\"john doe\"@x") }, /* case 395 */
 	  "RCPT TO:<a@b> ORCPT=rfc822;\"john+20doe\"@x\r\n" },
-	{ { .rcpt = S("a@b"), .orcpt = S("utf-8;j\xc3\xb6rg@x") }, "RCPT TO:<a@b> ORCPT=utf-8;j\\x{F6}rg@x\r\n" },	/* case 396 */
-	{ { .rcpt = S("a@b"), .orcpt = S("utf-8;j\xf6rg@x") }, "RCPT TO:<a@b>\r\n" },	/* case 397 */
-	{ { .rcpt = S("a@b"), .orcpt = S("rfc822;j\xc3\xb6rg@x") }, "RCPT TO:<a@b> ORCPT=rfc822;j+C3+B6rg@x\r\n" },	/* case 398 */
-	{ { .rcpt = S("a@b"), .orcpt = S("rfc822;z"), .notify = SMTP_NOTIFY_FAILURE },	/* case 399 */
+	/* case 396 */
+	{ { .rcpt = S("a@b"), .orcpt = S("utf-8;j\xc3\xb6rg@x") }, "RCPT TO:<a@b> ORCPT=utf-8;j\\x{F6}rg@x\r\n" },
+	{ { .rcpt = S("a@b"), .orcpt = S("utf-8;j\xf6rg@x") }, "RCPT TO:<a@b>\r\n" }, /* case 397 */
+	/* case 398 */
+	{ { .rcpt = S("a@b"), .orcpt = S("rfc822;j\xc3\xb6rg@x") }, "RCPT TO:<a@b> ORCPT=rfc822;j+C3+B6rg@x\r\n" },
+	{ { .rcpt = S("a@b"), .orcpt = S("rfc822;z"), .notify = SMTP_NOTIFY_FAILURE }, /* case 399 */
 	  "RCPT TO:<a@b> ORCPT=rfc822;z NOTIFY=FAILURE\r\n" },
 	{ { .rcpt = S("") }, NULL },
-	{ { .rcpt = S("a@b>\r\nDATA") }, NULL }, { { .rcpt = S("a@b\n") }, NULL },
+	{ { .rcpt = S("a@b>\r\nDATA") }, NULL },
+	{ { .rcpt = S("a@b\n") }, NULL },
 };
 
 static void check_written(int r, const struct str *out, const char *line)
@@ -116,8 +125,9 @@ static void test_simple_commands_are_written(void **state)
 	assert_int_equal(smtp_command_add_bdat(&out, 0, true), 0);
 	assert_int_equal(smtp_command_add_plain(&out, SMTP_VERB_RSET), 0);
 	assert_int_equal(smtp_command_add_plain(&out, SMTP_VERB_QUIT), 0);
-	assert_true(slice_eq(str_slice(&out), SLICE("EHLO c.test\r\nHELO [192.0.2.50]\r\nDATA\r\nBDAT 18446744073709551615\r\n"
-		"BDAT 0 LAST\r\nRSET\r\nQUIT\r\n")));
+	assert_true(slice_eq(str_slice(&out),
+			     SLICE("EHLO c.test\r\nHELO [192.0.2.50]\r\nDATA\r\nBDAT 18446744073709551615\r\n"
+				   "BDAT 0 LAST\r\nRSET\r\nQUIT\r\n")));
 	out.len = 0;
 	assert_int_equal(smtp_command_add_hello(&out, SMTP_VERB_EHLO, SLICE("a\r\nDATA")), -EINVAL);
 	assert_int_equal(smtp_command_add_hello(&out, SMTP_VERB_EHLO, SLICE("a b")), -EINVAL);
@@ -349,8 +359,11 @@ static void test_parameters_are_kept(void **state)
 	struct smtp_command cmd;
 
 	(void)state;
-	assert_int_equal(smtp_command_parse(SLICE("MAIL FROM:<a@b> size=36 Body=8bitmime ENVID=Q+20Q  RET=hdrs SMTPUTF8 "
-		"REQUIRETLS AUTH=e+3Dx"), ALL, &cmd), SMTP_COMMAND_OK);
+	assert_int_equal(
+		smtp_command_parse(SLICE("MAIL FROM:<a@b> size=36 Body=8bitmime ENVID=Q+20Q  RET=hdrs SMTPUTF8 "
+					 "REQUIRETLS AUTH=e+3Dx"),
+				   ALL, &cmd),
+		SMTP_COMMAND_OK);
 	assert_int_equal(cmd.params, SMTP_PARAM_SIZE | SMTP_PARAM_BODY | SMTP_PARAM_ENVID | SMTP_PARAM_RET |
 		SMTP_PARAM_SMTPUTF8 | SMTP_PARAM_REQUIRETLS | SMTP_PARAM_AUTH);
 	assert_int_equal(cmd.size, 36);
@@ -358,7 +371,8 @@ static void test_parameters_are_kept(void **state)
 	assert_int_equal(cmd.ret, SMTP_RET_HDRS);
 	assert_true(slice_eq(cmd.envid, SLICE("Q+20Q")));
 	assert_true(slice_eq(cmd.auth, SLICE("e+3Dx")));
-	assert_int_equal(smtp_command_parse(SLICE("RCPT TO:<c@d> NOTIFY=delay,SUCCESS ORCPT=rfc822;x+2By@z"), ALL, &cmd),
+	assert_int_equal(
+		smtp_command_parse(SLICE("RCPT TO:<c@d> NOTIFY=delay,SUCCESS ORCPT=rfc822;x+2By@z"), ALL, &cmd),
 		SMTP_COMMAND_OK);
 	assert_int_equal(cmd.notify, SMTP_NOTIFY_DELAY | SMTP_NOTIFY_SUCCESS);
 	assert_true(slice_eq(cmd.orcpt, SLICE("rfc822;x+2By@z")));
@@ -369,7 +383,8 @@ static void test_parameters_are_kept(void **state)
 	assert_true(cmd.chunk_last);
 	assert_int_equal(smtp_command_parse(SLICE("BDAT 7"), ALL, &cmd), SMTP_COMMAND_OK);
 	assert_false(cmd.chunk_last);
-	assert_int_equal(smtp_command_parse(SLICE("MAIL FROM:<> SIZE=99999999999999999999"), ALL, &cmd), SMTP_COMMAND_OK);
+	assert_int_equal(smtp_command_parse(SLICE("MAIL FROM:<> SIZE=99999999999999999999"), ALL, &cmd),
+			 SMTP_COMMAND_OK);
 	assert_true(cmd.size == UINT64_MAX);
 	assert_int_equal(smtp_command_parse(SLICE("NOOP  a b  "), ALL, &cmd), SMTP_COMMAND_OK);
 	assert_true(slice_eq(cmd.argument, SLICE("a b")));

@@ -44,7 +44,8 @@ static const struct line_case {
 	struct line lines[4];
 } cases[] = {
 	{ "EHLO x\r\n", { { "EHLO x", 0 } } },
-	{ "MAIL FROM:<>\r\nRCPT TO:<a@b>\r\nDATA\r\n", { { "MAIL FROM:<>", 0 }, { "RCPT TO:<a@b>", 0 }, { "DATA", 0 } } },
+	{ "MAIL FROM:<>\r\nRCPT TO:<a@b>\r\nDATA\r\n",
+	  { { "MAIL FROM:<>", 0 }, { "RCPT TO:<a@b>", 0 }, { "DATA", 0 } } },
 	{ "\r\n\r\n", { { "", 0 }, { "", 0 } } },
 	{ "QUIT\n", { { "QUIT", SMTP_LINE_BARE_LF } } },
 	{ "\n", { { "", SMTP_LINE_BARE_LF } } },

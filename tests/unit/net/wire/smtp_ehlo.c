@@ -34,35 +34,43 @@ struct ehlo_case {
 };
 
 static const struct ehlo_case cases[] = {
-	{ "all we know", "250-mx.test hello\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-8BITMIME\r\n250-DSN\r\n250-SMTPUTF8\r\n"
-		"250-STARTTLS\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-REQUIRETLS\r\n"
-		"250-LIMITS RCPTMAX=20\r\n250-AUTH PLAIN LOGIN\r\n250 XFORWARD NAME ADDR\r\n", 0x1fff, 10240000, "mx.test" },
+	{ "all we know",
+	  "250-mx.test hello\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-8BITMIME\r\n250-DSN\r\n250-SMTPUTF8\r\n"
+	  "250-STARTTLS\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-REQUIRETLS\r\n"
+	  "250-LIMITS RCPTMAX=20\r\n250-AUTH PLAIN LOGIN\r\n250 XFORWARD NAME ADDR\r\n",
+	  0x1fff, 10240000, "mx.test" },
 	{ "a name alone offers nothing", "250 mx.test\r\n", 0, 0, "mx.test" },
 	{ "EHL-03: the first line is never a keyword", "250 PIPELINING\r\n", 0, 0, "PIPELINING" },
 	{ "EHL-03: nor when more follow", "250-PIPELINING\r\n250 DSN\r\n", SMTP_CAP_DSN, 0, "PIPELINING" },
 	{ "a first line without a name takes no keyword with it", "250-\r\n250 DSN\r\n", SMTP_CAP_DSN, 0, "" },
 	{ "nor does a code alone", "250\r\n", 0, 0, "" },
-	{ "EHL-03: any case", "250-x\r\n250-PipeLining\r\n250 size 5\r\n", SMTP_CAP_PIPELINING | SMTP_CAP_SIZE, 5, "x" },
-	{ "EHL-03: words behind the keyword do no harm", "250-x\r\n250 8BITMIME junk\r\n", SMTP_CAP_8BITMIME, 0, "x" },
+	{ "EHL-03: any case", "250-x\r\n250-PipeLining\r\n250 size 5\r\n", SMTP_CAP_PIPELINING | SMTP_CAP_SIZE, 5,
+	  "x" },
+	{ "EHL-03: words behind the keyword do no harm", "250-x\r\n250 8BITMIME junk\r\n", SMTP_CAP_8BITMIME, 0,
+	  "x" },
 	{ "EHL-03: a leading blank is no keyword", "250-x\r\n250  PIPELINING\r\n", 0, 0, "x" },
-	{ "EHL-03: a longer word is another keyword", "250-x\r\n250-PIPELININGX\r\n250-XSIZE 1\r\n250 SIZES\r\n", 0, 0, "x" },
+	{ "EHL-03: a longer word is another keyword", "250-x\r\n250-PIPELININGX\r\n250-XSIZE 1\r\n250 SIZES\r\n", 0,
+	  0, "x" },
 	{ "EHL-03: a shorter one, too", "250-x\r\n250-PIPELININ\r\n250 SIZ 9\r\n", 0, 0, "x" },
 	{ "EHL-03: eight-bit octets are in no keyword", "250-x\r\n250 DSN\xc3\xa9\r\n", 0, 0, "x" },
-	{ "an equals sign ends a keyword", "250-x\r\n250-AUTH=LOGIN\r\n250 SIZE=77\r\n", SMTP_CAP_AUTH | SMTP_CAP_SIZE, 77, "x" },
+	{ "an equals sign ends a keyword", "250-x\r\n250-AUTH=LOGIN\r\n250 SIZE=77\r\n",
+	  SMTP_CAP_AUTH | SMTP_CAP_SIZE, 77, "x" },
 	{ "unknown keywords are nobody's business", "250-x\r\n250-XYZZY\r\n250-VRFY\r\n250 HELP\r\n", 0, 0, "x" },
 	{ "SIZE alone has no limit", "250-x\r\n250 SIZE\r\n", SMTP_CAP_SIZE, 0, "x" },
 	{ "EHL-01: SIZE 0 has none", "250-x\r\n250 SIZE 0\r\n", SMTP_CAP_SIZE, 0, "x" },
 	{ "EHL-01: an overflow is unknown", "250-x\r\n250 SIZE 18446744073709551616\r\n", SMTP_CAP_SIZE, 0, "x" },
-	{ "EHL-01: the largest is not", "250-x\r\n250 SIZE 18446744073709551615\r\n", SMTP_CAP_SIZE, UINT64_MAX, "x" },
+	{ "EHL-01: the largest is not", "250-x\r\n250 SIZE 18446744073709551615\r\n", SMTP_CAP_SIZE, UINT64_MAX,
+	  "x" },
 	{ "EHL-01: a sign is unknown", "250-x\r\n250 SIZE -1\r\n", SMTP_CAP_SIZE, 0, "x" },
 	{ "EHL-01: an exponent is unknown", "250-x\r\n250 SIZE 1e9\r\n", SMTP_CAP_SIZE, 0, "x" },
 	{ "EHL-01: only the first word counts", "250-x\r\n250 SIZE 1000 octets\r\n", SMTP_CAP_SIZE, 1000, "x" },
 	{ "EHL-01: SIZE twice the same", "250-x\r\n250-SIZE 9\r\n250 SIZE 9\r\n", SMTP_CAP_SIZE, 9, "x" },
-	{ "EHL-01: SIZE in contradiction is unknown", "250-x\r\n250-SIZE 0\r\n250 SIZE 1\r\n", SMTP_CAP_SIZE, 0, "x" },
+	{ "EHL-01: SIZE in contradiction is unknown", "250-x\r\n250-SIZE 0\r\n250 SIZE 1\r\n", SMTP_CAP_SIZE, 0,
+	  "x" },
 	{ "EHL-01: in either order", "250-x\r\n250-SIZE 2\r\n250 SIZE 1\r\n", SMTP_CAP_SIZE, 0, "x" },
 	{ "EHL-01: and stays unknown", "250-x\r\n250-SIZE 1\r\n250-SIZE 2\r\n250 SIZE 2\r\n", SMTP_CAP_SIZE, 0, "x" },
-	{ "EHL-06, case 608: SMTPUTF8 brings 8BITMIME", "250-x\r\n250 SMTPUTF8\r\n", SMTP_CAP_SMTPUTF8 | SMTP_CAP_8BITMIME, 0,
-		"x" },
+	{ "EHL-06, case 608: SMTPUTF8 brings 8BITMIME", "250-x\r\n250 SMTPUTF8\r\n",
+	  SMTP_CAP_SMTPUTF8 | SMTP_CAP_8BITMIME, 0, "x" },
 	{ "a keyword ends at a control, which the parser made a ?", "250-x\r\n250 DSN\001\r\n", 0, 0, "x" },
 };
 
@@ -75,8 +83,8 @@ static void test_every_case(void **state)
 
 		if (caps.bits != c->bits || caps.size_limit != c->size_limit ||
 		    !slice_eq(smtp_caps_name(&caps), slice_of_str(c->name)))
-			fail_msg("%s: bits %x size %llu name '%.*s'", c->claim, caps.bits, (unsigned long long)caps.size_limit,
-				SLICE_FMT(smtp_caps_name(&caps)));
+			fail_msg("%s: bits %x size %llu name '%.*s'", c->claim, caps.bits,
+				 (unsigned long long)caps.size_limit, SLICE_FMT(smtp_caps_name(&caps)));
 	}
 }
 
