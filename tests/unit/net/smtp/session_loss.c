@@ -154,9 +154,14 @@ static void one_reply_too_many(void **state)
 			struct mail *m = simple("a@example.org b@example.org c@example.org");
 
 			stage_play();
-			assert_int_equal(m->rcpts[0].outcome, OUTCOME_SOFT);
 			assert_int_not_equal(m->rcpts[1].outcome, OUTCOME_SENT);
-			assert_int_equal(m->rcpts[2].outcome, OUTCOME_SOFT);
+			/* A second 354 that comes after the dot is the reply to it: no (case 535). */
+			if (twice < 4 || m->seen[0].step != SESSION_FINAL_DOT) {
+				assert_int_equal(m->rcpts[0].outcome, OUTCOME_SOFT);
+				assert_int_equal(m->rcpts[2].outcome, OUTCOME_SOFT);
+			} else {
+				stage_expect(m, 0, OUTCOME_HARD, SESSION_FINAL_DOT, 354, 0);
+			}
 			stage_close();
 		}
 	}
@@ -621,29 +626,32 @@ static void slow_replies_one_after_the_other(void **state)
 	stage_close();
 }
 
-/* Row TIM-03, cases 194, 195, a hundred times faster: who reads fast enough for smtp_min_data_rate may take longer than
- * smtp_data_xfer_timeout, who does not may not. */
+/* Row TIM-03, cases 194, 195, two hundred times faster: who reads fast enough for smtp_min_data_rate may take longer than
+ * smtp_data_xfer_timeout, who does not may not. The kernel reports room in its buffer by the megabyte: the limit has to be
+ * longer than that takes on a busy machine. */
 static void slow_readers(void **state)
 {
+	static const uint64_t limit_ns = NS_PER_SEC;
+
 	(void)state;
 	for (unsigned fast = 0; fast < 2; fast++) {
 		stage_open(NULL);
 		puppet_close(&stage.puppet);
 		stage.puppet.recv_buf = 131072;
-		stage.puppet.read_rate = fast ? MIB(14) : KIB(256);
+		stage.puppet.read_rate = fast ? MIB(7) : KIB(256);
 		assert_true(puppet_open(&stage.puppet, "127.0.0.1", 0));
-		stage.params.smtp_data_xfer_timeout_ns = WAIT_NS;
-		stage.params.smtp_min_data_rate = (fast ? 2u : 64u) << 20;
+		stage.params.smtp_data_xfer_timeout_ns = limit_ns;
+		stage.params.smtp_min_data_rate = (fast ? 1u : 64u) << 20;
 		struct mail *m = large(8);
 
 		m->body.window_size = KIB(256);
 		stage_start();
-		stage_wait(20000);
+		stage_wait(30000);
 		if (fast) {
-			assert_true(stage.took_ns > 2 * WAIT_NS);
+			assert_true(stage.took_ns > 2 * limit_ns);
 			stage_expect(m, 0, OUTCOME_SENT, SESSION_FINAL_DOT, 250, 0);
 		} else {
-			assert_true(stage.took_ns < 4 * WAIT_NS + NS_PER_SEC);
+			assert_true(stage.took_ns >= limit_ns && stage.took_ns < 3 * limit_ns);
 			stage_expect(m, 0, OUTCOME_SOFT, SESSION_BODY, 0, ERR_TIMEOUT);
 			assert_false(m->rcpts[0].ambiguous);
 		}
