@@ -216,14 +216,16 @@ def file_lengths(tree):
 
 
 LINE_COLUMNS_MAX = 120	# the goal is 100; a table or a comment may go a little wider
+TEXT_COLUMNS_MAX = 140	# a line with text in quotes: what is said in one piece is found in one piece
 
 
 def layout(tree):
 	bad = []
 	for path in tree.under(*OURS, ends=(".c", ".h", ".cc")):
 		for number, line in enumerate(tree.lines(path), 1):
-			if len(line.expandtabs(8)) > LINE_COLUMNS_MAX:
-				bad.append(f"{path}:{number}: {len(line.expandtabs(8))} columns, of {LINE_COLUMNS_MAX}")
+			most = TEXT_COLUMNS_MAX if '"' in line else LINE_COLUMNS_MAX
+			if len(line.expandtabs(8)) > most:
+				bad.append(f"{path}:{number}: {len(line.expandtabs(8))} columns, of {most}")
 			if line != line.rstrip():
 				bad.append(f"{path}:{number}: blanks at the end of the line")
 			if re.match(r" {2,}\S", line) or re.match(r"\t* {8,}\S", line):
