@@ -203,8 +203,11 @@ int io_open_core(const struct io_conf *conf)
 	io->core = conf->core;
 	list_init(&io->local);
 	list_init(&io->buf_waiters);
-	int r = ring_open(&io->ring, IO_SQ_ENTRIES, IO_CQ_ENTRIES);
+	int r = -ENOMEM;
 
+	/* Recent kernels count the rings, too, as locked memory: better a small one than none (row OSR-04). */
+	for (unsigned n = IO_SQ_ENTRIES; r == -ENOMEM && n >= IO_SQ_ENTRIES_LEAST; n /= 2)
+		r = ring_open(&io->ring, n, IO_CQ_ENTRIES / IO_SQ_ENTRIES * n);
 	if (r < 0) {
 		free(io);
 		return r;

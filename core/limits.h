@@ -8,6 +8,7 @@
 /* Ring. CQ is 4 x SQ (row URG-09): multishot operations and zero-copy sends complete more often than they are asked
  * for. */
 #define IO_SQ_ENTRIES		2048u
+#define IO_SQ_ENTRIES_LEAST	64u	/* when locked memory is short: slower, but it works */
 #define IO_CQ_ENTRIES		(4u * IO_SQ_ENTRIES)
 #define IO_FILES_MAX		65536u		/* direct descriptors per core; lowered to RLIMIT_NOFILE at start */
 /* kernel helper threads per core: one fdatasync at a time is all we ask */

@@ -282,9 +282,9 @@ static void write_dns_servers(const struct params *params)
 static int start_failed(int err)
 {
 	if (err == -ENOMEM)
-		startup_say(
-			"not enough memory, or a limit of it is too low: lower journal_memory, queue_message_limit or "
-			"session_limit");
+		startup_say("not enough memory, or a limit of it is too low: raise the limit of locked memory "
+			    "(ulimit -l, LimitMEMLOCK=), or lower journal_memory, queue_message_limit or "
+			    "session_limit");
 	else
 		startup_say("%s", io_diagnosis(err));
 	return EX_OSERR;
