@@ -16,8 +16,12 @@ void route_init(struct route *r, const struct route_conf *conf, route_fn *fn)
 
 static void finish(struct route *r)
 {
+	bool failed = r->count == 0 && r->error.class == 4;
+
 	r->state = ROUTE_READY;
-	r->expires_ns = reactor_now() + ROUTE_LIFETIME_NS;
+	/* The resolver already asks once in half a minute only; added to that, our own minute would keep mail waiting for
+	 * name servers that are back (row DNS-09). */
+	r->expires_ns = reactor_now() + (failed ? ROUTE_FAILURE_NS : ROUTE_LIFETIME_NS);
 	if (r->lookup != NULL)
 		pool_put(r->conf->lookups, &r->lookup);
 	r->fn(r);

@@ -18,6 +18,7 @@
 #define ROUTE_NAMES		KIB(3)
 #define ROUTE_TEXT		320u
 #define ROUTE_LIFETIME_NS	(60 * NS_PER_SEC)	/* then the resolver's cache is asked again, which knows the TTLs */
+#define ROUTE_FAILURE_NS	NS_PER_SEC		/* of a temporary failure: for those who wait; the resolver bears it longer */
 #define ROUTE_AVOID_NS		(30 * NS_PER_SEC)	/* an address that did not answer is tried last for so long */
 
 static_assert(ROUTE_ADDRESSES_MAX <= 128, "struct job has two words of bits");

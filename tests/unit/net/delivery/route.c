@@ -6,18 +6,18 @@
 #include "core/clock.h"
 #include "tests/test.h"
 
-/* --- a stand-in for mx ------------------------------------------------------------------------------------------------ */
+/* --- a stand-in for mx -------------------------------------------------------------------------------------------- */
 
 struct entry {
-	const char *name;		/* as written in the list */
-	unsigned addresses;		/* 10.<n>.0.1 and up, n being its place in the table */
+	const char *name;   /* as written in the list */
+	unsigned addresses; /* 10.<n>.0.1 and up, n being its place in the table */
 	unsigned class, subject, detail;
 	bool i_am_mx, null_mx;
 };
 
 static const struct entry *table;
 static char asked[1024];
-static bool silent;			/* lookups never end */
+static bool silent; /* lookups never end */
 static struct mx_lookup *waiting;
 static bool last_from_recipient;
 
@@ -36,12 +36,13 @@ static void on_finish(struct task *task)
 		for (unsigned i = 0; i < e->addresses; i++) {
 			const uint8_t ip[4] = { 10, (uint8_t)n, 0, (uint8_t)(i + 1) };
 
-			l->addresses[i] = (struct mx_address){ .addr = addr_from_ip4(ip, l->dest.port), .host_len = (uint16_t)l->dest.host.len };
+			l->addresses[i] = (struct mx_address){ .addr = addr_from_ip4(ip, l->dest.port),
+							       .host_len = (uint16_t)l->dest.host.len };
 			memcpy(l->names, l->dest.host.ptr, l->dest.host.len);
 		}
 		l->count = e->addresses;
 		l->error = (struct mx_error){ (uint8_t)e->class, (uint8_t)e->subject, (uint8_t)e->detail, "" };
-		(void)snprintf(l->error.text, sizeof(l->error.text), "error of %s", e->name);	/* fits */
+		(void)snprintf(l->error.text, sizeof(l->error.text), "error of %s", e->name); /* fits */
 		l->fn(l, e->class != 0 ? &l->error : NULL);
 		return;
 	}
@@ -65,7 +66,7 @@ void mx_lookup_start(struct mx_lookup *lookup, const struct mx_conf *conf, const
 	lookup->dest = *dest;
 	lookup->fn = fn;
 	last_from_recipient = from_recipient;
-	(void)snprintf(asked + strlen(asked), sizeof(asked) - strlen(asked), "%.*s;", SLICE_FMT(dest->text));	/* fits */
+	(void)snprintf(asked + strlen(asked), sizeof(asked) - strlen(asked), "%.*s;", SLICE_FMT(dest->text)); /* fits */
 	waiting = lookup;
 	if (!silent)
 		reactor_post(&lookup->finish);
@@ -77,7 +78,7 @@ void mx_lookup_cancel(struct mx_lookup *lookup)
 	waiting = NULL;
 }
 
-/* --- one route -------------------------------------------------------------------------------------------------------- */
+/* --- one route ---------------------------------------------------------------------------------------------------- */
 
 static struct reactor reactor;
 static struct params params;
@@ -86,7 +87,9 @@ static const struct nexthop_conf nexthop_conf = { .services = &services, .defaul
 static const struct mx_conf mx_conf;
 static struct pool lookups;
 static struct route route;
-static const struct route_conf conf = { .params = &params, .nexthop = &nexthop_conf, .mx = &mx_conf, .lookups = &lookups };
+static const struct route_conf conf = {
+	.params = &params, .nexthop = &nexthop_conf, .mx = &mx_conf, .lookups = &lookups
+};
 static unsigned calls;
 static bool in_start;
 
@@ -150,6 +153,11 @@ static void ask(const struct entry *entries, const char *nexthop, bool is_relayh
 	assert_int_equal(calls, 1);
 	assert_true(route_is_usable(&route, reactor_now()));
 	assert_false(route_is_usable(&route, reactor_now() + ROUTE_LIFETIME_NS));
+	/* Name servers that are back shall find their mail waiting no longer than the resolver has it. */
+	if (route.count == 0 && route.error.class == 4)
+		assert_false(route_is_usable(&route, reactor_now() + ROUTE_FAILURE_NS));
+	else
+		assert_true(route_is_usable(&route, reactor_now() + ROUTE_LIFETIME_NS / 2));
 }
 
 static void assert_address(unsigned i, const char *text)
@@ -174,14 +182,14 @@ static void assert_error(unsigned class, unsigned subject, unsigned detail, cons
 		fail_msg("%u.%u.%u %s", route.error.class, route.error.subject, route.error.detail, route.error.text);
 }
 
-/* --- claims ----------------------------------------------------------------------------------------------------------- */
+/* --- claims ------------------------------------------------------------------------------------------------------- */
 
 static const struct entry good[] = {
-	{ "a.test", 2, 0, 0, 0, false, false },	     { "b.test:2525", 1, 0, 0, 0, false, false },
+	{ "a.test", 2, 0, 0, 0, false, false },       { "b.test:2525", 1, 0, 0, 0, false, false },
 	{ "[relay.test]", 1, 0, 0, 0, false, false }, { "many.test", 30, 0, 0, 0, false, false },
-	{ "x.test", 0, 5, 4, 4, false, false },	     { "soft.test", 0, 4, 4, 3, false, false },
-	{ "null.test", 0, 5, 1, 10, false, true },   { "self.test", 0, 5, 4, 6, true, false },
-	{ "behind.test", 1, 0, 0, 0, true, false },  { "y.test", 0, 5, 4, 3, false, false },
+	{ "x.test", 0, 5, 4, 4, false, false },       { "soft.test", 0, 4, 4, 3, false, false },
+	{ "null.test", 0, 5, 1, 10, false, true },    { "self.test", 0, 5, 4, 6, true, false },
+	{ "behind.test", 1, 0, 0, 0, true, false },   { "y.test", 0, 5, 4, 3, false, false },
 	{ NULL, 0, 0, 0, 0, false, false },
 };
 
@@ -209,7 +217,7 @@ static void fallback_relays_come_last(void **state)
 	assert_int_equal(route.count, 4);
 	assert_address(2, "relay.test[10.2.0.1]:25");
 	assert_false(last_from_recipient);
-	ask(good, "x.test", false);		/* case 109: a hard failure goes on to the next of the list */
+	ask(good, "x.test", false); /* case 109: a hard failure goes on to the next of the list */
 	assert_int_equal(route.count, 2);
 	assert_address(0, "relay.test[10.2.0.1]:25");
 }
@@ -239,7 +247,7 @@ static void soft_errors_dominate(void **state)
 	assert_error(4, 4, 3, "soft.test");
 	ask(good, "soft.test x.test", false);
 	assert_error(4, 4, 3, "soft.test");
-	ask(good, "x.test y.test", false);	/* two hard ones: the latest */
+	ask(good, "x.test y.test", false); /* two hard ones: the latest */
 	assert_error(5, 4, 3, "y.test");
 	ask(good, "x.test", false);
 	assert_error(5, 4, 4, "x.test");
@@ -265,7 +273,7 @@ static void bad_syntax_is_soft(void **state)
 	ask(good, "[a.test", false);
 	assert_error(4, 3, 5, "server configuration error");
 	assert_string_equal(asked, "");
-	ask(good, "a.test:0, b.test:2525", false);	/* the good one counts */
+	ask(good, "a.test:0, b.test:2525", false); /* the good one counts */
 	assert_int_equal(route.count, 1);
 	ask(good, ", ,", false);
 	assert_error(4, 3, 0, "empty");
@@ -303,7 +311,7 @@ static void next_is_the_first_untried(void **state)
 	assert_int_equal(route_next(&route, tried, now), -1);
 	tried[0] = 0;
 	route.addresses[0].avoid_until_ns = now + 1;
-	assert_int_equal(route_next(&route, tried, now), 1);		/* to avoid: later, not never */
+	assert_int_equal(route_next(&route, tried, now), 1); /* to avoid: later, not never */
 	assert_int_equal(route_next(&route, tried, now + 1), 0);
 	tried[0] = 6;
 	assert_int_equal(route_next(&route, tried, now), 0);
@@ -344,13 +352,13 @@ static void cancelled_routes_stay_silent(void **state)
 	table = good;
 	route_init(&route, &conf, on_route);
 	route_start(&route, SLICE("a.test"), false);
-	route_cancel(&route);			/* before the lookup */
+	route_cancel(&route); /* before the lookup */
 	silent = true;
 	route_start(&route, SLICE("a.test"), false);
 	turns(10);
 	assert_non_null(waiting);
-	route_cancel(&route);			/* during it */
-	route_cancel(&route);			/* and when there is nothing */
+	route_cancel(&route); /* during it */
+	route_cancel(&route); /* and when there is nothing */
 	turns(10);
 	assert_int_equal(calls, 0);
 }
@@ -361,11 +369,14 @@ int main(void)
 {
 	const struct CMUnitTest claims[] = {
 		ROUTE_CLAIM("the elements of a list follow each other", lists_are_put_behind_each_other),
-		ROUTE_CLAIM("fallback relays come last, also after a hard failure (cases 99, 109)", fallback_relays_come_last),
+		ROUTE_CLAIM("fallback relays come last, also after a hard failure (cases 99, 109)",
+			    fallback_relays_come_last),
 		ROUTE_CLAIM("null MX and ourselves: no fallback (case 53)", no_fallback_for_those_who_want_none),
-		ROUTE_CLAIM("one soft error dominates all hard ones (cases 110, 112)", soft_errors_dominate),
+		ROUTE_CLAIM("one soft error dominates all hard ones, and is soon forgotten (cases 110, 112, DNS-09)",
+			    soft_errors_dominate),
 		ROUTE_CLAIM("relayhost and fallback relays never fail hard: 4.3.5 (case 111)", relays_never_fail_hard),
-		ROUTE_CLAIM("a nexthop that does not parse is 4.3.5, an empty one 4.3.0 (cases 29, 33-35, 40)", bad_syntax_is_soft),
+		ROUTE_CLAIM("a nexthop that does not parse is 4.3.5, an empty one 4.3.0 (cases 29, 33-35, 40)",
+			    bad_syntax_is_soft),
 		ROUTE_CLAIM("smtp_mx_address_limit cuts each element (case 96)", the_address_limit_is_per_element),
 		ROUTE_CLAIM("the next address is the first untried, those to avoid last", next_is_the_first_untried),
 		ROUTE_CLAIM("who finds no lookup free waits and asks again", who_finds_no_lookup_waits),
