@@ -89,11 +89,11 @@ class Zone:
 class Dns:
     """dnsmasq that knows our zone and nothing else; everything below .test that is not there is NXDOMAIN."""
 
-    def __init__(self, stage, zone, pdeath=True):
+    def __init__(self, stage, zone, pdeath=True, port=None):
         path = next((p for p in ("/usr/sbin/dnsmasq", "/usr/local/sbin/dnsmasq") if os.access(p, os.X_OK)), None)
         if path is None:
             raise e2e.Failure("dnsmasq is missing: run tools/setup")
-        self.host, self.port = "127.0.0.1", e2e.free_port()
+        self.host, self.port = "127.0.0.1", port or e2e.free_port()
         self.log = stage.path("dnsmasq.log")
         argv = [path, "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--no-poll",
                 "--port=%d" % self.port, "--listen-address=127.0.0.1", "--bind-interfaces", "--local=/test/",
