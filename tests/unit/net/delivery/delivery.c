@@ -8,8 +8,8 @@
 #include "net/delivery/delivery_internal.h"
 #include "tests/unit/net/delivery/world.h"
 
-#define ONE "[127.0.0.2]:%"
-#define BOTH "[127.0.0.2]:%, [127.0.0.3]:%"
+#define ONE   "[127.0.0.2]:%"
+#define BOTH  "[127.0.0.2]:%, [127.0.0.3]:%"
 #define MULTI "[multi]:%"
 
 static struct puppet *server(unsigned i)
@@ -22,7 +22,7 @@ static void assert_all(const struct world_job *j, enum rcpt_state state)
 	assert_int_equal(world_count(j, state), j->msg.rcpt_count);
 }
 
-/* --- windows and connections ------------------------------------------------------------------------------------------ */
+/* --- windows and connections -------------------------------------------------------------------------------------- */
 
 /* Cases 578, 579. */
 static void windows_are_respected(void **state)
@@ -37,7 +37,7 @@ static void windows_are_respected(void **state)
 	world_finish();
 	assert_int_equal(server(0)->messages, 30);
 	assert_int_equal(server(0)->open_max, 3);
-	assert_int_equal(server(0)->accepted, 3);	/* and used again and again */
+	assert_int_equal(server(0)->accepted, 3); /* and used again and again */
 	for (unsigned i = 0; i < 30; i++) {
 		assert_all(&world.jobs[i], RCPT_SENT);
 		assert_int_equal(world.jobs[i].settles, 1);
@@ -63,7 +63,7 @@ static void a_new_destination_starts_small(void **state)
 static void connections_wear_out(void **state)
 {
 	(void)state;
-	world_params.smtp_connection_reuse_count_limit = 2;	/* used again twice: three messages each */
+	world_params.smtp_connection_reuse_count_limit = 2; /* used again twice: three messages each */
 	world_params.smtp_destination_concurrency_limit = 1;
 	world_start();
 	for (unsigned i = 0; i < 9; i++)
@@ -150,7 +150,7 @@ static void recipients_go_in_portions(void **state)
 	assert_all(j, RCPT_SENT);
 }
 
-/* --- the next host ---------------------------------------------------------------------------------------------------- */
+/* --- the next host ------------------------------------------------------------------------------------------------ */
 
 struct soft_case {
 	const char *claim;
@@ -189,7 +189,8 @@ static void soft_failures_go_to_the_next_host(void **state)
 
 		world_finish();
 		if (server(1)->messages != 1 || j->deferrals != 0 || world_count(j, RCPT_SENT) != 2)
-			fail_msg("%s: %u messages, %u deferrals, %s", soft_cases[i].claim, server(1)->messages, j->deferrals, j->text);
+			fail_msg("%s: %u messages, %u deferrals, %s", soft_cases[i].claim, server(1)->messages,
+				 j->deferrals, j->text);
 		assert_non_null(strstr(j->relay, "127.0.0.3"));
 		assert_int_equal(world_teardown(NULL), 0);
 		assert_int_equal(world_setup(NULL), 0);
@@ -220,7 +221,9 @@ static void hard_failures_stay_where_they_are(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(hard_cases); i++) {
-		struct puppet_rule rules[] = { hard_cases[i].rule, { "EHLO", "502 what?\r\n", PUPPET_GO_ON, 0 }, { 0 } };
+		struct puppet_rule rules[] = { hard_cases[i].rule,
+					       { "EHLO", "502 what?\r\n", PUPPET_GO_ON, 0 },
+					       { 0 } };
 
 		server(0)->rules = rules;
 		world_start();
@@ -239,7 +242,9 @@ static void hard_failures_stay_where_they_are(void **state)
 static void only_open_recipients_go_on(void **state)
 {
 	struct puppet_rule rules[] = {
-		{ "RCPT TO:<b", "451 4.2.0 later\r\n", PUPPET_GO_ON, 0 }, { "RCPT TO:<c", "550 5.1.1 no\r\n", PUPPET_GO_ON, 0 }, { 0 },
+		{ "RCPT TO:<b", "451 4.2.0 later\r\n", PUPPET_GO_ON, 0 },
+		{ "RCPT TO:<c", "550 5.1.1 no\r\n", PUPPET_GO_ON, 0 },
+		{ 0 },
 	};
 
 	(void)state;
@@ -310,7 +315,7 @@ static void a_4xx_greeting_may_defer_at_once(void **state)
 	assert_int_equal(server(1)->accepted, 0);
 }
 
-/* --- later ------------------------------------------------------------------------------------------------------------ */
+/* --- later -------------------------------------------------------------------------------------------------------- */
 
 /* Case 581. */
 static void deferred_jobs_come_back(void **state)
@@ -412,7 +417,7 @@ static void jobs_of_tomorrow_wait(void **state)
 	assert_all(j, RCPT_SENT);
 }
 
-/* --- health ----------------------------------------------------------------------------------------------------------- */
+/* --- health ------------------------------------------------------------------------------------------------------- */
 
 /* Cases 572, 576. */
 static void dead_destinations_are_left_alone(void **state)
@@ -520,7 +525,7 @@ static void rates_are_kept(void **state)
 	assert_true(world.jobs[3].settled_ns - world.jobs[0].settled_ns >= 150 * NS_PER_MS);
 }
 
-/* --- the source has trouble ------------------------------------------------------------------------------------------- */
+/* --- the source has trouble --------------------------------------------------------------------------------------- */
 
 static void claims_that_fail_defer(void **state)
 {
@@ -550,7 +555,7 @@ static void damaged_messages_are_finished(void **state)
 	assert_all(j, RCPT_OPEN);
 }
 
-/* --- draining --------------------------------------------------------------------------------------------------------- */
+/* --- draining ----------------------------------------------------------------------------------------------------- */
 
 static void draining_ends_what_is_under_way(void **state)
 {
@@ -595,7 +600,7 @@ static void draining_with_nothing_to_do(void **state)
 	(void)state;
 	world_start();
 	world_drain();
-	world_job(ONE, 1);	/* too late: it stays with the source */
+	world_job(ONE, 1); /* too late: it stays with the source */
 	world_turns_for(20);
 	assert_int_equal(server(0)->accepted, 0);
 	assert_int_equal(world.drained, 1);
@@ -616,27 +621,35 @@ static void idle_connections_end_with_the_drain(void **state)
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
-		WORLD_CLAIM("never more sessions than the window, and they are used again (case 578)", windows_are_respected),
-		WORLD_CLAIM("a new destination starts with its initial window (case 579)", a_new_destination_starts_small),
+		WORLD_CLAIM("never more sessions than the window, and they are used again (case 578)",
+			    windows_are_respected),
+		WORLD_CLAIM("a new destination starts with its initial window (case 579)",
+			    a_new_destination_starts_small),
 		WORLD_CLAIM("a connection is used again as often as allowed", connections_wear_out),
 		WORLD_CLAIM("without a cache every message has its own connection", no_cache_no_second_message),
 		WORLD_CLAIM("an idle connection is used, or ended in time", idle_connections_are_used_and_ended),
-		WORLD_CLAIM("a server that hangs up on an idle connection does no harm", servers_that_hang_up_on_idle_connections),
+		WORLD_CLAIM("a server that hangs up on an idle connection does no harm",
+			    servers_that_hang_up_on_idle_connections),
 		WORLD_CLAIM("a slow destination holds up no other", destinations_do_not_share),
 		WORLD_CLAIM("120 recipients are three transactions (case 582)", recipients_go_in_portions),
-		WORLD_CLAIM("soft failures go to the next host (cases 95-106, 150-167)", soft_failures_go_to_the_next_host),
-		WORLD_CLAIM("refused connections go to the next host (case 95)", refused_connections_go_to_the_next_host),
-		WORLD_CLAIM("hard failures are tried nowhere else (cases 100, 103, 104, 166)", hard_failures_stay_where_they_are),
+		WORLD_CLAIM("soft failures go to the next host (cases 95-106, 150-167)",
+			    soft_failures_go_to_the_next_host),
+		WORLD_CLAIM("refused connections go to the next host (case 95)",
+			    refused_connections_go_to_the_next_host),
+		WORLD_CLAIM("hard failures are tried nowhere else (cases 100, 103, 104, 166)",
+			    hard_failures_stay_where_they_are),
 		WORLD_CLAIM("only recipients that are open go to the next host (case 101)", only_open_recipients_go_on),
 		WORLD_CLAIM("smtp_mx_session_limit ends the round (case 97)", sessions_are_limited),
 		WORLD_CLAIM("a host that did not let us in was no session (case 98)", failed_greetings_are_no_sessions),
 		WORLD_CLAIM("smtp_skip_4xx_greeting = no defers at once (case 154)", a_4xx_greeting_may_defer_at_once),
 		WORLD_CLAIM("deferred jobs come back, later each time (case 581)", deferred_jobs_come_back),
-		WORLD_CLAIM("a deferred portion keeps its wait when others are delivered after it", portions_wait_for_the_deferred_one),
+		WORLD_CLAIM("a deferred portion keeps its wait when others are delivered after it",
+			    portions_wait_for_the_deferred_one),
 		WORLD_CLAIM("a round with several deferred portions counts once", a_round_counts_once),
 		WORLD_CLAIM("a message that is too old bounces with 5.4.7", old_messages_are_given_up),
 		WORLD_CLAIM("a job whose time has not come waits", jobs_of_tomorrow_wait),
-		WORLD_CLAIM("a dead destination is suspended, and comes back (cases 572, 576)", dead_destinations_are_left_alone),
+		WORLD_CLAIM("a dead destination is suspended, and comes back (cases 572, 576)",
+			    dead_destinations_are_left_alone),
 		WORLD_CLAIM("refused messages suspend nobody (case 573)", refused_messages_do_not_suspend),
 		WORLD_CLAIM("one host that works keeps a destination alive (case 574)", one_working_host_is_enough),
 		WORLD_CLAIM("a destination whose jobs all wait holds no route", waiting_destinations_hold_no_route),

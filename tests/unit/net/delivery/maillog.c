@@ -45,7 +45,9 @@ static struct attempt *fresh(void)
 static struct rcpt rcpt_of(const char *addr, unsigned class, unsigned subject, unsigned detail, const char *text)
 {
 	return (struct rcpt){
-		.addr = slice_of_str(addr), .dsn = { (uint8_t)class, (uint16_t)subject, (uint16_t)detail }, .text = slice_of_str(text),
+		.addr = slice_of_str(addr),
+		.dsn = { (uint8_t) class, (uint16_t)subject, (uint16_t)detail },
+		.text = slice_of_str(text),
 	};
 }
 
@@ -57,9 +59,11 @@ static void a_line_for_each_status(void **state)
 
 	(void)state;
 	maillog_rcpt(a, &r, MAILLOG_SENT);
-	assert_string_equal(said, "1C2F0: to=<r@example.org>, relay=mx1.test[192.0.2.1]:25, delay=0.12, delays=0.01/0/0.05/0.06, "
-				  "dsn=2.0.0, status=sent (250 ok)");
-	r = rcpt_of("r@example.org", 4, 2, 1, "host mx1.test[192.0.2.1] said: 450 4.2.1 later (in reply to RCPT TO command)");
+	assert_string_equal(
+		said, "1C2F0: to=<r@example.org>, relay=mx1.test[192.0.2.1]:25, delay=0.12, delays=0.01/0/0.05/0.06, "
+		      "dsn=2.0.0, status=sent (250 ok)");
+	r = rcpt_of("r@example.org", 4, 2, 1,
+		    "host mx1.test[192.0.2.1] said: 450 4.2.1 later (in reply to RCPT TO command)");
 	a->conn_use = 2;
 	maillog_rcpt(a, &r, MAILLOG_DEFERRED);
 	assert_string_equal(said, "1C2F0: to=<r@example.org>, relay=mx1.test[192.0.2.1]:25, conn_use=2, delay=0.12, "
@@ -81,7 +85,7 @@ static void no_connection_no_relay(void **state)
 	memcpy(a->relay, "none", 4);
 	a->relay_len = 4;
 	a->conn_use = 0;
-	a->times.mail_ns = 0;		/* everything until the end is connection set-up */
+	a->times.mail_ns = 0; /* everything until the end is connection set-up */
 	maillog_rcpt(a, &r, MAILLOG_DEFERRED);
 	assert_string_equal(said, "1C2F0: to=<r@example.org>, relay=none, delay=0.12, delays=0.01/0/0.11/0, dsn=4.4.3, "
 				  "status=deferred (no answer)");
@@ -95,14 +99,16 @@ struct delay_case {
 
 /* Cases 590, 591, B 22.2. */
 static const struct delay_case delays[] = {
-	{ 4000, 2, "0" },	  { 250000, 2, "0.25" },   { 1060000, 2, "1.1" },   { 9960000, 2, "10" },
-	{ 12600000, 2, "13" },	  { 123600000, 2, "124" }, { 250000, 0, "0" },	    { 5600, 3, "0.006" },
-	{ 0, 2, "0" },		  { 120000, 2, "0.12" },   { 1200000, 2, "1.2" },   { 12000000, 2, "12" },
-	{ 123000000, 2, "123" },  { 5000, 2, "0" },	   { 9999, 2, "0" },	    { 10000, 2, "0.01" },
-	{ 14999, 2, "0.01" },	  { 15000, 2, "0.02" },	   { 100000, 2, "0.1" },    { 995000, 2, "1" },
-	{ 994000, 2, "0.99" },	  { 1000000, 2, "1" },	   { 1040000, 2, "1" },	    { 99600000, 2, "100" },
-	{ 1, 6, "0.000001" },	  { 12, 6, "0.000012" },   { 123456, 6, "0.12" },   { 1999999, 6, "2" },
-	{ 1500000, 0, "2" },	  { 86400000000, 2, "86400" },
+	{ 4000, 2, "0" },        { 250000, 2, "0.25" }, { 1060000, 2, "1.1" },
+	{ 9960000, 2, "10" },    { 12600000, 2, "13" }, { 123600000, 2, "124" },
+	{ 250000, 0, "0" },      { 5600, 3, "0.006" },  { 0, 2, "0" },
+	{ 120000, 2, "0.12" },   { 1200000, 2, "1.2" }, { 12000000, 2, "12" },
+	{ 123000000, 2, "123" }, { 5000, 2, "0" },      { 9999, 2, "0" },
+	{ 10000, 2, "0.01" },    { 14999, 2, "0.01" },  { 15000, 2, "0.02" },
+	{ 100000, 2, "0.1" },    { 995000, 2, "1" },    { 994000, 2, "0.99" },
+	{ 1000000, 2, "1" },     { 1040000, 2, "1" },   { 99600000, 2, "100" },
+	{ 1, 6, "0.000001" },    { 12, 6, "0.000012" }, { 123456, 6, "0.12" },
+	{ 1999999, 6, "2" },     { 1500000, 0, "2" },   { 86400000000, 2, "86400" },
 };
 
 static void delays_have_two_digits(void **state)
@@ -114,8 +120,8 @@ static void delays_have_two_digits(void **state)
 
 		maillog_add_delay(&out, delays[i].us * NS_PER_US, delays[i].resolution);
 		if (strcmp(str_cstr(&out), delays[i].text) != 0)
-			fail_msg("%llu us at %u digits: %s, not %s", (unsigned long long)delays[i].us, delays[i].resolution, storage,
-				 delays[i].text);
+			fail_msg("%llu us at %u digits: %s, not %s", (unsigned long long)delays[i].us,
+				 delays[i].resolution, storage, delays[i].text);
 	}
 }
 
@@ -155,7 +161,8 @@ static void hostile_text_stays_in_its_place(void **state)
 	assert_non_null(strstr(said, ">, relay=mx1.test[192.0.2.1]:25, "));
 	r = rcpt_of("\"a b>, relay=evil, status=sent (\"@example.org", 5, 0, 0, "%s%n \" \\ }");
 	maillog_rcpt(a, &r, MAILLOG_BOUNCED);
-	assert_non_null(strstr(said, " to=<\"a b>, relay=evil, status=sent (\"@example.org>, relay=mx1.test"));	/* case 593 */
+	assert_non_null(
+		strstr(said, " to=<\"a b>, relay=evil, status=sent (\"@example.org>, relay=mx1.test")); /* case 593 */
 	assert_non_null(strstr(said, "status=bounced (%s%n \" \\ })"));
 }
 

@@ -78,7 +78,8 @@ static void replies(void **state)
 		const struct verdict v = { .step = c->step, .reply = &reply };
 		struct rcpt r = judged(&v, false);
 
-		if (o.kind != c->outcome || o.dsn.class != c->class || o.dsn.subject != c->subject || o.dsn.detail != c->detail)
+		if (o.kind != c->outcome || o.dsn.class != c->class || o.dsn.subject != c->subject ||
+		    o.dsn.detail != c->detail)
 			fail_msg("%s: %u, %u.%u.%u", c->claim, o.kind, o.dsn.class, o.dsn.subject, o.dsn.detail);
 		assert_int_equal(r.outcome, c->outcome);
 		assert_int_equal(r.phase, c->step);
@@ -117,7 +118,8 @@ static const struct error_case error_cases[] = {
 	  "message size exceeds size limit of server mx1.test[192.0.2.1]" },
 	{ "case 401", SESSION_MAIL, -EBADMSG, false, OUTCOME_HARD, 5, 1, 7, NULL },
 	{ "case 401", SESSION_RCPT, -EBADMSG, false, OUTCOME_HARD, 5, 1, 3, NULL },
-	{ "unreadable content is our trouble, not the sender's", SESSION_BODY, -EIO, false, OUTCOME_SOFT, 4, 3, 0, NULL },
+	{ "unreadable content is our trouble, not the sender's", SESSION_BODY, -EIO, false, OUTCOME_SOFT, 4, 3, 0,
+	  NULL },
 	{ "damaged content", SESSION_BODY, ERR_CORRUPT, false, OUTCOME_SOFT, 4, 3, 0, "the stored message is damaged" },
 	{ "no memory is no reason to bounce", SESSION_MAIL, -ENOBUFS, false, OUTCOME_SOFT, 4, 3, 0, NULL },
 	{ "case 178", SESSION_EHLO, -ELOOP, false, OUTCOME_HARD, 5, 4, 6, NULL },
@@ -134,7 +136,8 @@ static void errors(void **state)
 		const struct verdict v = { .step = c->step, .err = c->err, .maybe_delivered = c->maybe };
 		struct rcpt r = judged(&v, false);
 
-		if (r.outcome != c->outcome || r.dsn.class != c->class || r.dsn.subject != c->subject || r.dsn.detail != c->detail)
+		if (r.outcome != c->outcome || r.dsn.class != c->class || r.dsn.subject != c->subject ||
+		    r.dsn.detail != c->detail)
 			fail_msg("%s: %u, %u.%u.%u", c->claim, r.outcome, r.dsn.class, r.dsn.subject, r.dsn.detail);
 		assert_int_equal(r.ambiguous, c->maybe);
 		assert_true(r.text.len > 0);
@@ -190,7 +193,7 @@ static void reasons_are_bounded(void **state)
 
 	(void)state;
 	memset(&attempt, 0, sizeof(attempt));
-	(void)snprintf(octets, sizeof(octets), "550 %01990d\r\n", 0);	/* fits */
+	(void)snprintf(octets, sizeof(octets), "550 %01990d\r\n", 0); /* fits */
 	struct smtp_reply reply = reply_of(octets);
 	const struct verdict v = { .step = SESSION_RCPT, .reply = &reply };
 
@@ -205,7 +208,7 @@ static void reasons_are_bounded(void **state)
 	for (unsigned i = 0; i < 1000; i++) {
 		char text[200];
 
-		(void)snprintf(text, sizeof(text), "%0150u", i);	/* fits */
+		(void)snprintf(text, sizeof(text), "%0150u", i); /* fits */
 		struct slice kept = outcome_keep_text(&attempt, slice_of_str(text));
 
 		assert_true(kept.len <= 150);
@@ -214,12 +217,13 @@ static void reasons_are_bounded(void **state)
 	assert_int_equal(attempt.text_len, ATTEMPT_TEXT);
 }
 
-/* --- sessions that never were ------------------------------------------------------------------------------------------- */
+/* --- sessions that never were ------------------------------------------------------------------------------------- */
 
 static struct session session;
 static struct params params;
 
-static struct outcome failed(enum session_state step, int err, int code, unsigned subject, const char *said, struct str *why)
+static struct outcome failed(enum session_state step, int err, int code, unsigned subject, const char *said,
+			     struct str *why)
 {
 	static const char relay[] = "mx1.test[192.0.2.1]:25";
 
@@ -231,7 +235,8 @@ static struct outcome failed(enum session_state step, int err, int code, unsigne
 	session.failure.state = step;
 	session.failure.err = err;
 	session.failure.code = code;
-	session.failure.dsn = (struct enhanced_code){ (uint8_t)(code / 100 == 3 ? 5 : code / 100), (uint16_t)subject, 1 };
+	session.failure.dsn =
+		(struct enhanced_code){ (uint8_t)(code / 100 == 3 ? 5 : code / 100), (uint16_t)subject, 1 };
 	memcpy(session.failure.text, said, strlen(said));
 	session.failure.text_len = strlen(said);
 	str_clear(why);
@@ -246,24 +251,24 @@ static void greetings_and_helos(void **state)
 
 	(void)state;
 	params.smtp_skip_5xx_greeting = true;
-	o = failed(SESSION_GREETING, 0, 554, 7, "554 5.7.1 away", &why);	/* case 151 */
+	o = failed(SESSION_GREETING, 0, 554, 7, "554 5.7.1 away", &why); /* case 151 */
 	assert_int_equal(o.kind, OUTCOME_SOFT);
 	assert_int_equal(o.dsn.class, 4);
 	assert_int_equal(o.dsn.subject, 7);
 	assert_string_equal(str_cstr(&why), "host mx1.test[192.0.2.1] refused to talk to me: 554 5.7.1 away");
 	params.smtp_skip_5xx_greeting = false;
-	o = failed(SESSION_GREETING, 0, 554, 7, "554 5.7.1 away", &why);	/* case 152 */
+	o = failed(SESSION_GREETING, 0, 554, 7, "554 5.7.1 away", &why); /* case 152 */
 	assert_int_equal(o.kind, OUTCOME_HARD);
 	assert_int_equal(o.dsn.class, 5);
 	o = failed(SESSION_GREETING, 0, 450, 3, "450 4.3.1 later", &why);
 	assert_int_equal(o.kind, OUTCOME_SOFT);
-	o = failed(SESSION_GREETING, 0, 354, 5, "354 hm", &why);		/* case 155 */
+	o = failed(SESSION_GREETING, 0, 354, 5, "354 hm", &why); /* case 155 */
 	assert_int_equal(o.kind, OUTCOME_SOFT);
 	assert_int_equal(o.dsn.class, 4);
 	params.smtp_skip_5xx_greeting = true;
-	o = failed(SESSION_HELO, 0, 550, 7, "550 5.7.1 no", &why);		/* case 166 */
+	o = failed(SESSION_HELO, 0, 550, 7, "550 5.7.1 no", &why); /* case 166 */
 	assert_int_equal(o.kind, OUTCOME_HARD);
-	o = failed(SESSION_EHLO, 0, 421, 3, "421 4.3.1 busy", &why);		/* case 163 */
+	o = failed(SESSION_EHLO, 0, 421, 3, "421 4.3.1 busy", &why); /* case 163 */
 	assert_int_equal(o.kind, OUTCOME_SOFT);
 }
 
@@ -277,10 +282,11 @@ static void connections_that_failed(void **state)
 	assert_int_equal(o.kind, OUTCOME_SOFT);
 	assert_int_equal(o.dsn.subject, 4);
 	assert_int_equal(o.dsn.detail, 1);
-	assert_string_equal(str_cstr(&why), "connect to mx1.test[192.0.2.1]:25: Connection refused");	/* case 125 */
+	assert_string_equal(str_cstr(&why), "connect to mx1.test[192.0.2.1]:25: Connection refused"); /* case 125 */
 	o = failed(SESSION_GREETING, ERR_EOF, 0, 0, "", &why);
 	assert_int_equal(o.dsn.detail, 2);
-	assert_string_equal(str_cstr(&why), "lost connection with mx1.test[192.0.2.1] while receiving the initial server greeting");
+	assert_string_equal(str_cstr(&why),
+			    "lost connection with mx1.test[192.0.2.1] while receiving the initial server greeting");
 	o = failed(SESSION_EHLO, ERR_TIMEOUT, 0, 0, "", &why);
 	assert_string_equal(str_cstr(&why),
 			    "conversation with mx1.test[192.0.2.1] timed out while performing the EHLO handshake");
@@ -292,7 +298,10 @@ static void connections_that_failed(void **state)
 static void an_outcome_for_those_who_have_none(void **state)
 {
 	static struct rcpt rcpts[4] = {
-		{ .state = RCPT_OPEN }, { .state = RCPT_OPEN, .outcome = OUTCOME_SENT }, { .state = RCPT_BOUNCED }, { .state = RCPT_OPEN },
+		{ .state = RCPT_OPEN },
+		{ .state = RCPT_OPEN, .outcome = OUTCOME_SENT },
+		{ .state = RCPT_BOUNCED },
+		{ .state = RCPT_OPEN },
 	};
 	static struct message msg = { .rcpts = rcpts, .rcpt_count = 4 };
 	static struct job job = { .msg = &msg };
@@ -325,7 +334,8 @@ int main(void)
 		CLAIM("reasons are bounded and shared (row LOG-02)", reasons_are_bounded),
 		CLAIM("refused before the first transaction (cases 151-155, 163, 166)", greetings_and_helos),
 		CLAIM("lost before the first transaction (case 125)", connections_that_failed),
-		CLAIM("an outcome without a session is for open recipients of the attempt alone", an_outcome_for_those_who_have_none),
+		CLAIM("an outcome without a session is for open recipients of the attempt alone",
+		      an_outcome_for_those_who_have_none),
 	};
 
 	return cmocka_run_group_tests_name("net/delivery/outcome", claims, NULL, NULL);

@@ -39,7 +39,8 @@ static void jitters_within_a_tenth(void **state)
 static void odd_parameters_are_survived(void **state)
 {
 	static const struct params small = { .minimal_backoff_time_ns = 1, .maximal_backoff_time_ns = 1 };
-	static const struct params huge = { .minimal_backoff_time_ns = UINT64_MAX / 2 - 1, .maximal_backoff_time_ns = UINT64_MAX / 2 };
+	static const struct params huge = { .minimal_backoff_time_ns = UINT64_MAX / 2 - 1,
+					    .maximal_backoff_time_ns = UINT64_MAX / 2 };
 
 	(void)state;
 	assert_int_equal(retry_wait_ns(&small, 1, 12345), 1);
@@ -54,7 +55,7 @@ static void expires_with_its_age(void **state)
 	assert_false(retry_is_expired(&p, came, came));
 	assert_false(retry_is_expired(&p, came, came + 5 * day - 1));
 	assert_true(retry_is_expired(&p, came, came + 5 * day));
-	assert_false(retry_is_expired(&p, came, came - day));	/* the clock was set back: that is no age */
+	assert_false(retry_is_expired(&p, came, came - day)); /* the clock was set back: that is no age */
 }
 
 int main(void)

@@ -8,7 +8,7 @@
 #include "net/delivery/delivery_internal.h"
 
 #define RECV_BUFS 64u
-#define CONTENT "Subject: x\r\n\r\nhello\r\n"
+#define CONTENT   "Subject: x\r\n\r\nhello\r\n"
 
 struct world world;
 struct params world_params;
@@ -19,7 +19,7 @@ static struct params defaults;
 static struct services services;
 static struct hosts hosts;
 
-/* --- the source ------------------------------------------------------------------------------------------------------- */
+/* --- the source --------------------------------------------------------------------------------------------------- */
 
 /* One errand at a time for each attempt, as in the real one. */
 static struct errand {
@@ -83,7 +83,7 @@ static void settle(struct attempt *a)
 	struct world_job *j = job_of(a);
 
 	if (!a->claimed)
-		j->under_way += a->claim_err == 0;	/* answered without a session, and without a claim */
+		j->under_way += a->claim_err == 0; /* answered without a session, and without a claim */
 	assert_int_equal(j->under_way, 1);
 	send_errand(a, true);
 }
@@ -101,7 +101,7 @@ static void settle_rcpt(struct world_job *j, struct attempt *a, struct rcpt *r)
 	if (r->state != RCPT_OPEN)
 		a->job->open--;
 	j->dsn = r->dsn;
-	(void)snprintf(j->text, sizeof(j->text), "%.*s", SLICE_FMT(r->text));	/* cut is good enough */
+	(void)snprintf(j->text, sizeof(j->text), "%.*s", SLICE_FMT(r->text)); /* cut is good enough */
 }
 
 static void on_settle(struct attempt *a)
@@ -114,7 +114,7 @@ static void on_settle(struct attempt *a)
 	j->under_way--;
 	j->settled_ns = reactor_wall_now();
 	j->conn_use = a->conn_use;
-	(void)snprintf(j->relay, sizeof(j->relay), "%.*s", (int)a->relay_len, a->relay);	/* cut is good enough */
+	(void)snprintf(j->relay, sizeof(j->relay), "%.*s", (int)a->relay_len, a->relay); /* cut is good enough */
 	if (a->retry_at_ns != 0) {
 		assert_true(a->is_final);
 		j->deferrals++;
@@ -155,7 +155,7 @@ static void finish(struct job *job)
 
 static const struct source source = { .claim = claim, .release = release, .settle = settle, .finish = finish };
 
-/* --- beginning and end ------------------------------------------------------------------------------------------------ */
+/* --- beginning and end -------------------------------------------------------------------------------------------- */
 
 static void open_puppets(void)
 {
@@ -168,7 +168,7 @@ static void open_puppets(void)
 		for (unsigned i = 0; i < WORLD_PUPPETS && all; i++) {
 			char ip[16];
 
-			(void)snprintf(ip, sizeof(ip), "127.0.0.%u", i + 2);	/* fits */
+			(void)snprintf(ip, sizeof(ip), "127.0.0.%u", i + 2); /* fits */
 			puppet_close(&world.puppets[i]);
 			all = puppet_open(&world.puppets[i], ip, port);
 			port = addr_port(&world.puppets[0].addr);
@@ -176,7 +176,7 @@ static void open_puppets(void)
 		if (all)
 			break;
 	}
-	(void)snprintf(text, sizeof(text), "127.0.0.2 multi\n127.0.0.3 multi\n127.0.0.4 multi\n");	/* fits */
+	(void)snprintf(text, sizeof(text), "127.0.0.2 multi\n127.0.0.3 multi\n127.0.0.4 multi\n"); /* fits */
 	assert_int_equal(hosts_init(&hosts, slice_of_str(text)), 0);
 }
 
@@ -187,7 +187,7 @@ int world_setup(void **state)
 	(void)state;
 	if (sys.conf == NULL) {
 		params_system_init(&sys, "ringpostd", NULL);
-		(void)snprintf(sys.host, sizeof(sys.host), "client.test");	/* fits */
+		(void)snprintf(sys.host, sizeof(sys.host), "client.test"); /* fits */
 		assert_non_null(params_conf_new(&sys));
 		assert_int_equal(params_load(&defaults, sys.conf), 0);
 	}
@@ -203,8 +203,16 @@ int world_setup(void **state)
 void world_start(void)
 {
 	const struct delivery_conf conf = {
-		.core = 0, .cores = 1, .params = &world_params, .source = &source, .services = &services, .sessions_max = 100,
-		.mx = { .host_native = true, .ipv4 = true, .hosts = &hosts, .address_limit = world_params.smtp_mx_address_limit },
+		.core = 0,
+		.cores = 1,
+		.params = &world_params,
+		.source = &source,
+		.services = &services,
+		.sessions_max = 100,
+		.mx = { .host_native = true,
+			.ipv4 = true,
+			.hosts = &hosts,
+			.address_limit = world_params.smtp_mx_address_limit },
 	};
 
 	delivery_start(&world_params, 1);
@@ -237,7 +245,7 @@ int world_teardown(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < WORLD_PUPPETS; i++)
-		world.puppets[i].rules = NULL;	/* they lived on the stack of the test */
+		world.puppets[i].rules = NULL; /* they lived on the stack of the test */
 	if (world.delivery != NULL) {
 		if (world.drained == 0)
 			world_drain();
@@ -266,7 +274,7 @@ int world_end(void **state)
 	return 0;
 }
 
-/* --- jobs ------------------------------------------------------------------------------------------------------------- */
+/* --- jobs --------------------------------------------------------------------------------------------------------- */
 
 static void write_nexthop(char *to, size_t size, const char *from)
 {
@@ -288,13 +296,25 @@ struct world_job *world_job(const char *nexthop, unsigned rcpts)
 	assert_true(world.job_count <= WORLD_JOBS && rcpts <= WORLD_RCPTS);
 	write_nexthop(j->nexthop, sizeof(j->nexthop), nexthop);
 	for (unsigned i = 0; i < rcpts; i++)
-		j->rcpts[i].addr = i % 3 == 0 ? SLICE("a@example.org") : i % 3 == 1 ? SLICE("b@example.org") : SLICE("c@example.org");
+		j->rcpts[i].addr = i % 3 == 0   ? SLICE("a@example.org")
+				   : i % 3 == 1 ? SLICE("b@example.org")
+						: SLICE("c@example.org");
 	j->msg = (struct message){
-		.magic = MESSAGE_MAGIC, .id = world.job_count, .arrival_ns = reactor_wall_now(), .size = strlen(CONTENT),
-		.wire_size = strlen(CONTENT), .rcpt_count = rcpts, .sender = SLICE("s@client.test"), .rcpts = j->rcpts,
+		.magic = MESSAGE_MAGIC,
+		.id = world.job_count,
+		.arrival_ns = reactor_wall_now(),
+		.size = strlen(CONTENT),
+		.wire_size = strlen(CONTENT),
+		.rcpt_count = rcpts,
+		.sender = SLICE("s@client.test"),
+		.rcpts = j->rcpts,
 	};
 	j->job = (struct job){
-		.magic = JOB_MAGIC, .msg = &j->msg, .nexthop = slice_of_str(j->nexthop), .count = rcpts, .open = rcpts,
+		.magic = JOB_MAGIC,
+		.msg = &j->msg,
+		.nexthop = slice_of_str(j->nexthop),
+		.count = rcpts,
+		.open = rcpts,
 	};
 	j->job.core = delivery_core_of(j->job.nexthop);
 	delivery_offer(&j->job);
@@ -341,8 +361,8 @@ static void wait_for(bool deferred_will_do)
 		if (world.finished + waiting == world.job_count && u.trials == 0)
 			return;
 		if (clock_mono_ns() > deadline)
-			fail_msg("%u of %u jobs finished, %zu deferred, %zu lanes, %zu trials", world.finished, world.job_count, u.deferred,
-				 u.lanes, u.trials);
+			fail_msg("%u of %u jobs finished, %zu deferred, %zu lanes, %zu trials", world.finished,
+				 world.job_count, u.deferred, u.lanes, u.trials);
 	}
 }
 

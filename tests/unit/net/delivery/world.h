@@ -1,7 +1,7 @@
 /* world.h - delivery on a real ring, between a source that forgets everything and servers on loopback
  *
  * The source answers claims and settles from posted tasks, and checks its side of the contract (net/delivery/intake.h):
- * every claim is settled once, no recipient is settled twice, a job is finished once and only when nothing of it is open.
+ * every claim is settled once, no recipient is settled twice, a job is finished once, when nothing of it is open.
  */
 #pragma once
 
@@ -10,23 +10,23 @@
 #include "tests/test.h"
 #include "tests/unit/net/smtp/puppet.h"
 
-#define WORLD_JOBS	64u
-#define WORLD_RCPTS	128u
-#define WORLD_PUPPETS	3u
+#define WORLD_JOBS    64u
+#define WORLD_RCPTS   128u
+#define WORLD_PUPPETS 3u
 
 struct world_job {
 	struct job job;
 	struct message msg;
 	struct rcpt rcpts[WORLD_RCPTS];
 	char nexthop[JOB_NEXTHOP_MAX];
-	unsigned settles;		/* attempts that were settled */
-	unsigned deferrals;		/* settles with a time to try again */
-	unsigned under_way;		/* claimed or answered, not settled */
-	uint64_t settled_ns;		/* the latest, wall clock */
+	unsigned settles;    /* attempts that were settled */
+	unsigned deferrals;  /* settles with a time to try again */
+	unsigned under_way;  /* claimed or answered, not settled */
+	uint64_t settled_ns; /* the latest, wall clock */
 	uint64_t retry_at_ns;
 	bool finished;
-	char relay[64];			/* of the latest settle */
-	char text[256];			/* the latest reason */
+	char relay[64]; /* of the latest settle */
+	char text[256]; /* the latest reason */
 	struct enhanced_code dsn;
 	uint32_t conn_use;
 };
@@ -37,7 +37,7 @@ struct world {
 	struct world_job jobs[WORLD_JOBS];
 	unsigned job_count;
 	unsigned finished;
-	int claim_err;			/* the answer to claims */
+	int claim_err; /* the answer to claims */
 	int settle_err;
 	unsigned drained;
 };
@@ -45,8 +45,8 @@ struct world {
 extern struct world world;
 extern struct params world_params;
 
-int world_setup(void **state);		/* servers at 127.0.0.2, .3 and .4, all at one port, called "multi" together */
-int world_teardown(void **state);	/* drains, and looks whether everything is back in its place */
+int world_setup(void **state);    /* servers at 127.0.0.2, .3 and .4, all at one port, called "multi" together */
+int world_teardown(void **state); /* drains, and looks whether everything is back in its place */
 int world_end(void **state);
 #define WORLD_CLAIM(words, fn) CLAIM_WITH(words, fn, world_setup, world_teardown)
 

@@ -93,7 +93,7 @@ static void act(struct puppet *p, struct puppet_conn *c, enum puppet_then then)
 		hang_up(p, c);
 		return;
 	case PUPPET_HALF_CLOSE:
-		IGNORE(shutdown(c->fd, SHUT_WR));	/* the client may have gone: as good */
+		IGNORE(shutdown(c->fd, SHUT_WR)); /* the client may have gone: as good */
 		return;
 	case PUPPET_STOP_READING:
 		c->is_deaf = true;
@@ -101,7 +101,7 @@ static void act(struct puppet *p, struct puppet_conn *c, enum puppet_then then)
 	}
 }
 
-/* --- talking ---------------------------------------------------------------------------------------------------------- */
+/* --- talking ------------------------------------------------------------------------------------------------------ */
 
 static bool talk(struct puppet *p, struct puppet_conn *c)
 {
@@ -137,7 +137,7 @@ static bool talk(struct puppet *p, struct puppet_conn *c)
 	return false;
 }
 
-/* --- listening -------------------------------------------------------------------------------------------------------- */
+/* --- listening ---------------------------------------------------------------------------------------------------- */
 
 static bool hear(struct puppet *p, struct puppet_conn *c)
 {
@@ -183,14 +183,15 @@ static bool take_message(struct puppet_conn *c)
 	return true;
 }
 
-/* --- playing the script ----------------------------------------------------------------------------------------------- */
+/* --- playing the script ------------------------------------------------------------------------------------------- */
 
 static void compare(const struct puppet_conn *c, const char *expect, size_t len)
 {
 	size_t n = MIN(len, c->got_len - c->used);
 
 	if (n > 0 && memcmp(c->got + c->used, expect, n) != 0)
-		fail_msg("step %u: expected \"%s\", got \"%.*s\"", c->step, expect, (int)(c->got_len - c->used), c->got + c->used);
+		fail_msg("step %u: expected \"%s\", got \"%.*s\"", c->step, expect, (int)(c->got_len - c->used),
+			 c->got + c->used);
 }
 
 static bool play(struct puppet *p, struct puppet_conn *c)
@@ -198,7 +199,7 @@ static bool play(struct puppet *p, struct puppet_conn *c)
 	const struct puppet_step *s = &p->script[c->step];
 
 	if (s->expect == NULL && s->answer == NULL && s->then == PUPPET_GO_ON)
-		return false;		/* the end of the script */
+		return false; /* the end of the script */
 	if (s->expect == puppet_message) {
 		if (!take_message(c))
 			return false;
@@ -234,7 +235,7 @@ struct slice puppet_got(const struct puppet *p, unsigned conn)
 	return slice_of(p->conns[conn].got, p->conns[conn].got_len);
 }
 
-/* --- serving by rules ------------------------------------------------------------------------------------------------- */
+/* --- serving by rules --------------------------------------------------------------------------------------------- */
 
 static struct puppet_rule *rule_for(struct puppet *p, struct slice line)
 {
@@ -245,7 +246,7 @@ static struct puppet_rule *rule_for(struct puppet *p, struct slice line)
 		    (prefix.len == 0 && line.len > 0))
 			continue;
 		if (r->times > 0 && --r->times == 0)
-			r->times = UINT_MAX;	/* used up */
+			r->times = UINT_MAX; /* used up */
 		return r;
 	}
 	return NULL;
@@ -270,7 +271,8 @@ static const char *usual_answer(const struct puppet *p, struct slice line)
 		struct slice word = slice_head(rest, end < 0 ? rest.len : (size_t)end);
 
 		slice_skip(&rest, MIN(rest.len, word.len + 1));
-		n += (size_t)snprintf(hello + n, sizeof(hello) - n, "250%c%.*s\r\n", rest.len > 0 ? '-' : ' ', SLICE_FMT(word));
+		n += (size_t)snprintf(hello + n, sizeof(hello) - n, "250%c%.*s\r\n", rest.len > 0 ? '-' : ' ',
+				      SLICE_FMT(word));
 	}
 	return hello;
 }
@@ -323,7 +325,7 @@ static bool serve(struct puppet *p, struct puppet_conn *c)
 	return true;
 }
 
-/* --- everybody at once ------------------------------------------------------------------------------------------------ */
+/* --- everybody at once -------------------------------------------------------------------------------------------- */
 
 static bool accept_one(struct puppet *p)
 {
@@ -333,7 +335,7 @@ static bool accept_one(struct puppet *p)
 
 	if (fd < 0)
 		return false;
-	IGNORE(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)));	/* chunks would merely come later */
+	IGNORE(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on))); /* chunks would merely come later */
 	assert_true(c->fd < 0 || c->has_ended);
 	free(c->got);
 	free(c->out);

@@ -7,16 +7,18 @@
 #include "core/err.h"
 #include "tests/unit/net/smtp/script.h"
 
-/* --- the happy path --------------------------------------------------------------------------------------------------- */
+/* --- the happy path ----------------------------------------------------------------------------------------------- */
 
 static void a_group_leaves_at_once(void **state)
 {
 	static const struct puppet_step script[] = {
-		GREET, PIPE,
+		GREET,
+		PIPE,
 		/* Nothing is answered before all of it is there (case 439). */
 		SAY(MAIL RCPT("a") RCPT("b") DATA, OK OK OK GO),
 		SAY(TEXT ".\r\n", "250 2.0.0 queued as 1234\r\n"),
-		BYE, END,
+		BYE,
+		END,
 	};
 
 	(void)state;
@@ -38,13 +40,15 @@ static void a_group_leaves_at_once(void **state)
 static void the_next_rides_behind_the_body(void **state)
 {
 	static const struct puppet_step script[] = {
-		GREET, PIPE,
+		GREET,
+		PIPE,
 		SAY(MAIL RCPT("a") DATA, OK OK GO),
 		/* The next group is there before the dot is answered (RFC 2920 3.1). */
 		SAY(TEXT ".\r\n" MAIL RCPT("b") DATA, OK OK OK GO),
 		SAY(TEXT ".\r\n" MAIL RCPT("c") DATA, "554 5.6.0 no\r\n" OK OK GO),
 		SAY(TEXT ".\r\n", OK),
-		BYE, END,
+		BYE,
+		END,
 	};
 
 	(void)state;
@@ -82,17 +86,25 @@ static void quit_waits_for_the_dot(void **state)
 static void without_pipelining_one_command_at_a_time(void **state)
 {
 	static const struct puppet_step script[] = {
-		GREET, PLAIN,
-		SAY(MAIL, OK), SAY(RCPT("a"), OK), SAY(RCPT("b"), "251 somewhere else\r\n"), SAY(DATA, GO),
+		GREET,
+		PLAIN,
+		SAY(MAIL, OK),
+		SAY(RCPT("a"), OK),
+		SAY(RCPT("b"), "251 somewhere else\r\n"),
+		SAY(DATA, GO),
 		SAY(TEXT ".\r\n", OK),
-		SAY(MAIL, OK), SAY(RCPT("c"), OK), SAY(DATA, GO), SAY(TEXT ".\r\n", OK),
-		BYE, END,
+		SAY(MAIL, OK),
+		SAY(RCPT("c"), OK),
+		SAY(DATA, GO),
+		SAY(TEXT ".\r\n", OK),
+		BYE,
+		END,
 	};
 
 	(void)state;
 	stage_open(script);
 	stage.ride = true;
-	stage.puppet.chunk_wait_ns = 3 * NS_PER_MS;	/* time enough to write too much, if it wanted to (case 440) */
+	stage.puppet.chunk_wait_ns = 3 * NS_PER_MS; /* time enough to write too much, if it wanted to (case 440) */
 	struct mail *m = simple("a@example.org b@example.org"), *n = simple("c@example.org");
 
 	stage_play();
@@ -106,7 +118,10 @@ static void without_pipelining_one_command_at_a_time(void **state)
 static void nothing_is_written_before_it_is_asked_for(void **state)
 {
 	static const struct puppet_step script[] = {
-		GREET, PLAIN, SAY(MAIL, NULL), END,
+		GREET,
+		PLAIN,
+		SAY(MAIL, NULL),
+		END,
 	};
 
 	(void)state;
@@ -132,7 +147,7 @@ static void a_silent_server_hears_nothing(void **state)
 	stage_close();
 }
 
-/* --- parameters of MAIL ----------------------------------------------------------------------------------------------- */
+/* --- parameters of MAIL ------------------------------------------------------------------------------------------- */
 
 struct mail_case {
 	const char *claim;
@@ -150,8 +165,8 @@ static const struct mail_case mail_cases[] = {
 	  "MAIL FROM:<s@client.test> SIZE=36\r\n" },
 	{ "case 386: 7bit", "250-mx.test\r\n250 8BITMIME\r\n", 0, 36, "s@client.test",
 	  "MAIL FROM:<s@client.test> BODY=7BIT\r\n" },
-	{ "case 386: 8bit", "250-mx.test\r\n250 8BITMIME\r\n", MESSAGE_BODY_8BITMIME | MESSAGE_8BIT, 36, "s@client.test",
-	  "MAIL FROM:<s@client.test> BODY=8BITMIME\r\n" },
+	{ "case 386: 8bit", "250-mx.test\r\n250 8BITMIME\r\n", MESSAGE_BODY_8BITMIME | MESSAGE_8BIT, 36,
+	  "s@client.test", "MAIL FROM:<s@client.test> BODY=8BITMIME\r\n" },
 	{ "case 386: unknown", "250-mx.test\r\n250 8BITMIME\r\n", MESSAGE_8BIT, 36, "s@client.test", MAIL },
 	{ "case 399: order", "250-mx.test\r\n250-8bitmime\r\n250 size 99999\r\n", 0, 36, "s@client.test",
 	  "MAIL FROM:<s@client.test> SIZE=36 BODY=7BIT\r\n" },
@@ -189,7 +204,8 @@ static void mail_says_what_is_offered(void **state)
 /* Cases 381, 383: 5.3.4 for everybody, no MAIL, and a decent QUIT. */
 static void too_large_for_the_server(void **state)
 {
-	static const struct puppet_step script[] = { GREET, EHLO("250-mx.test\r\n250-PIPELINING\r\n250 SIZE 1000\r\n"), BYE, END };
+	static const struct puppet_step script[] = { GREET, EHLO("250-mx.test\r\n250-PIPELINING\r\n250 SIZE 1000\r\n"),
+						     BYE, END };
 
 	(void)state;
 	stage_open(script);
@@ -207,9 +223,14 @@ static void too_large_for_the_server(void **state)
 static void too_large_while_riding(void **state)
 {
 	static const struct puppet_step script[] = {
-		GREET, EHLO("250-mx.test\r\n250-PIPELINING\r\n250 SIZE 1000\r\n"),
-		SAY("MAIL FROM:<s@client.test> SIZE=21\r\n" RCPT("a") DATA, OK OK GO), SAY(TEXT ".\r\n", OK),
-		SAY("MAIL FROM:<s@client.test> SIZE=21\r\n" RCPT("c") DATA, OK OK GO), SAY(TEXT ".\r\n", OK), BYE, END,
+		GREET,
+		EHLO("250-mx.test\r\n250-PIPELINING\r\n250 SIZE 1000\r\n"),
+		SAY("MAIL FROM:<s@client.test> SIZE=21\r\n" RCPT("a") DATA, OK OK GO),
+		SAY(TEXT ".\r\n", OK),
+		SAY("MAIL FROM:<s@client.test> SIZE=21\r\n" RCPT("c") DATA, OK OK GO),
+		SAY(TEXT ".\r\n", OK),
+		BYE,
+		END,
 	};
 
 	(void)state;
@@ -255,16 +276,20 @@ static void line_ends_in_addresses_never_leave(void **state)
 	stage_close();
 }
 
-/* --- refusals --------------------------------------------------------------------------------------------------------- */
+/* --- refusals ----------------------------------------------------------------------------------------------------- */
 
 /* Cases 443, 101. */
 static void recipients_get_their_own_replies(void **state)
 {
 	static const struct puppet_step script[] = {
-		GREET, PIPE,
+		GREET,
+		PIPE,
 		SAY(MAIL RCPT("a") RCPT("b") RCPT("c") RCPT("d") DATA,
-		    OK "550 5.1.1 who?\r\n" "450 4.2.1 later\r\n" OK "252 perhaps\r\n" GO),
-		SAY(TEXT ".\r\n", OK), BYE, END,
+		    OK "550 5.1.1 who?\r\n"
+		       "450 4.2.1 later\r\n" OK "252 perhaps\r\n" GO),
+		SAY(TEXT ".\r\n", OK),
+		BYE,
+		END,
 	};
 
 	(void)state;
@@ -304,9 +329,14 @@ static void settled_recipients_are_left_alone(void **state)
 static void mail_refused_and_data_accepted(void **state)
 {
 	static const struct puppet_step script[] = {
-		GREET, PIPE, SAY(MAIL RCPT("a") RCPT("b") DATA, "550 5.7.1 not you\r\n" OK "554 no\r\n" GO),
+		GREET,
+		PIPE,
+		SAY(MAIL RCPT("a") RCPT("b") DATA, "550 5.7.1 not you\r\n" OK "554 no\r\n" GO),
 		SAY(".\r\n", "250 thanks\r\n"),
-		SAY(MAIL RCPT("c") DATA, OK OK GO), SAY(TEXT ".\r\n", OK), BYE, END,
+		SAY(MAIL RCPT("c") DATA, OK OK GO),
+		SAY(TEXT ".\r\n", OK),
+		BYE,
+		END,
 	};
 
 	(void)state;
@@ -327,8 +357,13 @@ static void mail_refused_and_data_accepted(void **state)
 static void mail_refused_and_data_too(void **state)
 {
 	static const struct puppet_step script[] = {
-		GREET, PIPE, SAY(MAIL RCPT("a") DATA, "450 4.7.1 not now\r\n503 no mail\r\n503 no mail\r\n"),
-		SAY("RSET\r\n" MAIL RCPT("b") DATA, OK OK OK GO), SAY(TEXT ".\r\n", OK), BYE, END,
+		GREET,
+		PIPE,
+		SAY(MAIL RCPT("a") DATA, "450 4.7.1 not now\r\n503 no mail\r\n503 no mail\r\n"),
+		SAY("RSET\r\n" MAIL RCPT("b") DATA, OK OK OK GO),
+		SAY(TEXT ".\r\n", OK),
+		BYE,
+		END,
 	};
 
 	(void)state;
@@ -347,8 +382,12 @@ static void mail_refused_and_data_too(void **state)
 static void all_recipients_refused_and_data_accepted(void **state)
 {
 	static const struct puppet_step script[] = {
-		GREET, PIPE, SAY(MAIL RCPT("a") RCPT("b") DATA, OK "550 5.1.1 a\r\n450 b\r\n" GO),
-		SAY(".\r\n", "554 no valid recipients\r\n"), BYE, END,
+		GREET,
+		PIPE,
+		SAY(MAIL RCPT("a") RCPT("b") DATA, OK "550 5.1.1 a\r\n450 b\r\n" GO),
+		SAY(".\r\n", "554 no valid recipients\r\n"),
+		BYE,
+		END,
 	};
 
 	(void)state;
@@ -366,8 +405,13 @@ static void all_recipients_refused_and_data_accepted(void **state)
 static void all_recipients_refused_and_data_too(void **state)
 {
 	static const struct puppet_step script[] = {
-		GREET, PIPE, SAY(MAIL RCPT("a") DATA, OK "550 5.1.1 a\r\n503 no recipients\r\n"),
-		SAY("RSET\r\n" MAIL RCPT("b") DATA, OK OK OK GO), SAY(TEXT ".\r\n", OK), BYE, END,
+		GREET,
+		PIPE,
+		SAY(MAIL RCPT("a") DATA, OK "550 5.1.1 a\r\n503 no recipients\r\n"),
+		SAY("RSET\r\n" MAIL RCPT("b") DATA, OK OK OK GO),
+		SAY(TEXT ".\r\n", OK),
+		BYE,
+		END,
 	};
 
 	(void)state;
@@ -385,8 +429,14 @@ static void all_recipients_refused_and_data_too(void **state)
 static void without_pipelining_no_data_for_nobody(void **state)
 {
 	static const struct puppet_step script[] = {
-		GREET, PLAIN, SAY(MAIL, OK), SAY(RCPT("a"), "550 5.1.1 a\r\n"),
-		SAY("RSET\r\n", OK), SAY(MAIL, "550 no\r\n"), BYE, END,
+		GREET,
+		PLAIN,
+		SAY(MAIL, OK),
+		SAY(RCPT("a"), "550 5.1.1 a\r\n"),
+		SAY("RSET\r\n", OK),
+		SAY(MAIL, "550 no\r\n"),
+		BYE,
+		END,
 	};
 
 	(void)state;
@@ -404,13 +454,24 @@ static void without_pipelining_no_data_for_nobody(void **state)
 static void a_refused_reset(void **state)
 {
 	static const struct puppet_step forgot[] = {
-		GREET, PLAIN, SAY(MAIL, OK), SAY(RCPT("a"), "550 5.1.1 a\r\n"),
-		SAY("RSET\r\n", "502 what?\r\n"), SAY(MAIL, OK), SAY(RCPT("b"), OK), SAY(DATA, GO), SAY(TEXT ".\r\n", OK),
-		BYE, END,
+		GREET,
+		PLAIN,
+		SAY(MAIL, OK),
+		SAY(RCPT("a"), "550 5.1.1 a\r\n"),
+		SAY("RSET\r\n", "502 what?\r\n"),
+		SAY(MAIL, OK),
+		SAY(RCPT("b"), OK),
+		SAY(DATA, GO),
+		SAY(TEXT ".\r\n", OK),
+		BYE,
+		END,
 	};
 	static const struct puppet_step did_not[] = {
-		GREET, PIPE, SAY(MAIL RCPT("a") DATA, OK "550 5.1.1 a\r\n503 nobody\r\n"),
-		SAY("RSET\r\n" MAIL RCPT("b") DATA, "502 what?\r\n503 nested MAIL\r\n" OK GO), END,
+		GREET,
+		PIPE,
+		SAY(MAIL RCPT("a") DATA, OK "550 5.1.1 a\r\n503 nobody\r\n"),
+		SAY("RSET\r\n" MAIL RCPT("b") DATA, "502 what?\r\n503 nested MAIL\r\n" OK GO),
+		END,
 	};
 
 	(void)state;
@@ -437,8 +498,12 @@ static void a_refused_reset(void **state)
 static void data_refused(void **state)
 {
 	static const struct puppet_step script[] = {
-		GREET, PIPE, SAY(MAIL RCPT("a") RCPT("b") DATA, OK OK "550 5.1.1 b\r\n451 4.3.0 disk\r\n"),
-		SAY("RSET\r\n" MAIL RCPT("c") DATA, OK OK OK "554 5.0.0 no\r\n"), BYE, END,
+		GREET,
+		PIPE,
+		SAY(MAIL RCPT("a") RCPT("b") DATA, OK OK "550 5.1.1 b\r\n451 4.3.0 disk\r\n"),
+		SAY("RSET\r\n" MAIL RCPT("c") DATA, OK OK OK "554 5.0.0 no\r\n"),
+		BYE,
+		END,
 	};
 
 	(void)state;
@@ -475,15 +540,22 @@ static void yes_to_data(void **state)
 /* Row RPL-13, cases 136, 400. */
 static void odd_refusals_end_the_session(void **state)
 {
-	static const struct { const char *reply; bool goes_on; } cases[] = {
-		{ "354 go on\r\n", false }, { "555 5.5.4 what is SIZE?\r\n", false }, { "500 what?\r\n", false },
-		{ "421 4.7.0 later\r\n", false }, { "550-5.1.1 a\r\n450 b\r\n", false }, { "550 no\r\n", true }, { "450 no\r\n", true },
+	static const struct {
+		const char *reply;
+		bool goes_on;
+	} cases[] = {
+		{ "354 go on\r\n", false },       { "555 5.5.4 what is SIZE?\r\n", false }, { "500 what?\r\n", false },
+		{ "421 4.7.0 later\r\n", false }, { "550-5.1.1 a\r\n450 b\r\n", false },    { "550 no\r\n", true },
+		{ "450 no\r\n", true },
 	};
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
 		const struct puppet_step script[] = {
-			GREET, PLAIN, SAY(MAIL, OK), SAY(RCPT("a"), cases[i].reply),
+			GREET,
+			PLAIN,
+			SAY(MAIL, OK),
+			SAY(RCPT("a"), cases[i].reply),
 			SAY(cases[i].goes_on ? "RSET\r\n" : "QUIT\r\n", NULL),
 			END,
 		};
@@ -541,164 +613,7 @@ static void many_recipients_go_in_groups(void **state)
 	stage_close();
 }
 
-/* --- greeting and EHLO ------------------------------------------------------------------------------------------------ */
-
-struct hello_case {
-	const char *claim;
-	const char *greeting;
-	const char *ehlo;		/* NULL: the greeting was enough */
-	int code;
-	int err;
-	enum session_state state;	/* in which it failed */
-	const char *wire;
-};
-
-static const struct hello_case hello_cases[] = {
-	{ "case 150: 450", "450 4.3.2 later\r\n", NULL, 450, 0, SESSION_GREETING, "QUIT\r\n" },
-	{ "case 151: 554", "554-go\r\n554 5.7.1 away\r\n", NULL, 554, 0, SESSION_GREETING, "QUIT\r\n" },
-	{ "case 153: 521", "521 no mail here\r\n", NULL, 521, 0, SESSION_GREETING, "QUIT\r\n" },
-	{ "case 155: 354", "354 hm\r\n", NULL, 354, 0, SESSION_GREETING, "QUIT\r\n" },
-	{ "row RPL-04: 120 is no reply of SMTP", "120 wait\r\n", NULL, 0, ERR_PROTO, SESSION_GREETING, "" },
-	{ "row RPL-04: a web server", "HTTP/1.1 400 Bad Request\r\n\r\n", NULL, 0, ERR_PROTO, SESSION_GREETING, "" },
-	{ "case 163: 421 to EHLO", "220 mx.test\r\n", "421 busy\r\n", 421, 0, SESSION_EHLO, "EHLO client.test\r\nQUIT\r\n" },
-	{ "row RPL-04: garbage to EHLO", "220 mx.test\r\n", "250x\r\n", 0, ERR_PROTO, SESSION_EHLO, "EHLO client.test\r\n" },
-};
-
-static void greetings_that_are_none(void **state)
-{
-	(void)state;
-	for (unsigned i = 0; i < ARRAY_LEN(hello_cases); i++) {
-		const struct hello_case *c = &hello_cases[i];
-		const struct puppet_step script[] = {
-			SAY(NULL, c->greeting), SAY(c->ehlo != NULL ? "EHLO client.test\r\n" : NULL, c->ehlo), END,
-		};
-
-		stage_open(script);
-		struct mail *m = simple("a@example.org");
-
-		stage_play();
-		assert_int_equal(stage.ready, 0);
-		assert_false(m->started);
-		assert_int_equal(stage.session.failure.state, c->state);
-		assert_int_equal(stage.session.failure.code, c->code);
-		assert_int_equal(stage.session.failure.err, c->err);
-		assert_wire(0, c->wire);
-		stage_close();
-	}
-}
-
-/* Cases 162, 180: not offended, and nothing of what EHLO said counts. */
-static void old_servers_get_helo(void **state)
-{
-	static const char *const refusals[] = {
-		"502 what?\r\n", "500 what?\r\n", "550 no\r\n", "451 no\r\n", "550-PIPELINING\r\n550 SIZE 10\r\n",
-	};
-
-	(void)state;
-	for (unsigned i = 0; i < ARRAY_LEN(refusals); i++) {
-		const struct puppet_step script[] = {
-			GREET, EHLO(refusals[i]), SAY("HELO client.test\r\n", "250 client.test\r\n"),
-			SAY(MAIL, OK), SAY(RCPT("a"), OK), SAY(DATA, GO), SAY(TEXT ".\r\n", OK), BYE, END,
-		};
-
-		stage_open(script);
-		stage.params.smtp_tcp_port = 25;
-		struct mail *m = simple("a@example.org");
-
-		stage_play();
-		assert_true(puppet_is_through(&stage.puppet, 0));
-		stage_expect(m, 0, OUTCOME_SENT, SESSION_FINAL_DOT, 250, 0);
-		stage_close();
-	}
-}
-
-/* Cases 166, 167. */
-static void helo_refused(void **state)
-{
-	static const struct puppet_step script[] = {
-		GREET, EHLO("502 what?\r\n"), SAY("HELO client.test\r\n", "550-no\r\n550 5.7.1 never\r\n"), BYE, END,
-	};
-
-	(void)state;
-	stage_open(script);
-	stage_play();
-	assert_int_equal(stage.session.failure.state, SESSION_HELO);
-	assert_int_equal(stage.session.failure.code, 550);
-	assert_int_equal(stage.session.failure.dsn.subject, 7);
-	assert_true(puppet_is_through(&stage.puppet, 0));
-	stage_close();
-}
-
-struct ehlo_case {
-	bool always, never;
-	const char *greeting;
-	bool ehlo;
-};
-
-/* Cases 158-161. */
-static const struct ehlo_case ehlo_cases[] = {
-	{ true, false, "220 h\r\n", true },
-	{ false, false, "220 h SMTP\r\n", false },
-	{ false, false, "220 h ESMTP x\r\n", true },
-	{ false, false, "220-h x\r\n220 foo esmtp\r\n", true },
-	{ false, false, "220 ESMTP\r\n", true },
-	{ false, false, "220 h ESMTPS\r\n", false },
-	{ false, false, "220 h x-ESMTP\r\n", false },
-	{ false, false, "220\r\n", false },
-	{ true, true, "220 h ESMTP\r\n", false },
-};
-
-static void ehlo_or_helo(void **state)
-{
-	(void)state;
-	for (unsigned i = 0; i < ARRAY_LEN(ehlo_cases); i++) {
-		const struct ehlo_case *c = &ehlo_cases[i];
-		const struct puppet_step script[] = {
-			SAY(NULL, c->greeting), SAY(c->ehlo ? "EHLO client.test\r\n" : "HELO client.test\r\n", "250 mx.test\r\n"),
-			BYE, END,
-		};
-
-		stage_open(script);
-		stage.params.smtp_always_send_ehlo = c->always;
-		stage.params.smtp_never_send_ehlo = c->never;
-		stage_play();
-		assert_true(puppet_is_through(&stage.puppet, 0));
-		assert_int_equal(stage.ready, 1);
-		stage_close();
-	}
-}
-
-/* Case 178. The check is for port 25 alone (case 181), which not everybody may listen on. */
-static void our_own_name_is_a_loop(void **state)
-{
-	static const struct puppet_step script[] = { GREET, EHLO("250-CLIENT.test\r\n250 PIPELINING\r\n"), BYE, END };
-	static const struct puppet_step elsewhere[] = {
-		GREET, EHLO("250 client.test\r\n"), SAY(MAIL, "550 no\r\n"), BYE, END,
-	};
-
-	(void)state;
-	stage_open(elsewhere);
-	simple("a@example.org");
-	stage_play();
-	assert_true(puppet_is_through(&stage.puppet, 0));
-	stage_close();
-
-	stage_open(script);
-	puppet_close(&stage.puppet);
-	stage.puppet.script = script;
-	if (!puppet_open(&stage.puppet, "127.0.83.25", 25))
-		skip();
-	struct mail *m = simple("a@example.org");
-
-	stage_play();
-	assert_int_equal(stage.session.failure.state, SESSION_EHLO);
-	assert_int_equal(stage.session.failure.err, -ELOOP);
-	assert_false(m->started);
-	assert_true(puppet_is_through(&stage.puppet, 0));
-	stage_close();
-}
-
-/* --- the end ---------------------------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------------------------------ */
 
 /* Case 459. */
 static void quit_with_and_without_waiting(void **state)
@@ -714,7 +629,7 @@ static void quit_with_and_without_waiting(void **state)
 
 	stage_open(script);
 	stage.params.smtp_skip_quit_response = false;
-	stage.params.smtp_quit_timeout_ns = 200 * NS_PER_MS;	/* case 199 */
+	stage.params.smtp_quit_timeout_ns = 200 * NS_PER_MS; /* case 199 */
 	stage_play();
 	assert_true(stage.took_ns >= 200 * NS_PER_MS);
 	assert_int_equal(stage.session.failure.state, SESSION_CLOSED);
@@ -730,7 +645,7 @@ static void relays_have_names(void **state)
 	stage_open(script);
 	stage.no_quit = true;
 	stage_play();
-	(void)snprintf(expect, sizeof(expect), "mx.test[127.0.0.1]:%u", addr_port(&stage.puppet.addr));	/* fits */
+	(void)snprintf(expect, sizeof(expect), "mx.test[127.0.0.1]:%u", addr_port(&stage.puppet.addr)); /* fits */
 	assert_true(slice_eq(session_relay(&stage.session), slice_of_str(expect)));
 	assert_true(slice_eq(session_peer(&stage.session), SLICE("mx.test[127.0.0.1]")));
 	assert_true(session_is_idle(&stage.session));
@@ -743,32 +658,36 @@ int main(void)
 		STAGE_CLAIM("MAIL, RCPTs and DATA leave as one group (case 439)", a_group_leaves_at_once),
 		STAGE_CLAIM("the next transaction rides behind the body", the_next_rides_behind_the_body),
 		STAGE_CLAIM("QUIT never rides behind the dot", quit_waits_for_the_dot),
-		STAGE_CLAIM("without PIPELINING each command waits for its reply (case 440)", without_pipelining_one_command_at_a_time),
-		STAGE_CLAIM("without PIPELINING nothing follows an unanswered MAIL", nothing_is_written_before_it_is_asked_for),
+		STAGE_CLAIM("without PIPELINING each command waits for its reply (case 440)",
+			    without_pipelining_one_command_at_a_time),
+		STAGE_CLAIM("without PIPELINING nothing follows an unanswered MAIL",
+			    nothing_is_written_before_it_is_asked_for),
 		STAGE_CLAIM("nothing is said before the greeting (case 157)", a_silent_server_hears_nothing),
 		STAGE_CLAIM("MAIL has the parameters the server offered, and no others", mail_says_what_is_offered),
 		STAGE_CLAIM("a message over SIZE is refused without MAIL (cases 381, 383)", too_large_for_the_server),
 		STAGE_CLAIM("a message over SIZE that rides does not disturb its neighbours", too_large_while_riding),
-		STAGE_CLAIM("no address brings a line end onto the wire (case 401)", line_ends_in_addresses_never_leave),
+		STAGE_CLAIM("no address brings a line end onto the wire (case 401)",
+			    line_ends_in_addresses_never_leave),
 		STAGE_CLAIM("each recipient has its own reply (case 443)", recipients_get_their_own_replies),
 		STAGE_CLAIM("recipients with an outcome are passed over", settled_recipients_are_left_alone),
-		STAGE_CLAIM("MAIL refused, DATA 354: a lone dot, nobody sent (case 448)", mail_refused_and_data_accepted),
-		STAGE_CLAIM("MAIL refused, DATA 503: everybody has MAIL's reply, RSET before the next (case 447)", mail_refused_and_data_too),
+		STAGE_CLAIM("MAIL refused, DATA 354: a lone dot, nobody sent (case 448)",
+			    mail_refused_and_data_accepted),
+		STAGE_CLAIM("MAIL refused, DATA 503: everybody has MAIL's reply, RSET before the next (case 447)",
+			    mail_refused_and_data_too),
 		STAGE_CLAIM("all refused, DATA 354: a lone dot (case 444)", all_recipients_refused_and_data_accepted),
 		STAGE_CLAIM("all refused, DATA 503: RSET (case 445)", all_recipients_refused_and_data_too),
-		STAGE_CLAIM("without PIPELINING no DATA when all are refused (case 446)", without_pipelining_no_data_for_nobody),
+		STAGE_CLAIM("without PIPELINING no DATA when all are refused (case 446)",
+			    without_pipelining_no_data_for_nobody),
 		STAGE_CLAIM("after a refused RSET, a refused MAIL is no refusal of the message", a_refused_reset),
 		STAGE_CLAIM("a refused DATA is the accepted recipients' outcome (cases 450, 451)", data_refused),
 		STAGE_CLAIM("250 to DATA is a failure and the end of the session (row SMG-09, case 137)", yes_to_data),
-		STAGE_CLAIM("after replies that make no sense there is no other message (cases 136, 400)", odd_refusals_end_the_session),
-		STAGE_CLAIM("a refused MAIL stops the naming of recipients (case 453)", refused_senders_do_not_name_everybody),
+		STAGE_CLAIM("after replies that make no sense there is no other message (cases 136, 400)",
+			    odd_refusals_end_the_session),
+		STAGE_CLAIM("a refused MAIL stops the naming of recipients (case 453)",
+			    refused_senders_do_not_name_everybody),
 		STAGE_CLAIM("500 recipients go in groups (case 452)", many_recipients_go_in_groups),
-		STAGE_CLAIM("greetings that are no welcome end the session (cases 150-155, 163)", greetings_that_are_none),
-		STAGE_CLAIM("EHLO refused: HELO on the same connection, no extensions (cases 162, 180)", old_servers_get_helo),
-		STAGE_CLAIM("HELO refused ends the session (case 166)", helo_refused),
-		STAGE_CLAIM("EHLO or HELO as parameters and greeting say (cases 158-161)", ehlo_or_helo),
-		STAGE_CLAIM("a server of our own name is a loop, on port 25 (cases 178, 181)", our_own_name_is_a_loop),
-		STAGE_CLAIM("QUIT's answer is waited for as smtp_skip_quit_response says (cases 199, 459)", quit_with_and_without_waiting),
+		STAGE_CLAIM("QUIT's answer is waited for as smtp_skip_quit_response says (cases 199, 459)",
+			    quit_with_and_without_waiting),
 		STAGE_CLAIM("the relay's name is host[address]:port", relays_have_names),
 	};
 

@@ -23,7 +23,7 @@ int stage_setup(void **state)
 	(void)state;
 	if (sys.conf == NULL) {
 		params_system_init(&sys, "ringpostd", NULL);
-		(void)snprintf(sys.host, sizeof(sys.host), "client.test");	/* fits */
+		(void)snprintf(sys.host, sizeof(sys.host), "client.test"); /* fits */
 		assert_non_null(params_conf_new(&sys));
 		assert_int_equal(params_load(&defaults, sys.conf), 0);
 	}
@@ -35,7 +35,7 @@ int stage_setup(void **state)
 int stage_teardown(void **state)
 {
 	(void)state;
-	puppet_close(&stage.puppet);	/* of a test that failed half way */
+	puppet_close(&stage.puppet); /* of a test that failed half way */
 	reactor_close(&reactor);
 	xcall_stop();
 	return 0;
@@ -48,7 +48,7 @@ int stage_end(void **state)
 	return 0;
 }
 
-/* --- content ---------------------------------------------------------------------------------------------------------- */
+/* --- content ------------------------------------------------------------------------------------------------------ */
 
 static struct fake_body *fake_of(struct body *body)
 {
@@ -133,7 +133,7 @@ void stage_let_go(struct mail *m)
 	timer_arm_in(&m->body.timer, 0);
 }
 
-/* --- the session's owner ---------------------------------------------------------------------------------------------- */
+/* --- the session's owner ------------------------------------------------------------------------------------------ */
 
 static void judge(struct transaction *t, struct rcpt *rcpt, const struct verdict *v)
 {
@@ -228,7 +228,7 @@ static void closed(struct session *s)
 
 static const struct session_events events = { .ready = ready, .next = next, .done = done, .closed = closed };
 
-/* --- the play --------------------------------------------------------------------------------------------------------- */
+/* --- the play ----------------------------------------------------------------------------------------------------- */
 
 void stage_open(const struct puppet_step *script)
 {
@@ -262,7 +262,11 @@ struct mail *stage_mail(const char *sender, const char *rcpts, const char *conte
 	m->body.body.release = release;
 	wheel_timer_init(&m->body.timer, on_timer);
 	m->transaction = (struct transaction){
-		.msg = &m->msg, .rcpts = m->rcpts, .rcpt_count = m->msg.rcpt_count, .body = &m->body.body, .judge = judge,
+		.msg = &m->msg,
+		.rcpts = m->rcpts,
+		.rcpt_count = m->msg.rcpt_count,
+		.body = &m->body.body,
+		.judge = judge,
 	};
 	return m;
 }
@@ -298,8 +302,8 @@ void stage_wait(unsigned within_ms)
 
 	while (!stage.finished) {
 		if (clock_mono_ns() >= deadline)
-			fail_msg("nothing ends: state %s, server got \"%.200s\"", session_state_name(stage.session.state),
-				 stage.puppet.conns[0].got);
+			fail_msg("nothing ends: state %s, server got \"%.200s\"",
+				 session_state_name(stage.session.state), stage.puppet.conns[0].got);
 		stage_turn();
 	}
 	stage.took_ns = clock_mono_ns() - stage.took_ns;
@@ -332,12 +336,13 @@ void stage_close(void)
 	puppet_close(&stage.puppet);
 }
 
-void stage_expect(const struct mail *m, unsigned i, enum rcpt_outcome outcome, enum session_state step, int code, int err)
+void stage_expect(const struct mail *m, unsigned i, enum rcpt_outcome outcome, enum session_state step, int code,
+		  int err)
 {
 	const struct seen *s = &m->seen[i];
 
 	if (m->rcpts[i].outcome != outcome || s->step != step || s->code != code || s->err != err)
 		fail_msg("recipient %u: outcome %u %u.%u.%u in %s, code %d, err %d (%.*s)", i, m->rcpts[i].outcome,
-			 m->rcpts[i].dsn.class, m->rcpts[i].dsn.subject, m->rcpts[i].dsn.detail, session_state_name(s->step),
-			 s->code, s->err, SLICE_FMT(m->rcpts[i].text));
+			 m->rcpts[i].dsn.class, m->rcpts[i].dsn.subject, m->rcpts[i].dsn.detail,
+			 session_state_name(s->step), s->code, s->err, SLICE_FMT(m->rcpts[i].text));
 }

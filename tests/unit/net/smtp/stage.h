@@ -2,14 +2,14 @@
  *
  *	stage_open(params) -> stage.puppet = script -> stage_play -> stage.mails[i].rcpts, .seen, .done -> stage_close
  *
- * What every session owes is checked here for all tests: done once per transaction and never inside session_start, closed
- * once and last, all receive buffers back, no timer left behind.
+ * What every session owes is checked here for all tests: done once per transaction and never inside session_start,
+ * closed once and last, all receive buffers back, no timer left behind.
  */
 #pragma once
 
-#include "tests/unit/net/smtp/puppet.h"
 #include "net/smtp/session.h"
 #include "tests/test.h"
+#include "tests/unit/net/smtp/puppet.h"
 
 #define STAGE_MAILS 4u
 #define STAGE_RCPTS 600u
@@ -17,12 +17,12 @@
 /* A provider of content whose windows become ready when the test wants. */
 struct fake_body {
 	struct body body;
-	struct slice content;		/* sent repeat times */
+	struct slice content; /* sent repeat times */
 	unsigned repeat;
-	size_t window_size;		/* octets a window, one piece for each 4 KiB at most BODY_PIECES */
-	uint64_t wait_ns;		/* before a window is ready */
-	size_t fail_at;			/* the content is damaged from this octet on */
-	bool held;			/* nothing becomes ready until stage_let_go */
+	size_t window_size; /* octets a window, one piece for each 4 KiB at most BODY_PIECES */
+	uint64_t wait_ns;   /* before a window is ready */
+	size_t fail_at;     /* the content is damaged from this octet on */
+	bool held;          /* nothing becomes ready until stage_let_go */
 	/* private */
 	size_t at;
 	bool over;
@@ -35,7 +35,7 @@ struct fake_body {
 struct seen {
 	unsigned times;
 	enum session_state step;
-	int code;			/* of the reply; 0: none */
+	int code; /* of the reply; 0: none */
 	int err;
 	bool maybe_delivered;
 };
@@ -54,14 +54,14 @@ struct stage {
 	struct session session;
 	struct puppet puppet;
 	struct params params;
-	struct addr local;		/* len 0: none */
+	struct addr local; /* len 0: none */
 	struct mail mails[STAGE_MAILS];
 	unsigned mail_count;
-	bool ride;			/* the next mail may ride behind the body */
-	bool no_quit;			/* after the last mail: leave the session open */
+	bool ride;    /* the next mail may ride behind the body */
+	bool no_quit; /* after the last mail: leave the session open */
 	unsigned ready, closed, next_calls;
 	bool in_start;
-	bool finished;			/* the session closed, or is idle and no_quit */
+	bool finished; /* the session closed, or is idle and no_quit */
 	uint64_t took_ns;
 };
 
@@ -70,7 +70,7 @@ extern struct stage stage;
 /* Around each test, a ring of its own: one that fails does not take the others along. */
 int stage_setup(void **state);
 int stage_teardown(void **state);
-int stage_end(void **state);		/* after the last */
+int stage_end(void **state); /* after the last */
 #define STAGE_CLAIM(words, fn) CLAIM_WITH(words, fn, stage_setup, stage_teardown)
 
 /* A clean stage: parameters at their defaults, a server at 127.0.0.1. */
@@ -91,4 +91,5 @@ void stage_close(void);
 void stage_play(void);
 
 /* Outcome and what it came from, for recipient i. */
-void stage_expect(const struct mail *m, unsigned i, enum rcpt_outcome outcome, enum session_state step, int code, int err);
+void stage_expect(const struct mail *m, unsigned i, enum rcpt_outcome outcome, enum session_state step, int code,
+		  int err);
