@@ -4,10 +4,10 @@
  * the head.
  *
  *	head (two copies, at 0 and at JOURNAL_HEAD_COPY, so that no single bad sector takes both; zeros between)
- *	   0 magic 8 | 8 crc32c of 12..63 | 12 format | 16 segment | 20 previous segment | 24 where the previous one ends
+ *	   0 magic 8 | 8 crc32c of 12..63 | 12 format | 16 segment | 20 previous one | 24 where the previous one ends
  *	  28 salt    | 32 first batch 8   | 40 size of the segment | zeros to 64
  *	record (at multiples of 8)
- *	   0 crc32c  | 4 length           | 8 segment   | 12 batch 8 | 20 type | 21 flags, zero 3 | 24 payload, zeros to 8
+ *	   0 crc32c  | 4 length           | 8 segment   | 12 batch 8 | 20 type | 21 flags, zero | 24 payload, zeros to 8
  *
  * The head's first 16 octets keep their meaning in every format, so that each release can refuse the others'.
  *

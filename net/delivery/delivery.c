@@ -6,10 +6,13 @@
 #include "net/delivery/delivery_internal.h"
 #include "net/wire/address.h"
 
-struct metric metric_sessions_opened = METRIC_COUNTER("ringpost_sessions_opened_total", "sessions past greeting and EHLO");
-struct metric metric_connects_failed = METRIC_COUNTER("ringpost_sessions_failed_total", "sessions that never got so far");
+struct metric metric_sessions_opened =
+	METRIC_COUNTER("ringpost_sessions_opened_total", "sessions past greeting and EHLO");
+struct metric metric_connects_failed =
+	METRIC_COUNTER("ringpost_sessions_failed_total", "sessions that never got so far");
 struct metric metric_transactions = METRIC_COUNTER("ringpost_transactions_total", "transactions begun");
-struct metric metric_suspended = METRIC_COUNTER("ringpost_destinations_suspended_total", "times a destination looked dead");
+struct metric metric_suspended =
+	METRIC_COUNTER("ringpost_destinations_suspended_total", "times a destination looked dead");
 
 /* The same on every core: who owns a destination must not depend on who asks. */
 static struct {
@@ -38,7 +41,7 @@ void delivery_start(const struct params *params, unsigned cores)
 	metric_register(&metric_suspended);
 }
 
-/* --- where mail goes -------------------------------------------------------------------------------------------------- */
+/* --- where mail goes -------------------------------------------------------------------------- */
 
 unsigned delivery_core_of(struct slice nexthop)
 {
@@ -58,7 +61,7 @@ struct slice delivery_nexthop(struct slice domain, struct str *storage)
 	return slice_of(storage->ptr + from, storage->len - from);
 }
 
-/* --- jobs come in ----------------------------------------------------------------------------------------------------- */
+/* --- jobs come in ----------------------------------------------------------------------------- */
 
 static void on_offer(struct note *note)
 {
@@ -81,7 +84,7 @@ void delivery_offer(struct job *job)
 	xcall_send(job->core, &job->note);
 }
 
-/* --- jobs wait for their time ----------------------------------------------------------------------------------------- */
+/* --- jobs wait for their time ----------------------------------------------------------------- */
 
 static void arm_due(struct delivery *d)
 {
@@ -122,7 +125,7 @@ static void on_due(struct wheel_timer *timer)
 	arm_due(d);
 }
 
-/* --- those in line ---------------------------------------------------------------------------------------------------- */
+/* --- those in line ---------------------------------------------------------------------------- */
 
 void delivery_feed(struct delivery *d)
 {
@@ -143,7 +146,7 @@ static void on_feed(struct task *task)
 	destination_take_job(d, list_entry(node, struct job, node));
 }
 
-/* --- beginning and end ------------------------------------------------------------------------------------------------ */
+/* --- beginning and end ------------------------------------------------------------------------ */
 
 static void on_drain_check(struct task *task)
 {

@@ -4,9 +4,9 @@
  *	                              ^                                                                   |
  *	                              '-- deferred heap (due) <------- not done ---------------------------'
  *
- * Rules of the host loop (B 4): a job's recipients try the addresses of the route in order; a soft failure moves them to the
- * next address at once, a hard one ends them; when no address is left they are deferred, and with them the destination
- * learns something about itself (net/delivery/window.h).
+ * Rules of the host loop (B 4): a job's recipients try the addresses of the route in order; a soft failure moves them
+ * to the next address at once, a hard one ends them; when no address is left they are deferred, and with them the
+ * destination learns something about itself (net/delivery/window.h).
  *
  * bounds   lanes, trials, destinations and routes from pools sized at start; who finds one empty waits in line
  * thread   one core each; other cores reach it by the notes inside jobs and attempts
@@ -28,7 +28,8 @@ struct delivery_conf {
 	unsigned sessions_max;		/* this core's share of session_limit */
 };
 
-/* Once per process, before any core: the seed that tells who owns a destination, and the parameters. Registers metrics. */
+/* Once per process, before any core: the seed that tells who owns a destination, and the parameters. Registers
+ * metrics. */
 void delivery_start(const struct params *params, unsigned cores);
 
 /* On the core's own thread, before its first turn. NULL: no memory. */

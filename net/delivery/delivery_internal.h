@@ -18,7 +18,8 @@
 #define LOOKUPS_MAX		256u	/* per core; 50 KiB each, touched when used */
 #define DISPATCH_LOOK_AHEAD	8u	/* jobs looked at for one that fits an open session */
 #define DISPATCH_BITE		64u	/* jobs answered without a session in one go */
-#define TRIALS_SPARE		1024u	/* beyond two for each lane: those answered without a session, and those settling */
+/* beyond two for each lane: those answered without a session, and those settling */
+#define TRIALS_SPARE		1024u
 #define LANE_ADDRESS_GONE	(ROUTE_ADDRESSES_MAX)
 #define DUE_LOOK_NS		(30 * NS_PER_SEC)	/* the wall clock may jump: look at it at least so often */
 
@@ -109,7 +110,7 @@ struct trial {
 /* The calling core's. */
 struct delivery *delivery_self(void);
 
-/* --- destination.c --------------------------------------------------------------------------------------------------------- */
+/* --- destination.c ---------------------------------------------------------------------------- */
 
 /* Takes the job into the destination's queue, or its place in the deferred heap. */
 void destination_take_job(struct delivery *d, struct job *job);
@@ -133,7 +134,7 @@ void destination_starve(struct destination *dst);
 void destination_answer(struct destination *dst, struct job *job, struct outcome outcome, enum session_state step,
 			struct slice why, bool hop_failed);
 
-/* --- lane.c ------------------------------------------------------------------------------------------------------------------ */
+/* --- lane.c ----------------------------------------------------------------------------------- */
 
 /* Opens a session for job. False: none can be had now. */
 bool lane_open(struct destination *dst, struct job *job, unsigned address);
@@ -142,7 +143,7 @@ bool lane_carry(struct lane *lane, struct job *job);
 /* QUITs all idle lanes. */
 void lanes_quit(struct destination *dst);
 
-/* --- trial.c ----------------------------------------------------------------------------------------------------------------- */
+/* --- trial.c ---------------------------------------------------------------------------------- */
 
 /* Starts job's next transaction on lane. False: no trial can be had now. */
 bool trial_start(struct lane *lane, struct job *job);

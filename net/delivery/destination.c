@@ -3,7 +3,7 @@
 #include "core/random.h"
 #include "net/delivery/delivery_internal.h"
 
-/* --- the queue -------------------------------------------------------------------------------------------------------- */
+/* --- the queue -------------------------------------------------------------------------------- */
 
 void destination_wake(struct destination *dst)
 {
@@ -57,7 +57,7 @@ void destination_answer(struct destination *dst, struct job *job, struct outcome
 	destination_starve(dst);
 }
 
-/* --- health ----------------------------------------------------------------------------------------------------------- */
+/* --- health ----------------------------------------------------------------------------------- */
 
 void destination_worked(struct destination *dst)
 {
@@ -105,7 +105,8 @@ static void answer_suspended(struct destination *dst)
 
 		if (node == NULL)
 			return;
-		if (!trial_answer(dst, list_entry(node, struct job, node), soft, SESSION_CONNECT, str_slice(&why), false)) {
+		if (!trial_answer(dst, list_entry(node, struct job, node), soft, SESSION_CONNECT, str_slice(&why),
+				  false)) {
 			list_push_front(&dst->ready, node);
 			destination_starve(dst);
 			return;
@@ -114,7 +115,7 @@ static void answer_suspended(struct destination *dst)
 	destination_wake(dst);
 }
 
-/* --- the route -------------------------------------------------------------------------------------------------------- */
+/* --- the route -------------------------------------------------------------------------------- */
 
 /* Lanes keep their connection; what changes is its number in the list, if it is still there. */
 static void renumber_lanes(struct destination *dst, const struct route *old)
@@ -211,7 +212,7 @@ static void answer_no_route(struct destination *dst)
 	destination_wake(dst);
 }
 
-/* --- dispatch --------------------------------------------------------------------------------------------------------- */
+/* --- dispatch --------------------------------------------------------------------------------- */
 
 /* All addresses of this round are used up: what the last one said has been settled already, so this is a job that came
  * back with none left, because the route has shrunk. A new round it is. */
@@ -303,7 +304,7 @@ static void on_wake(struct wheel_timer *timer)
 	destination_wake(container_of(timer, struct destination, wake));
 }
 
-/* --- coming and going ------------------------------------------------------------------------------------------------- */
+/* --- coming and going ------------------------------------------------------------------------- */
 
 static bool key_is(const struct map_node *node, struct slice key)
 {

@@ -7,8 +7,8 @@
  *	  settle: outcomes made durable, logged <--  outcomes of all tried recipients
  *	                                        -->  next attempt, at once or later, or: job is over
  *
- * A job belongs to exactly one core at a time; notes carry it. While it is at its destination, that core alone writes to the
- * recipients' outcome fields; during a settle, the home core writes their states.
+ * A job belongs to exactly one core at a time; notes carry it. While it is at its destination, that core alone writes
+ * to the recipients' outcome fields; during a settle, the home core writes their states.
  */
 #pragma once
 
@@ -29,7 +29,7 @@ struct session;
 struct job {
 	uint32_t magic;
 	struct message *msg;
-	struct slice nexthop;		/* what routing chose, as written in main.cf or the lower-case domain; in the envelope's
+	struct slice nexthop; /* what routing chose, as written in main.cf or the lower-case domain; in the envelope's
 					 * memory or a parameter's */
 	unsigned core;			/* the destination's */
 	uint32_t first;			/* recipients [first, first + count) of the message */
@@ -75,7 +75,8 @@ struct attempt {
 	uint32_t conn_use;		/* how many transactions this connection has had, this one included */
 	uint64_t retry_at_ns;		/* wall clock; 0: no deferral in this settle */
 	uint32_t job_attempts;		/* what job->attempts becomes with this settle */
-	bool is_final;			/* OUTCOME_SOFT means deferred (true), or goes to the next host at once (false) */
+	/* OUTCOME_SOFT means deferred (true), or goes to the next host at once (false) */
+	bool is_final;
 
 	char text[ATTEMPT_TEXT];	/* reasons */
 	uint32_t text_len;

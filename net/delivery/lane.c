@@ -102,7 +102,7 @@ void lanes_quit(struct destination *dst)
 	}
 }
 
-/* --- the session's events --------------------------------------------------------------------------------------------- */
+/* --- the session's events --------------------------------------------------------------------- */
 
 static void on_ready(struct session *s)
 {
@@ -161,7 +161,8 @@ static bool retry_unbound(struct lane *lane)
 
 	if (!lane->is_bound || s->failure.state != SESSION_CONNECT || (err != -EADDRNOTAVAIL && err != -EACCES))
 		return false;
-	log_line(LOG_LEVEL_WARNING, "smtp", "cannot bind the source address for %.*s (smtp_bind_address): the system chooses",
+	log_line(LOG_LEVEL_WARNING, "smtp",
+		 "cannot bind the source address for %.*s (smtp_bind_address): the system chooses",
 		 SLICE_FMT(session_relay(s)));
 	lane->destination->bind_failed = true;
 	return true;
@@ -227,7 +228,7 @@ static const struct session_events session_events = {
 	.closed = on_closed,
 };
 
-/* --- opening ---------------------------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 /* The source address of this family: smtp_bind_address[6], else the only address of inet_interfaces (B 5). */
 static const struct addr *source_address(const struct params *p, const struct addr *remote)

@@ -46,7 +46,8 @@ struct outcome outcome_of_error(enum session_state step, int err)
 	case -EBADMSG:		/* an address no command line can carry */
 		return (struct outcome){ OUTCOME_HARD, { 5, 1, step == SESSION_MAIL ? 7 : 3 } };
 	case ERR_PROTO:		/* B 26.2: nothing more can be believed; in mid-body B 15.6 has its own code */
-		return (struct outcome){ OUTCOME_SOFT, { 4, step == SESSION_BODY ? 4 : 5, step == SESSION_BODY ? 2 : 0 } };
+		return (struct outcome){ OUTCOME_SOFT,
+					 { 4, step == SESSION_BODY ? 4 : 5, step == SESSION_BODY ? 2 : 0 } };
 	case ERR_CORRUPT:
 	case -EIO:
 	case -ENOBUFS:
@@ -61,7 +62,7 @@ struct outcome outcome_of_error(enum session_state step, int err)
 	return (struct outcome){ OUTCOME_SOFT, { 4, 4, 2 } };
 }
 
-/* --- reasons ---------------------------------------------------------------------------------------------------------- */
+/* --- reasons ---------------------------------------------------------------------------------- */
 
 static void add_reply_text(struct str *out, struct slice text)
 {
@@ -109,7 +110,8 @@ static void reason_of_error(struct str *out, enum session_state step, int err, s
 		str_printf(out, "conversation with %.*s timed out while %s", SLICE_FMT(peer), words);
 		break;
 	case ERR_PROTO:
-		str_printf(out, "protocol error: %.*s sent something that is no reply while %s", SLICE_FMT(peer), words);
+		str_printf(out, "protocol error: %.*s sent something that is no reply while %s", SLICE_FMT(peer),
+			   words);
 		break;
 	case ERR_CORRUPT:
 		str_add_cstr(out, "the stored message is damaged");
@@ -153,8 +155,8 @@ struct outcome outcome_of_failure(const struct session *s, struct str *ret_text)
 	if (f->code != 0) {
 		struct outcome o = { f->code / 100 == 4 ? OUTCOME_SOFT : OUTCOME_HARD, f->dsn };
 
-		/* A host that does not want us today may have a colleague who does (smtp_skip_5xx_greeting). Banners that are
-		 * neither 4xx nor 5xx are odd, not final (B 6.3). */
+		/* A host that does not want us today may have a colleague who does (smtp_skip_5xx_greeting). Banners
+		 * that are neither 4xx nor 5xx are odd, not final (B 6.3). */
 		if (f->state == SESSION_GREETING && (s->params->smtp_skip_5xx_greeting || f->code / 100 != 5))
 			o = (struct outcome){ OUTCOME_SOFT, { 4, f->dsn.subject, f->dsn.detail } };
 		str_printf(ret_text, "host %.*s refused to talk to me: ", SLICE_FMT(peer));

@@ -19,16 +19,16 @@ static void finish(struct route *r)
 	bool failed = r->count == 0 && r->error.class == 4;
 
 	r->state = ROUTE_READY;
-	/* The resolver already asks once in half a minute only; added to that, our own minute would keep mail waiting for
-	 * name servers that are back (row DNS-09). */
+	/* The resolver already asks once in half a minute only; added to that, our own minute would keep mail waiting
+	 * for name servers that are back (row DNS-09). */
 	r->expires_ns = reactor_now() + (failed ? ROUTE_FAILURE_NS : ROUTE_LIFETIME_NS);
 	if (r->lookup != NULL)
 		pool_put(r->conf->lookups, &r->lookup);
 	r->fn(r);
 }
 
-/* One soft error dominates all hard ones: the element that could not be looked up might have been the one that works. What an
- * operator configured is never the sender's fault: hard errors of relays are soft (B 4). */
+/* One soft error dominates all hard ones: the element that could not be looked up might have been the one that works.
+ * What an operator configured is never the sender's fault: hard errors of relays are soft (B 4). */
 static void note_error(struct route *r, const struct mx_error *error)
 {
 	bool relay = r->in_fallback || r->is_relayhost;

@@ -1,8 +1,8 @@
 /* route.h - all addresses of one nexthop, in the order they are tried (B 3, 4)
  *
- * A nexthop may be a list, and smtp_fallback_relay is appended to it: each element is looked up in turn (net/lookup/mx.h), cut
- * to smtp_mx_address_limit, and the lists are put behind each other. A domain that accepts no mail (null MX), and one of
- * whose mail exchangers we are ourselves, has no fallback.
+ * A nexthop may be a list, and smtp_fallback_relay is appended to it: each element is looked up in turn
+ * (net/lookup/mx.h), cut to smtp_mx_address_limit, and the lists are put behind each other. A domain that accepts no
+ * mail (null MX), and one of whose mail exchangers we are ourselves, has no fallback.
  *
  * bounds   ROUTE_ADDRESSES_MAX addresses: one bit each in job.tried; ROUTE_NAMES octets of host names
  * memory   from a pool; a lookup under way borrows a struct mx_lookup from another
@@ -17,8 +17,10 @@
 #define ROUTE_ADDRESSES_MAX	64u
 #define ROUTE_NAMES		KIB(3)
 #define ROUTE_TEXT		320u
-#define ROUTE_LIFETIME_NS	(60 * NS_PER_SEC)	/* then the resolver's cache is asked again, which knows the TTLs */
-#define ROUTE_FAILURE_NS	NS_PER_SEC		/* of a temporary failure: for those who wait; the resolver bears it longer */
+/* then the resolver's cache is asked again, which knows the TTLs */
+#define ROUTE_LIFETIME_NS	(60 * NS_PER_SEC)
+/* of a temporary failure: for those who wait; the resolver bears it longer */
+#define ROUTE_FAILURE_NS	NS_PER_SEC
 #define ROUTE_AVOID_NS		(30 * NS_PER_SEC)	/* an address that did not answer is tried last for so long */
 
 static_assert(ROUTE_ADDRESSES_MAX <= 128, "struct job has two words of bits");

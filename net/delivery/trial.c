@@ -81,7 +81,8 @@ static void judge(struct transaction *transaction, struct rcpt *rcpt, const stru
 	const struct params *p = delivery_self()->conf.params;
 
 	outcome_judge(&t->attempt, rcpt, v, session_peer(&t->lane->session), p->soft_bounce);
-	if (v->reply == NULL && (v->err == ERR_EOF || v->err == ERR_TIMEOUT || v->err == ERR_PROTO || v->err == -ECONNRESET))
+	if (v->reply == NULL &&
+	    (v->err == ERR_EOF || v->err == ERR_TIMEOUT || v->err == ERR_PROTO || v->err == -ECONNRESET))
 		t->hop_failed = true;
 }
 
@@ -113,7 +114,7 @@ bool trial_start(struct lane *lane, struct job *job)
 	return true;
 }
 
-/* --- the end of it ---------------------------------------------------------------------------------------------------- */
+/* --- the end of it ---------------------------------------------------------------------------- */
 
 static void name_relay(struct attempt *a, struct slice text)
 {
@@ -149,8 +150,8 @@ static bool has_next_host(struct trial *t)
 	return route_next(dst->route, job->tried, reactor_now()) >= 0;
 }
 
-/* No host is left: defer, or give up on what is too old. However many portions of a job fail in one round, it is one attempt:
- * job->due_ns is 0 until the first of them has been deferred. */
+/* No host is left: defer, or give up on what is too old. However many portions of a job fail in one round, it is one
+ * attempt: job->due_ns is 0 until the first of them has been deferred. */
 static void make_final(struct trial *t)
 {
 	struct attempt *a = &t->attempt;
@@ -239,7 +240,7 @@ bool trial_answer(struct destination *dst, struct job *job, struct outcome outco
 	return true;
 }
 
-/* --- settled ---------------------------------------------------------------------------------------------------------- */
+/* --- settled ---------------------------------------------------------------------------------- */
 
 /* Recipients that go to the next host are untried again; those deferred keep their outcome until the round is over. */
 static void reset_outcomes(const struct attempt *a)

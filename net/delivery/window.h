@@ -1,7 +1,7 @@
 /* window.h - how many sessions to one destination at a time (B 23: the feedback of Postfix's queue manager)
  *
- * Starts small, grows with every delivery that went well, shrinks when the destination itself fails, and says when it looks
- * dead. What happens to single messages (4xx to MAIL, RCPT or the dot) says nothing about the destination.
+ * Starts small, grows with every delivery that went well, shrinks when the destination itself fails, and says when it
+ * looks dead. What happens to single messages (4xx to MAIL, RCPT or the dot) says nothing about the destination.
  *
  * never    looks at a clock; knows nothing of sessions but their number
  */

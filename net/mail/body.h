@@ -25,7 +25,8 @@ struct body_window {
 struct body {
 	struct body_window windows[2];
 	int err;
-	/* Consumer's: called by the provider when a window has become ready, or err was set. */
+	/* Consumer's: called by the provider when a window has become ready, or err was set; never from inside
+	 * release. */
 	void (*on_ready)(struct body *body);
 	/* Provider's: called by the consumer when a window has been sent, or is not wanted any more. */
 	void (*release)(struct body *body, struct body_window *window);

@@ -24,7 +24,7 @@ static void lose(struct conn *c, int err)
 	c->events->on_lost(c, err);
 }
 
-/* --- receiving -------------------------------------------------------------------------------------------------------- */
+/* --- receiving -------------------------------------------------------------------------------- */
 
 static void on_bufs(struct io_buf_waiter *w)
 {
@@ -59,7 +59,7 @@ static void on_recv(struct op *op, int res)
 		io_recv(op, c->file);
 }
 
-/* --- sending ---------------------------------------------------------------------------------------------------------- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 struct str conn_command(struct conn *c, size_t size)
 {
@@ -90,7 +90,8 @@ void conn_command_add(struct conn *c, const struct str *command)
 void conn_add(struct conn *c, const void *ptr, size_t len, uint8_t tag)
 {
 	ASSERT(c->piece_count < CONN_PIECES);
-	c->pieces[(c->piece_first + c->piece_count) % CONN_PIECES] = (struct conn_piece){ .ptr = ptr, .len = len, .tag = tag };
+	c->pieces[(c->piece_first + c->piece_count) % CONN_PIECES] =
+		(struct conn_piece){ .ptr = ptr, .len = len, .tag = tag };
 	c->piece_count++;
 }
 
@@ -151,8 +152,8 @@ static void on_send(struct op *op, int res)
 		return;
 	}
 	if (res < 0) {
-		/* The peer's last words may still be on their way in: a reset send says nothing about them. The receive ends
-		 * by itself, and then we know all (B 15.6). */
+		/* The peer's last words may still be on their way in: a reset send says nothing about them. The
+		 * receive ends by itself, and then we know all (B 15.6). */
 		if ((res == -EPIPE || res == -ECONNRESET) && c->recv_op.in_kernel && c->state == CONN_OPEN)
 			return;
 		lose(c, res);
@@ -167,7 +168,7 @@ static void on_send(struct op *op, int res)
 		conn_flush(c);
 }
 
-/* --- beginning and end ------------------------------------------------------------------------------------------------ */
+/* --- beginning and end ------------------------------------------------------------------------ */
 
 static void on_connect(struct op *op, int res)
 {
@@ -209,8 +210,9 @@ void conn_open(struct conn *c, const struct conn_events *events, const struct ad
 	io_connect(&c->send_op, &c->remote, local != NULL ? &c->local : NULL, &c->file);
 }
 
-/* Asking is not having: the kernel may still write into our buffers, so we are closed only after the last completion. The
- * shutdown inside the cancel order of row URG-01 is not needed: cancelling by operation reaches sends and receives alike. */
+/* Asking is not having: the kernel may still write into our buffers, so we are closed only after the last completion.
+ * The shutdown inside the cancel order of row URG-01 is not needed: cancelling by operation reaches sends and
+ * receives alike. */
 void conn_close(struct conn *c)
 {
 	CHECK_MAGIC(c, CONN_MAGIC);

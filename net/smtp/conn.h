@@ -5,7 +5,8 @@
  * Between socket and dialogue there is a place for a byte transform (TLS): what on_data gives and conn_add takes is the
  * dialogue's side of it.
  *
- * bounds   CONN_PIECES pieces in the chain, CONN_OUT octets of commands; one receive and one send in the kernel (row URG-14)
+ * bounds   CONN_PIECES pieces in the chain, CONN_OUT octets of commands; one receive and one send in the kernel (row
+ *          URG-14)
  * memory   pieces are borrowed until on_sent or on_closed; commands live in the conn's own storage
  * errors   on_lost with ERR_EOF or a negative errno, once; afterwards only conn_close is allowed
  */

@@ -1,7 +1,7 @@
 /* pipeline.h - commands that await their replies, oldest first (RFC 2920)
  *
- * Replies carry no name: the only thing that tells what one answers is its place. So every command written is entered here
- * before it can leave, and every reply takes exactly one entry out (row RPL-08).
+ * Replies carry no name: the only thing that tells what one answers is its place. So every command written is entered
+ * here before it can leave, and every reply takes exactly one entry out (row RPL-08).
  *
  * bounds   PIPELINE_MAX entries; who finds it full writes no more commands until replies come
  */

@@ -6,7 +6,7 @@
 #include "net/smtp/session_internal.h"
 #include "net/wire/smtp_command.h"
 
-/* --- the table -------------------------------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 const char *session_state_name(enum session_state state)
 {
@@ -72,7 +72,7 @@ static void session_enter(struct session *s, enum session_state next)	/* the onl
 	s->state = next;
 }
 
-/* --- deadlines -------------------------------------------------------------------------------------------------------- */
+/* --- deadlines -------------------------------------------------------------------------------- */
 
 /* Whose fault is it if nothing happens now? SESSION_CLOSED: nobody's, we are not waiting for the peer. */
 static enum session_state deadline_subject(const struct session *s)
@@ -106,7 +106,8 @@ static void deadline_set(struct session *s)
 	timer_arm_at(&s->deadline, s->deadline_ns);
 }
 
-/* A body earns time by moving: every smtp_min_data_rate octets a second more, never beyond smtp_data_xfer_timeout from now. */
+/* A body earns time by moving: every smtp_min_data_rate octets a second more, never beyond smtp_data_xfer_timeout
+ * from now. */
 static bool deadline_extended(struct session *s)
 {
 	uint64_t sent = s->conn.octets_sent - s->progress_mark;
@@ -134,7 +135,7 @@ static void on_deadline(struct wheel_timer *timer)
 		session_lose(s, s->state == SESSION_CONNECT ? -ETIMEDOUT : ERR_TIMEOUT);
 }
 
-/* --- the end ---------------------------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 void session_lose(struct session *s, int err)
 {
@@ -191,7 +192,7 @@ void session_abort(struct session *s, int err)
 	session_lose(s, err);
 }
 
-/* --- greeting, EHLO, HELO --------------------------------------------------------------------------------------------- */
+/* --- greeting, EHLO, HELO --------------------------------------------------------------------- */
 
 static void say_hello(struct session *s, enum smtp_verb verb)
 {
@@ -212,7 +213,8 @@ static bool greets_with_esmtp(struct slice text)
 
 	for (bool first = true; smtp_reply_next_line(&text, &line); first = false) {
 		if (first)
-			slice_skip(&line, MIN(line.len, 4));	/* its code; those of later lines are no word we look for */
+			/* its code; those of later lines are no word we look for */
+			slice_skip(&line, MIN(line.len, 4));
 		while (line.len > 0) {
 			ptrdiff_t end = slice_find_char(line, 0, ' ');
 			struct slice word = slice_head(line, end < 0 ? line.len : (size_t)end);
@@ -277,7 +279,7 @@ static void on_helo(struct session *s, const struct smtp_reply *reply)
 	become_open(s);
 }
 
-/* --- replies ---------------------------------------------------------------------------------------------------------- */
+/* --- replies ---------------------------------------------------------------------------------- */
 
 static void on_reply_open(struct session *s, const struct smtp_reply *reply)
 {
@@ -292,7 +294,8 @@ static void on_reply_open(struct session *s, const struct smtp_reply *reply)
 		return;
 	}
 	if (pipeline_oldest(&s->pipeline) == NULL) {
-		/* Nobody asked. While idle that is a server saying goodbye; otherwise something is out of step (row RPL-08). */
+		/* Nobody asked. While idle that is a server saying goodbye; otherwise something is out of step (row
+		 * RPL-08). */
 		session_lose(s, reply->code == 421 ? ERR_EOF : ERR_PROTO);
 		return;
 	}
@@ -324,7 +327,7 @@ static void on_reply(struct session *s, const struct smtp_reply *reply)
 	}
 }
 
-/* --- the connection's events ------------------------------------------------------------------------------------------ */
+/* --- the connection's events ------------------------------------------------------------------ */
 
 static struct session *session_of(struct conn *c)
 {
@@ -422,7 +425,7 @@ static const struct conn_events conn_events = {
 	.on_closed = on_closed,
 };
 
-/* --- beginning -------------------------------------------------------------------------------------------------------- */
+/* --- beginning -------------------------------------------------------------------------------- */
 
 static void name_relay(struct session *s, struct slice host, const struct addr *remote)
 {

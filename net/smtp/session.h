@@ -1,6 +1,6 @@
 /* session.h - the SMTP dialogue over one connection, from greeting to QUIT (RFC 5321, RFC 2920)
  *
- *	session_open -> ready -> session_start(t) -> [next -> session_start(t2)] -> done(t) -> ... -> session_quit -> closed
+ *	session_open -> ready -> session_start(t) -> [next -> session_start(t2)] -> done(t) ... session_quit -> closed
  *	                  '---------------------------- anything goes wrong: done for every transaction ----> closed
  *
  * With PIPELINING, MAIL, RCPTs and DATA of one transaction leave together, and those of the next one right behind the
@@ -30,7 +30,8 @@ struct session;
 struct session_events {
 	/* Greeting and EHLO are over: a transaction may be started. */
 	void (*ready)(struct session *s);
-	/* The current transaction's last octet is queued: another one may ride behind it. Called only when that is allowed. */
+	/* The current transaction's last octet is queued: another one may ride behind it. Called only when that is
+	 * allowed. */
 	void (*next)(struct session *s);
 	/* Every open recipient of t has an outcome; t is the owner's again. */
 	void (*done)(struct session *s, struct transaction *t);

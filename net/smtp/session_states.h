@@ -1,7 +1,7 @@
 /* session_states.h - what a session can be doing, how long it may take, and what we say when it does not come to an end
  *
- * The first group are states of the session itself; the second are steps of a transaction, of which several can be under
- * way at once: then the oldest unanswered one sets the deadline.
+ * The first group are states of the session itself; the second are steps of a transaction, of which several can be
+ * under way at once: then the oldest unanswered one sets the deadline.
  */
 #pragma once
 

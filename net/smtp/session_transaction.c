@@ -11,7 +11,7 @@
 
 enum { TAG_NONE, TAG_WINDOW_0, TAG_WINDOW_1, TAG_DOT };
 
-/* --- verdicts --------------------------------------------------------------------------------------------------------- */
+/* --- verdicts --------------------------------------------------------------------------------- */
 
 static bool is_open(const struct rcpt *r)
 {
@@ -25,8 +25,8 @@ static void judge_all(struct transaction *t, const struct verdict *v)
 			t->judge(t, &t->rcpts[i], v);
 }
 
-/* Refusals inside a group that never reached its synchronisation point were not refusals (row RPL-09). A "later" stays one: it
- * does no harm where it does not belong, and before a goodbye it is the reason (case 148). */
+/* Refusals inside a group that never reached its synchronisation point were not refusals (row RPL-09). A "later"
+ * stays one: it does no harm where it does not belong, and before a goodbye it is the reason (case 148). */
 static void forget_verdicts(struct transaction *t)
 {
 	for (uint32_t i = 0; i < t->rcpt_count; i++)
@@ -60,7 +60,7 @@ static void finish_aborted(struct session *s)
 	finish(s);
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static struct transaction *sending(const struct session *s)
 {
@@ -85,7 +85,8 @@ static bool write_rset(struct session *s)
 	return write_command(s, SESSION_RSET, NULL, 0, &command);
 }
 
-/* Nothing of t is on the wire, and nothing may go. Only the current one can be ended here: a riding one waits its turn. */
+/* Nothing of t is on the wire, and nothing may go. Only the current one can be ended here: a riding one waits its
+ * turn. */
 static bool refuse_unsent(struct session *s, struct transaction *t, int err)
 {
 	const struct verdict v = { .step = SESSION_MAIL, .err = err };
@@ -264,16 +265,18 @@ void session_transaction_sent(struct session *s, uint8_t tag)
 {
 	struct transaction *t = s->current;
 
-	/* Only the current one can have a body under way: the reply to a riding DATA comes after the reply to our dot. */
+	/* Only the current one can have a body under way: the reply to a riding DATA comes after the reply to our
+	 * dot. */
 	if (t == NULL || (tag != TAG_WINDOW_0 && tag != TAG_WINDOW_1))
 		return;
 	t->window_queued[tag - TAG_WINDOW_0] = false;
 	t->body->release(t->body, &t->body->windows[tag - TAG_WINDOW_0]);
 }
 
-/* --- replies ---------------------------------------------------------------------------------------------------------- */
+/* --- replies ---------------------------------------------------------------------------------- */
 
-/* A goodbye, or a failure that is about the protocol and not about the mail: no other message for this server (B 6.2). */
+/* A goodbye, or a failure that is about the protocol and not about the mail: no other message for this server (B
+ * 6.2). */
 static void note_failure(struct session *s, const struct smtp_reply *reply)
 {
 	if (reply->code == 421 || reply->code < 400 || (reply->code >= 500 && reply->code <= 509) || reply->code == 555)
@@ -286,7 +289,8 @@ static void on_mail(struct session *s, struct transaction *t, const struct smtp_
 
 	if (reply->code / 100 == 2)
 		return;
-	/* It sees the transaction before this one still open, and does not know RSET: nothing it says is about this mail. */
+	/* It sees the transaction before this one still open, and does not know RSET: nothing it says is about this
+	 * mail. */
 	if (reply->code == 503 && s->rset_refused) {
 		session_lose(s, ERR_PROTO);
 		return;
@@ -314,8 +318,8 @@ static void on_data(struct session *s, struct transaction *t, const struct smtp_
 {
 	const struct verdict v = { .step = SESSION_DATA, .reply = reply };
 
-	/* In a group, a "yes" in this place is the answer to a RCPT that comes one late, and every recipient may have had his
-	 * neighbour's reply (row RPL-08). */
+	/* In a group, a "yes" in this place is the answer to a RCPT that comes one late, and every recipient may have
+	 * had his neighbour's reply (row RPL-08). */
 	if (reply->code / 100 == 2 && has_pipelining(s)) {
 		session_lose(s, ERR_PROTO);
 		return;
@@ -407,7 +411,7 @@ void session_transaction_reply(struct session *s, const struct expectation *e, c
 		session_quit(s);
 }
 
-/* --- loss ------------------------------------------------------------------------------------------------------------- */
+/* --- loss ------------------------------------------------------------------------------------- */
 
 static enum session_state step_of(const struct session *s, const struct transaction *t)
 {

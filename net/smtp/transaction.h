@@ -20,7 +20,7 @@ struct transaction;
 struct verdict {
 	enum session_state step;
 	const struct smtp_reply *reply;
-	int err;		/* ERR_EOF, ERR_TIMEOUT, ERR_PROTO or negative errno; -EMSGSIZE: over the server's SIZE; -EBADMSG: the
+	int err; /* ERR_EOF, ERR_TIMEOUT, ERR_PROTO or negative errno; -EMSGSIZE: over the server's SIZE; -EBADMSG: the
 				 * address cannot be sent; -EIO and ERR_CORRUPT: the content cannot be had */
 	bool maybe_delivered;	/* the final dot was under way */
 };

@@ -68,7 +68,8 @@ static uint64_t progress_of(const struct inject_conn *c)
 	return c->session.commands + c->session.octets / INJECT_PROGRESS + c->session.accepted;
 }
 
-/* While we wait for the client, it has so long for its next step; a step begun is no step (a slow drip gains nothing). */
+/* While we wait for the client, it has so long for its next step; a step begun is no step (a slow drip gains
+ * nothing). */
 static void deadline_update(struct inject_conn *c)
 {
 	if (c->state != CONN_OPEN)
@@ -195,8 +196,9 @@ static void receive_again(struct inject_conn *c)
 
 /* --- receive buffers that are kept ---------------------------------------------------------------------- */
 
-/* Those who deliver need receive buffers too, above all when the disk has stopped and nothing else goes on (row SPL-08). So
- * at a bound for all connections together, nobody receives any more until half of what is held has been taken. */
+/* Those who deliver need receive buffers too, above all when the disk has stopped and nothing else goes on (row
+ * SPL-08). So at a bound for all connections together, nobody receives any more until half of what is held has been
+ * taken. */
 static void pause_all(struct inject *inject)
 {
 	inject->paused = true;
@@ -346,8 +348,8 @@ static void conn_finish(struct inject_conn *c)
 	inject_on_conn_gone(c->owner, c);
 }
 
-/* Asking is not having: the kernel may still use our buffers and the spool our waiter, so the connection goes with the last
- * of their callbacks, each of which comes back here. */
+/* Asking is not having: the kernel may still use our buffers and the spool our waiter, so the connection goes with
+ * the last of their callbacks, each of which comes back here. */
 static void conn_close(struct inject_conn *c)
 {
 	if (c->state != CONN_CLOSING) {

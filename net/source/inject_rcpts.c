@@ -6,7 +6,8 @@
 #define LEN_SIZE	sizeof(uint16_t)
 #define ADDR_MAX	1024u
 
-static_assert(LEN_SIZE + ADDR_MAX <= sizeof(((struct inject_rcpt_block *)0)->text), "every address fits an empty block");
+static_assert(LEN_SIZE + ADDR_MAX <= sizeof(((struct inject_rcpt_block *)0)->text),
+	      "every address fits an empty block");
 
 static int add_block(struct inject_rcpts *rcpts, struct pool *blocks)
 {

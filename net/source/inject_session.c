@@ -2,7 +2,8 @@
 
 #include "net/source/inject_impl.h"
 
-#define OFFERED	(SMTP_CAP_PIPELINING | SMTP_CAP_SIZE | SMTP_CAP_8BITMIME | SMTP_CAP_ENHANCEDSTATUSCODES | SMTP_CAP_CHUNKING)
+#define OFFERED                                                                                                      \
+	(SMTP_CAP_PIPELINING | SMTP_CAP_SIZE | SMTP_CAP_8BITMIME | SMTP_CAP_ENHANCEDSTATUSCODES | SMTP_CAP_CHUNKING)
 
 /* Room for the reply to one command, and for last words behind it. */
 #define OUT_ROOM_MIN	(2 * INJECT_REPLY_MAX)
@@ -102,8 +103,8 @@ static void build_ehlo(struct inject_common *c)
 
 int inject_common_init(struct inject_common *c, const struct params *params, struct spool *spool, size_t connections)
 {
-	/* Two blocks a connection hold some 100 usual recipients each; beyond that, the longest addresses in the largest
-	 * envelope still find room while nobody else needs much. */
+	/* Two blocks a connection hold some 100 usual recipients each; beyond that, the longest addresses in the
+	 * largest envelope still find room while nobody else needs much. */
 	size_t largest = params->smtpd_recipient_limit * (ADDRESS_MAX + sizeof(uint16_t)) / INJECT_RCPT_BLOCK * 2 + 2;
 
 	*c = (struct inject_common){ .params = params, .spool = spool };
@@ -377,7 +378,8 @@ static void run_command(struct inject_session *s, const struct smtp_command *cmd
 		count_error(s);
 }
 
-static void on_line(struct inject_session *s, const struct smtp_command_line *line, size_t octets_behind, uint64_t wall_ns)
+static void on_line(struct inject_session *s, const struct smtp_command_line *line, size_t octets_behind,
+		    uint64_t wall_ns)
 {
 	const char *reply = flaw_reply(s, line->flaws);
 	struct smtp_command cmd;

@@ -22,8 +22,9 @@
  * A message that is refused while its octets come (too large, no room, too many hops) is read to its end first, then
  * answered. Bare CR, bare LF and NUL are answered at once, and nothing behind them is believed (row SMG-02).
  *
- * bounds   smtpd_recipient_limit, message_size_limit, smtpd_hard_error_limit, hopcount_limit; INJECT_GARBAGE_MAX lines that
- *          are no SMTP at all (row LIS-03), INJECT_JUNK_MAX commands without mail, then each counts as an error (LIS-02)
+ * bounds   smtpd_recipient_limit, message_size_limit, smtpd_hard_error_limit, hopcount_limit; INJECT_GARBAGE_MAX
+ *          lines that are no SMTP at all (row LIS-03), INJECT_JUNK_MAX commands without mail, then each counts as an
+ * error (LIS-02)
  * memory   everything is in the struct but recipients (inject_rcpts) and the draft (spool)
  * errors   all are replies; the spool's trouble is 452 4.3.1 and never a 250
  * never    says 250 to a message that is not durable; reads the octets of one state as those of another
@@ -46,7 +47,8 @@
 #define INJECT_GARBAGE_MAX	3u
 #define INJECT_JUNK_MAX		100u
 
-/* Smaller pieces are gathered before they are written: a client that drips makes no record for each drop (row LIS-02). */
+/* Smaller pieces are gathered before they are written: a client that drips makes no record for each drop (row
+ * LIS-02). */
 #define INJECT_PIECE_MIN	KIB(2)
 #define INJECT_STAGING_SIZE	KIB(4)
 
@@ -153,8 +155,9 @@ void inject_session_init(struct inject_session *s, struct inject_common *common,
 /* The greeting goes to out; from now on octets are commands. */
 void inject_session_greet(struct inject_session *s);
 
-/* Consumes from the front of *in until it is empty or the session has to wait; wall_ns is for the trace field. Returns true
- * when the memory of the input is still in use, although all may be consumed: it has to stay until on_resume. */
+/* Consumes from the front of *in until it is empty or the session has to wait; wall_ns is for the trace field.
+ * Returns true when the memory of the input is still in use, although all may be consumed: it has to stay until
+ * on_resume. */
 bool inject_session_feed(struct inject_session *s, struct slice *in, uint64_t wall_ns);
 
 /* No octet may be fed now. */
@@ -175,8 +178,8 @@ void inject_session_on_out(struct inject_session *s);
  * committing. */
 void inject_session_say_last(struct inject_session *s, const char *reply);
 
-/* The client has gone or is sent away: drops what is open. While a commit is under way, on_resume follows, and the session
- * has to stay until then. */
+/* The client has gone or is sent away: drops what is open. While a commit is under way, on_resume follows, and the
+ * session has to stay until then. */
 void inject_session_done(struct inject_session *s);
 
 /* "unknown[192.0.2.1]" */

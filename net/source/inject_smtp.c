@@ -137,8 +137,8 @@ static void on_trouble(struct listener *l, int err)
 	struct str text = STR(storage);
 
 	addr_add_ip(&text, &l->addr);
-	log_line(LOG_LEVEL_WARNING, "smtpd", "cannot accept connections on %.*s for now: %s", SLICE_FMT(str_slice(&text)),
-		 err_text(err));
+	log_line(LOG_LEVEL_WARNING, "smtpd", "cannot accept connections on %.*s for now: %s",
+		 SLICE_FMT(str_slice(&text)), err_text(err));
 }
 
 static void on_listener_closed(struct listener *l)

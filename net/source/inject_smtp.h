@@ -2,19 +2,22 @@
  *
  *	inject_new -> (the spool is ready) -> inject_listen -> ... -> inject_close -> done -> inject_free
  *
- * Accepting, counting and ending; a connection is inject_conn.h, its dialogue inject_session.h. Every core listens on every
- * inject_smtp_listen endpoint (core 0 alone on a unix socket) and speaks with whom the kernel gives it.
+ * Accepting, counting and ending; a connection is inject_conn.h, its dialogue inject_session.h. Every core listens on
+ * every inject_smtp_listen endpoint (core 0 alone on a unix socket) and speaks with whom the kernel gives it.
  *
- * hold     While the disk or the journal keeps a session waiting, what comes in stays in the receive buffers it came in.
- *          Beyond INJECT_HELD_MAX of them, or when the core runs short, the receive is cancelled until the session goes on:
+ * hold     While the disk or the journal keeps a session waiting, what comes in stays in the receive buffers it came
+ *          in. Beyond INJECT_HELD_MAX of them, or when the core runs short, the receive is cancelled until the
+ * session goes on:
  *          then the client's own kernel holds the rest. All connections together hold half of the core's buffers.
  * send     replies in order, one send a turn and connection for all that were made in it
- * bounds   inject_connection_limit over all cores, then 421; smtpd_client_connection_count_limit for each address and core
- *          (mynetworks are exempt by default); smtpd_timeout for a command line, for INJECT_PROGRESS octets of content, and for
+ * bounds   inject_connection_limit over all cores, then 421; smtpd_client_connection_count_limit for each address and
+ *          core (mynetworks are exempt by default); smtpd_timeout for a command line, for INJECT_PROGRESS octets of
+ * content, and for
  *          reading our replies
- * memory   one object a connection, from a pool sized at start for inject_connection_limit; its pages are used when it is
- * log      "ID: client=unknown[192.0.2.1]" for each message and a line for each refusal; connect and disconnect lines are
- *          debug lines, for a busy injector connects more often than anybody wants to read
+ * memory   one object a connection, from a pool sized at start for inject_connection_limit; its pages are used when
+ *          it is
+ * log      "ID: client=unknown[192.0.2.1]" for each message and a line for each refusal; connect and disconnect lines
+ *          are debug lines, for a busy injector connects more often than anybody wants to read
  * thread   one home core
  */
 #pragma once
@@ -24,7 +27,8 @@
 
 #define INJECT_HELD_MAX		4u			/* receive buffers a connection, while it waits */
 #define INJECT_PROGRESS		512u
-#define INJECT_LINGER_NS	(2 * NS_PER_SEC)	/* for the last words to be read: RFC 5321 3.8 wants them heard */
+/* for the last words to be read: RFC 5321 3.8 wants them heard */
+#define INJECT_LINGER_NS	(2 * NS_PER_SEC)
 #define INJECT_LINGER_MAX	MIB(1)			/* octets discarded meanwhile */
 #define INJECT_BACKLOG		1024
 
@@ -36,8 +40,8 @@ struct inject *inject_new(const struct params *params, unsigned core, unsigned c
 /* Once, when the spool is ready. 0, or why an endpoint cannot be listened on: then call inject_close all the same. */
 int inject_listen(struct inject *inject);
 
-/* Accepts no connection any more; 421 to all, but first the answer to those whose message is on its way to the disk. Then
- * calls done, never from inside this call. */
+/* Accepts no connection any more; 421 to all, but first the answer to those whose message is on its way to the disk.
+ * Then calls done, never from inside this call. */
 void inject_close(struct inject *inject, void (*done)(struct inject *inject, void *context), void *context);
 
 /* After done, or instead of inject_listen. Clears the caller's pointer; NULL is accepted. */

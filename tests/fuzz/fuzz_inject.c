@@ -16,7 +16,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define OFFERED	(SMTP_CAP_PIPELINING | SMTP_CAP_SIZE | SMTP_CAP_8BITMIME | SMTP_CAP_ENHANCEDSTATUSCODES | SMTP_CAP_CHUNKING)
+#define OFFERED	(SMTP_CAP_PIPELINING | SMTP_CAP_SIZE | SMTP_CAP_8BITMIME | SMTP_CAP_ENHANCEDSTATUSCODES | \
+		 SMTP_CAP_CHUNKING)
 #define MESSAGES_MAX	(FAKE_MESSAGES - 4)
 #define LIMIT		300u
 #define HOPS		3u
@@ -230,7 +231,8 @@ static void model_line(struct slice line, bool has_cr)
 		return;
 	}
 	enum smtp_command_error error = smtp_command_parse(line, model.esmtp ? OFFERED : 0, &cmd);
-	bool early = model_more_in_piece() && cmd.verb != SMTP_VERB_QUIT && (!model.esmtp || cmd.verb == SMTP_VERB_DATA);
+	bool early = model_more_in_piece() && cmd.verb != SMTP_VERB_QUIT &&
+		     (!model.esmtp || cmd.verb == SMTP_VERB_DATA);
 
 	if (error == SMTP_COMMAND_FOREIGN || early)
 		model.closed = true;

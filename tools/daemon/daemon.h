@@ -45,6 +45,7 @@ int startup_system(struct daemon *d);		/* io_uring, limits */
 int startup_spool(struct daemon *d);		/* directory, owner, lock */
 int startup_ports(struct daemon *d);		/* is anybody listening there? */
 int startup_tables(struct daemon *d);		/* hosts, services */
+int startup_metrics(struct daemon *d);		/* can it be written? */
 int startup_log(struct daemon *d);
 
 /* One line on standard error. */
@@ -65,5 +66,9 @@ int engine_join(void);
 /* Tells the service manager ("READY=1"), when there is one. */
 void outside_notify(const char *state);
 
-/* Rewrites metrics_file, when one is configured. Called about once a second, from the main thread. */
+/* Could metrics_file be written now? 0, also when none is configured, or why not. */
+int outside_check_metrics(const struct params *params);
+
+/* Rewrites metrics_file, when one is configured. Called about once a second, from the main thread. Says in the log
+ * when it cannot, and when it can again. */
 void outside_write_metrics(const struct params *params);

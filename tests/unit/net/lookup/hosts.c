@@ -50,7 +50,7 @@ static void every_name_is_found_in_any_case_and_in_file_order(void **state)	/* c
 
 static void what_is_not_there_is_not_found(void **state)	/* row NET-02 */
 {
-	static const char *const absent[] = { 
+	static const char *const absent[] = {
 		"", "a", "mai", "mailx", "x.test", "hex.test", "alias", "zzz", "192.0.2.1",
 	};
 	struct hosts h;

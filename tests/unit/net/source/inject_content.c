@@ -324,7 +324,8 @@ static void waiting_for_room_ends_a_chunk(void **state)
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
-		CASE("DATA becomes one message with its envelope, size and facts, at every cut", data_becomes_a_message),
+		CASE("DATA becomes one message with its envelope, size and facts, at every cut",
+		     data_becomes_a_message),
 		CASE("INJ-06: one Received field of three lines is on top", the_trace_field_is_on_top),
 		CASE("SMG-04: chunks become one message, at every cut", chunks_become_a_message),
 		CASE("SMG-02: the ten endings queue nothing and close, at every cut", smuggling_queues_nothing),
@@ -337,7 +338,8 @@ int main(void)
 		CASE("LIS-07: stuffing does not count as size", stuffing_is_not_counted),
 		CASE("hopcount_limit Received fields are a loop, ours included", loops_are_refused),
 		CASE("waiting for room in the journal loses nothing, at any cut", waiting_for_room_loses_nothing),
-		CASE("waiting for room at the end of a chunk ends it, and ends with the session", waiting_for_room_ends_a_chunk),
+		CASE("waiting for room at the end of a chunk ends it, and ends with the session",
+		     waiting_for_room_ends_a_chunk),
 	};
 
 	return cmocka_run_group_tests_name("net/source/inject_content", claims, NULL, NULL);

@@ -6,13 +6,43 @@
 
 /* --- LIS-01 --------------------------------------------------------------------------------------- */
 
-enum { HELO, EHLO, MAIL, RCPT, DATA, BDAT, LAST, RSET, NOOP, QUIT, VRFY, EXPN, HELP, STARTTLS, AUTH, UNKNOWN, COMMANDS };
+enum {
+	HELO,
+	EHLO,
+	MAIL,
+	RCPT,
+	DATA,
+	BDAT,
+	LAST,
+	RSET,
+	NOOP,
+	QUIT,
+	VRFY,
+	EXPN,
+	HELP,
+	STARTTLS,
+	AUTH,
+	UNKNOWN,
+	COMMANDS
+};
 
 static const char *const lines[COMMANDS] = {
-	[HELO] = "HELO other.test\r\n", [EHLO] = "EHLO other.test\r\n", [MAIL] = "MAIL FROM:<x@test>\r\n",
-	[RCPT] = "RCPT TO:<y@test>\r\n", [DATA] = "DATA\r\n", [BDAT] = "BDAT 3\r\nabc", [LAST] = "BDAT 3 LAST\r\nabc",
-	[RSET] = "RSET\r\n", [NOOP] = "NOOP x\r\n", [QUIT] = "QUIT\r\n", [VRFY] = "VRFY z@test\r\n", [EXPN] = "EXPN list\r\n",
-	[HELP] = "HELP\r\n", [STARTTLS] = "STARTTLS\r\n", [AUTH] = "AUTH PLAIN AGEAYg==\r\n", [UNKNOWN] = "FROB\r\n",
+	[HELO] = "HELO other.test\r\n",
+	[EHLO] = "EHLO other.test\r\n",
+	[MAIL] = "MAIL FROM:<x@test>\r\n",
+	[RCPT] = "RCPT TO:<y@test>\r\n",
+	[DATA] = "DATA\r\n",
+	[BDAT] = "BDAT 3\r\nabc",
+	[LAST] = "BDAT 3 LAST\r\nabc",
+	[RSET] = "RSET\r\n",
+	[NOOP] = "NOOP x\r\n",
+	[QUIT] = "QUIT\r\n",
+	[VRFY] = "VRFY z@test\r\n",
+	[EXPN] = "EXPN list\r\n",
+	[HELP] = "HELP\r\n",
+	[STARTTLS] = "STARTTLS\r\n",
+	[AUTH] = "AUTH PLAIN AGEAYg==\r\n",
+	[UNKNOWN] = "FROB\r\n",
 };
 
 /* Arguments that no state accepts. NULL: there are none. */
@@ -22,31 +52,37 @@ static const char *const wrong_lines[COMMANDS] = {
 	[QUIT] = "QUIT x\r\n", [VRFY] = "VRFY\r\n", [EXPN] = "EXPN\r\n",
 };
 
-/* How each state is reached from a greeted session, and what may be sent in it. In a cell: the code, and where it leads:
- * '=' stays, H hello, R ready, M mail, T rcpt, D data, B bdat, F bdat failed, C commit, X last words. */
+/* How each state is reached from a greeted session, and what may be sent in it. In a cell: the code, and where it
+ * leads: '=' stays, H hello, R ready, M mail, T rcpt, D data, B bdat, F bdat failed, C commit, X last words. */
 static const struct row {
 	enum inject_state state;
 	const char *script;
 	const char *cells[COMMANDS];
 } rows[] = {
-	{ INJECT_HELLO, "",
-	  { "250R", "250R", "503=", "503=", "503=", "503X", "503X", "250=", "250=", "221X", "252=", "502=", "214=", "502=",
-	    "502=", "500=" } },
-	{ INJECT_READY, "EHLO a.test\r\n",
-	  { "250R", "250R", "250M", "503=", "503=", "503F", "503R", "250=", "250=", "221X", "252=", "502=", "214=", "502=",
-	    "502=", "500=" } },
-	{ INJECT_MAIL, "EHLO a.test\r\nMAIL FROM:<>\r\n",
-	  { "250R", "250R", "503=", "250T", "503=", "503F", "503R", "250R", "250=", "221X", "252=", "502=", "214=", "502=",
-	    "502=", "500=" } },
-	{ INJECT_RCPT, "EHLO a.test\r\nMAIL FROM:<a@test>\r\nRCPT TO:<b@test>\r\n",
-	  { "250R", "250R", "503=", "250=", "354D", "250B", "250C", "250R", "250=", "221X", "252=", "502=", "214=", "502=",
-	    "502=", "500=" } },
-	{ INJECT_BDAT, "EHLO a.test\r\nMAIL FROM:<a@test>\r\nRCPT TO:<b@test>\r\nBDAT 2\r\nxy",
-	  { "250R", "250R", "503=", "503=", "503=", "250=", "250C", "250R", "250=", "221X", "252=", "502=", "214=", "502=",
-	    "502=", "500=" } },
-	{ INJECT_BDAT_FAILED, "EHLO a.test\r\nMAIL FROM:<a@test>\r\nBDAT 2\r\nxy",
-	  { "250R", "250R", "503=", "503=", "503=", "503=", "503R", "250R", "250=", "221X", "252=", "502=", "214=", "502=",
-	    "502=", "500=" } },
+	{ INJECT_HELLO,
+	  "",
+	  { "250R", "250R", "503=", "503=", "503=", "503X", "503X", "250=", "250=", "221X",
+	    "252=", "502=", "214=", "502=", "502=", "500=" } },
+	{ INJECT_READY,
+	  "EHLO a.test\r\n",
+	  { "250R", "250R", "250M", "503=", "503=", "503F", "503R", "250=", "250=", "221X",
+	    "252=", "502=", "214=", "502=", "502=", "500=" } },
+	{ INJECT_MAIL,
+	  "EHLO a.test\r\nMAIL FROM:<>\r\n",
+	  { "250R", "250R", "503=", "250T", "503=", "503F", "503R", "250R", "250=", "221X",
+	    "252=", "502=", "214=", "502=", "502=", "500=" } },
+	{ INJECT_RCPT,
+	  "EHLO a.test\r\nMAIL FROM:<a@test>\r\nRCPT TO:<b@test>\r\n",
+	  { "250R", "250R", "503=", "250=", "354D", "250B", "250C", "250R", "250=", "221X",
+	    "252=", "502=", "214=", "502=", "502=", "500=" } },
+	{ INJECT_BDAT,
+	  "EHLO a.test\r\nMAIL FROM:<a@test>\r\nRCPT TO:<b@test>\r\nBDAT 2\r\nxy",
+	  { "250R", "250R", "503=", "503=", "503=", "250=", "250C", "250R", "250=", "221X",
+	    "252=", "502=", "214=", "502=", "502=", "500=" } },
+	{ INJECT_BDAT_FAILED,
+	  "EHLO a.test\r\nMAIL FROM:<a@test>\r\nBDAT 2\r\nxy",
+	  { "250R", "250R", "503=", "503=", "503=", "503=", "503R", "250R", "250=", "221X",
+	    "252=", "502=", "214=", "502=", "502=", "500=" } },
 };
 
 static enum inject_state state_of(char c, enum inject_state same)
@@ -273,8 +309,8 @@ static void long_recipients_fill_blocks_and_no_more(void **state)
 
 		memset(label, 'b', 63);
 		label[63] = '\0';
-		(void)snprintf(line, sizeof(line), "RCPT TO:<%s%s%s%u@%s.%s.%s.test>\r\n", label, label, label, taken, label, label,
-			       label);
+		(void)snprintf(line, sizeof(line), "RCPT TO:<%s%s%s%u@%s.%s.%s.test>\r\n", label, label, label, taken,
+			       label, label, label);
 		(void)feed(slice_of_str(line));
 		if (session.out.ptr[0] != '2')
 			break;
@@ -334,7 +370,8 @@ static void garbage_is_closed_after_three(void **state)
 		const char *text;
 		size_t len;
 	} garbage[] = {
-		{ "NOOP\n", 5 }, { "NO\rOP\r\n", 8 }, { "NO\0OP\r\n", 8 }, { "\x16\x03\x01\r\n", 5 }, { "\xff\xfe\r\n", 4 },
+		{ "NOOP\n", 5 },           { "NO\rOP\r\n", 8 },   { "NO\0OP\r\n", 8 },
+		{ "\x16\x03\x01\r\n", 5 }, { "\xff\xfe\r\n", 4 },
 	};
 	struct str line = STR(storage);
 
@@ -418,7 +455,8 @@ static void the_next_transaction_may_ride_behind_the_body(void **state)
 	assert_int_equal(fake_spool_finish(), 1);
 	assert_int_equal(resumed, 1);
 	(void)inject_session_feed(&session, &in, WALL);
-	expect_replies("250 2.0.0 Ok: queued as ABC000\r\n250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n354 End with <CR><LF>.<CR><LF>\r\n");
+	expect_replies(
+		"250 2.0.0 Ok: queued as ABC000\r\n250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n354 End with <CR><LF>.<CR><LF>\r\n");
 	(void)feed(SLICE("two\r\n.\r\n"));
 	expect_accepted("two\r\n");
 }
@@ -486,7 +524,9 @@ static void strangers_relay_nothing(void **state)
 static void addresses_cannot_inject(void **state)
 {
 	static const char *const bad[] = {
-		"MAIL FROM:<a@test>\rRCPT TO:<x@test>\r\n", "MAIL FROM:<a\xe5\x98\x8a@test>\r\n", "MAIL FROM:<a b@test>\r\n",
+		"MAIL FROM:<a@test>\rRCPT TO:<x@test>\r\n",
+		"MAIL FROM:<a\xe5\x98\x8a@test>\r\n",
+		"MAIL FROM:<a b@test>\r\n",
 		"MAIL FROM:<a@test>RCPT\r\n",
 	};
 
@@ -527,13 +567,17 @@ int main(void)
 		CASE("LIS-01: commands are content where content is expected", content_states_take_no_commands),
 		CASE("LIS-01: nothing is answered behind the last words", last_words_are_the_last),
 		CASE("LIS-03: who speaks before the greeting is closed", early_talkers_are_closed),
-		CASE("LIS-05: no room is said before DATA, and BDAT's octets are no commands", no_room_is_said_before_data),
+		CASE("LIS-05: no room is said before DATA, and BDAT's octets are no commands",
+		     no_room_is_said_before_data),
 		CASE("LIS-02: a drip of single octets makes a write each 2 KiB", a_drip_makes_few_writes),
-		CASE("LIS-02: recipients beyond the limit are told to come again and take no memory", recipients_have_a_bound),
-		CASE("LIS-02: the largest envelope fits, and who comes behind it waits", long_recipients_fill_blocks_and_no_more),
+		CASE("LIS-02: recipients beyond the limit are told to come again and take no memory",
+		     recipients_have_a_bound),
+		CASE("LIS-02: the largest envelope fits, and who comes behind it waits",
+		     long_recipients_fill_blocks_and_no_more),
 		CASE("LIS-02: commands that bring no mail end with 421", idle_talk_ends),
 		CASE("smtpd_hard_error_limit ends with 421, and nothing behind it is heard", errors_have_a_bound),
-		CASE("LIS-03: three lines that are no SMTP close the session; 64 KiB without an end do", garbage_is_closed_after_three),
+		CASE("LIS-03: three lines that are no SMTP close the session; 64 KiB without an end do",
+		     garbage_is_closed_after_three),
 		CASE("LIS-03: HTTP is closed at once", other_protocols_are_closed),
 		CASE("SMG-08: commands ahead of their time close, where PIPELINING does not allow them",
 		     going_ahead_needs_pipelining),

@@ -1,4 +1,5 @@
-/* The listener on the real ring over loopback; the spool is a stand-in. Clients are plain sockets in the same thread. */
+/* The listener on the real ring over loopback; the spool is a stand-in. Clients are plain sockets in the same
+ * thread. */
 #include "tests/test.h"
 
 #include <errno.h>
@@ -12,266 +13,7 @@
 #include "net/source/inject_conn.h"
 #include "net/source/inject_smtp.h"
 #include "tests/unit/net/source/fake_spool.h"
-
-#define CLIENTS		64
-#define BUFS		64u
-#define CLIENT_IN	MIB(1)
-
-static struct reactor reactor;
-static struct addr_net home;
-static struct addr endpoints[2];
-static struct params params;
-static struct inject *inject;
-static bool finishes_commits;
-static bool closed;
-static char unix_dir[] = "/tmp/ringpost-inject.XXXXXX";
-
-struct client {
-	int fd;
-	bool eof;		/* or reset */
-	unsigned reads;
-	size_t len;
-	char in[CLIENT_IN];
-};
-
-static struct client clients[CLIENTS];
-
-/* --- turns ---------------------------------------------------------------------------------------- */
-
-static void client_read(struct client *c)
-{
-	while (c->fd >= 0 && !c->eof) {
-		ssize_t n = recv(c->fd, c->in + c->len, sizeof(c->in) - c->len - 1, MSG_DONTWAIT);
-
-		if (n < 0 && errno == EAGAIN)
-			return;
-		c->reads++;
-		if (n <= 0)
-			c->eof = true;
-		else
-			c->len += (size_t)n;
-		c->in[c->len] = '\0';
-	}
-}
-
-static void turn(void)
-{
-	assert_int_equal(reactor_turn(&reactor, clock_mono_ns() + NS_PER_MS), 0);
-	if (finishes_commits)
-		(void)fake_spool_finish();
-	for (unsigned i = 0; i < CLIENTS; i++)
-		client_read(&clients[i]);
-}
-
-static void turns(unsigned n)
-{
-	while (n-- > 0)
-		turn();
-}
-
-#define TURN_UNTIL(condition) \
-	do { \
-		uint64_t deadline_ = clock_mono_ns() + 20 * NS_PER_SEC; \
-		while (!(condition)) { \
-			if (clock_mono_ns() > deadline_) \
-				fail_msg("not within 20 s: %s", #condition); \
-			turn(); \
-		} \
-	} while (0)
-
-/* --- the listener --------------------------------------------------------------------------------- */
-
-static bool find_port(void)
-{
-	static uint16_t port;
-
-	if (port == 0)
-		port = (uint16_t)(30000 + getpid() % 10000);
-	for (unsigned i = 0; i < 100; i++) {
-		assert_int_equal(addr_parse_ip(SLICE("127.0.0.1"), port++, &endpoints[0]), 0);
-		if (io_listen_check(&endpoints[0], 0) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void start_listening(void)
-{
-	inject = inject_new(&params, 0, 1, NULL);
-	assert_non_null(inject);
-	assert_int_equal(inject_listen(inject), 0);
-}
-
-static int setup(void **state)
-{
-	const struct io_conf conf = { .files_max = 4096, .recv_bufs = BUFS };
-	char path[128];
-	struct str text = STR(path);
-
-	(void)state;
-	fake_spool_reset();
-	finishes_commits = true;
-	for (unsigned i = 0; i < CLIENTS; i++)
-		clients[i].fd = -1;
-	assert_int_equal(xcall_start(1), 0);
-	assert_int_equal(reactor_open(&reactor, &conf), 0);
-	assert_true(find_port());
-	(void)snprintf(unix_dir, sizeof(unix_dir), "/tmp/ringpost-inject.XXXXXX");
-	assert_non_null(mkdtemp(unix_dir));
-	str_printf(&text, "unix:%s/socket", unix_dir);
-	assert_int_equal(addr_parse_endpoint(str_slice(&text), &endpoints[1]), 0);
-	assert_int_equal(addr_net_parse(SLICE("127.0.0.0/8"), &home), 0);
-	params = (struct params){
-		.myhostname = "mx.test",
-		.mynetworks = { &home, 1 },
-		.smtpd_client_event_limit_exceptions = { &home, 1 },
-		.inject_smtp_listen = { endpoints, 2 },
-		.inject_connection_limit = 40,
-		.smtpd_client_connection_count_limit = 50,
-		.smtpd_timeout_ns = 300 * NS_PER_SEC,
-		.message_size_limit = 100000,
-		.smtpd_recipient_limit = 10,
-		.smtpd_hard_error_limit = 20,
-		.hopcount_limit = 50,
-		.smtpd_forbid_bare_newline = BARE_NEWLINE_REJECT,
-	};
-	start_listening();
-	return 0;
-}
-
-static void on_closed(struct inject *i, void *context)
-{
-	assert_ptr_equal(i, inject);
-	assert_ptr_equal(context, &closed);
-	closed = true;
-}
-
-static void vanish(struct client *c)
-{
-	if (c->fd >= 0)
-		(void)close(c->fd);
-	c->fd = -1;
-}
-
-static void stop_listening(void)
-{
-	if (inject == NULL)
-		return;
-	closed = false;
-	inject_close(inject, on_closed, &closed);
-	assert_false(closed);
-	TURN_UNTIL(closed);
-	inject_free(&inject);
-	assert_int_equal(fake_spool.drafts, 0);
-	assert_int_equal(fake_spool.committing, 0);
-	assert_int_equal(io_bufs_free(), BUFS);
-}
-
-static int teardown(void **state)
-{
-	char path[64];
-
-	(void)state;
-	finishes_commits = true;
-	for (unsigned i = 0; i < CLIENTS; i++)
-		vanish(&clients[i]);
-	stop_listening();
-	turns(2);
-	reactor_close(&reactor);
-	xcall_stop();
-	(void)snprintf(path, sizeof(path), "%s/socket", unix_dir);
-	(void)unlink(path);
-	return rmdir(unix_dir);
-}
-
-/* --- clients -------------------------------------------------------------------------------------- */
-
-static struct client *client_connect(unsigned endpoint)
-{
-	struct client *c = NULL;
-
-	for (unsigned i = 0; i < CLIENTS && c == NULL; i++)
-		if (clients[i].fd < 0)
-			c = &clients[i];
-	assert_non_null(c);
-	c->eof = false;
-	c->reads = 0;
-	c->len = 0;
-	c->in[0] = '\0';
-	c->fd = socket(endpoints[endpoint].sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_true(c->fd >= 0);
-	assert_int_equal(connect(c->fd, &endpoints[endpoint].sa, endpoints[endpoint].len), 0);
-	return c;
-}
-
-static void client_send(struct client *c, const char *text, size_t len)
-{
-	uint64_t deadline = clock_mono_ns() + 20 * NS_PER_SEC;
-
-	while (len > 0) {
-		ssize_t n = send(c->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (n > 0) {
-			text += n;
-			len -= (size_t)n;
-			continue;
-		}
-		assert_int_equal(errno, EAGAIN);
-		assert_true(clock_mono_ns() < deadline);
-		turn();
-	}
-}
-
-static unsigned replies_of(const struct client *c)
-{
-	unsigned n = 0;
-
-	for (const char *line = c->in; line < c->in + c->len; line = strchr(line, '\n') + 1) {
-		if (strchr(line, '\n') == NULL)
-			break;
-		n += line[3] == ' ';
-	}
-	return n;
-}
-
-static void expect(struct client *c, const char *text)
-{
-	TURN_UNTIL(c->len >= strlen(text) || c->eof);
-	assert_string_equal(c->in, text);
-	c->len = 0;
-	c->in[0] = '\0';
-	c->reads = 0;
-}
-
-/* One more reply, which begins with code. */
-static void ask(struct client *c, const char *text, const char *code)
-{
-	client_send(c, text, strlen(text));
-	TURN_UNTIL(replies_of(c) > 0 || c->eof);
-	if (strncmp(c->in, code, strlen(code)) != 0)
-		fail_msg("not %s: %s", code, c->in);
-	c->len = 0;
-	c->in[0] = '\0';
-}
-
-static struct client *client_hello(void)
-{
-	struct client *c = client_connect(0);
-
-	ask(c, "", "220 mx.test ESMTP");
-	ask(c, "EHLO client.test\r\n", "250");
-	return c;
-}
-
-static struct client *client_begin_data(void)
-{
-	struct client *c = client_hello();
-	static const char group[] = "MAIL FROM:<a@test>\r\nRCPT TO:<b@test>\r\nDATA\r\n";
-
-	client_send(c, group, sizeof(group) - 1);
-	expect(c, "250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n354 End with <CR><LF>.<CR><LF>\r\n");
-	return c;
-}
+#include "tests/unit/net/source/inject_stage.h"
 
 /* --- claims --------------------------------------------------------------------------------------- */
 
@@ -293,7 +35,8 @@ static void a_session_goes_its_way(void **state)
 	TURN_UNTIL(inject_connections(inject) == 0);
 	assert_int_equal(fake_spool.count, 1);
 	assert_true(slice_eq(fake_spool_body(&fake_spool.messages[0]), SLICE("Subject: x\r\n\r\nbody\r\n")));
-	assert_true(fake_log_contains("disconnect from unknown[127.0.0.1] ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5\n"));
+	assert_true(fake_log_contains(
+		"disconnect from unknown[127.0.0.1] ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5\n"));
 	assert_false(fake_log_contains("reply not delivered"));
 }
 
@@ -514,7 +257,8 @@ static void a_waiting_session_holds_few_buffers(void **state)
 	finishes_commits = true;
 	client_send(c, flood + sent, text.len - sent);
 	TURN_UNTIL(replies_of(c) == 2 + (text.len - 20) / 18);
-	assert_true(strncmp(c->in, "250 2.0.0 Ok: queued as ABC000\r\n250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n452 4.5.3", 65) == 0);
+	assert_true(strncmp(c->in, "250 2.0.0 Ok: queued as ABC000\r\n250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n452 4.5.3",
+			    65) == 0);
 	assert_int_equal(io_bufs_free(), BUFS);
 }
 
@@ -558,7 +302,8 @@ static void others_always_find_a_buffer(void **state)
 	for (unsigned round = 0; round < 100; round++) {
 		for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
 			size_t left = sizeof(text) - sent[i];
-			ssize_t n = send(all[i]->fd, text + sent[i], MIN(left, (size_t)3000), MSG_DONTWAIT | MSG_NOSIGNAL);
+			ssize_t n = send(all[i]->fd, text + sent[i], MIN(left, (size_t)3000),
+					 MSG_DONTWAIT | MSG_NOSIGNAL);
 
 			sent[i] += n > 0 ? (size_t)n : 0;
 		}
@@ -571,7 +316,8 @@ static void others_always_find_a_buffer(void **state)
 	fake_spool.no_room = 0;
 	for (unsigned i = 0; i < ARRAY_LEN(all); i++)
 		while (sent[i] < sizeof(text)) {
-			ssize_t n = send(all[i]->fd, text + sent[i], sizeof(text) - sent[i], MSG_DONTWAIT | MSG_NOSIGNAL);
+			ssize_t n =
+				send(all[i]->fd, text + sent[i], sizeof(text) - sent[i], MSG_DONTWAIT | MSG_NOSIGNAL);
 
 			sent[i] += n > 0 ? (size_t)n : 0;
 			(void)fake_spool_give_room();
@@ -789,29 +535,34 @@ static void last_words_arrive_although_more_was_sent(void **state)
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
-#define CASE(words, fn) CLAIM_WITH(words, fn, setup, teardown)
+#define CASE(words, fn) CLAIM_WITH(words, fn, inject_stage_setup, inject_stage_teardown)
 		CASE("a session goes its way, and 250 comes from the commit alone", a_session_goes_its_way),
 		CASE("replies of one group leave in order and whole", replies_of_a_turn_leave_together),
 		CASE("a unix socket works the same", a_unix_socket_works_the_same),
 		CASE("LIS-03: who speaks before the greeting is closed", who_speaks_before_the_greeting_is_closed),
-		CASE("LIS-06: a client that closes after any octet of five dialogues queues what was whole", closing_clients),
+		CASE("LIS-06: a client that closes after any octet of five dialogues queues what was whole",
+		     closing_clients),
 		CASE("LIS-06: so does one that closes its side only", half_closing_clients),
 		CASE("LIS-06: so does one that resets", resetting_clients),
 		CASE("LIS-06: one that closed its side only is answered", a_half_closed_client_is_answered),
 		CASE("a session that waits for the disk holds few buffers, and its client is answered in order",
 		     a_waiting_session_holds_few_buffers),
-		CASE("a full journal stops the client and loses nothing", a_full_journal_stops_the_client_and_loses_nothing),
+		CASE("a full journal stops the client and loses nothing",
+		     a_full_journal_stops_the_client_and_loses_nothing),
 		CASE("SPL-08: when the disk stands still, all together hold half of the buffers, and nothing is lost",
 		     others_always_find_a_buffer),
-		CASE("who goes while waiting for room leaves nothing", who_goes_while_waiting_for_room_leaves_nothing),
+		CASE("who goes while waiting for room leaves nothing",
+		     who_goes_while_waiting_for_room_leaves_nothing),
 		CASE("who does not read our replies is not served for ever", who_does_not_read_is_not_served),
 		CASE("silence ends with 421, in commands and in content", silence_ends_with_421),
 		CASE("LIS-02: a drip gains no time", a_drip_gains_no_time),
 		CASE("the disk may take longer than the client may", the_disk_may_take_its_time),
 		CASE("inject_connection_limit is exact, and ends when somebody leaves", connections_have_a_bound),
 		CASE("smtpd_client_connection_count_limit counts by address, exceptions not", an_address_has_a_bound),
-		CASE("LIS-02: the memory of many connections is that of the most at one time", the_memory_of_many_is_bounded),
-		CASE("shutting down answers all, and first those on their way to the disk", shutting_down_answers_all),
+		CASE("LIS-02: the memory of many connections is that of the most at one time",
+		     the_memory_of_many_is_bounded),
+		CASE("shutting down answers all, and first those on their way to the disk",
+		     shutting_down_answers_all),
 		CASE("the last words arrive although more was sent", last_words_arrive_although_more_was_sent),
 	};
 

@@ -25,8 +25,8 @@ static bool is_at_rest(const struct spool_message *m)
 	return m->state == SPOOL_MESSAGE_QUEUED && m->attempts == 0 && m->rcpts_open > 0 && m->journal->mover.m == NULL;
 }
 
-/* After the last settlement the job's end is still on its way from the destination's core. When it comes, the message is
- * freed, so nothing may be under way with it. */
+/* After the last settlement the job's end is still on its way from the destination's core. When it comes, the message
+ * is freed, so nothing may be under way with it. */
 static void a_message_about_to_end_stays(void **state)
 {
 	struct spool_message *m = an_old_message();
