@@ -202,11 +202,16 @@ static int open_syslog(void)
 
 /* An open file of our own on the same pipe or terminal can be non-blocking without being so for everybody who
  * inherited it. A socket, or a pipe of another user's (a container's stdout), refuses that: then a copy, on which
- * we ask before we write. */
+ * we ask before we write. A regular file always takes a copy: with a place of our own in it, we and whoever else
+ * writes to it (a shell script with its output in a file) would overwrite each other. */
 static int open_inherited(int number, bool *ret_nonblocking)
 {
 	const char *path = number == STDOUT_FILENO ? "/proc/self/fd/1" : "/proc/self/fd/2";
-	int fd = open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat found;
+	int fd = -1;
+
+	if (fstat(number, &found) < 0 || !S_ISREG(found.st_mode))
+		fd = open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
 	*ret_nonblocking = fd >= 0;
 	if (fd < 0)
