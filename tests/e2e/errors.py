@@ -83,6 +83,23 @@ def config_errors(stage, t):
     t.ok(rc == EX_CONFIG and "main.cf" in said, "a missing main.cf is named, exit 78", "exit %s\n%s" % (rc, said))
 
 
+def outputs(stage, t):
+    """What it writes beside the spool is tried at the start, too."""
+    one = new_engine(stage, "outputs", maillog_file=None, metrics_file=None)
+    nowhere = os.path.join(one.dir, "nowhere", "file")
+    refuses(t, one, "metrics_file in a directory that is missing", ["metrics_file " + nowhere],
+            ["-o", "metrics_file=" + nowhere, "-o", "maillog_file=/dev/stderr"], code=73)
+    refuses(t, one, "maillog_file in a directory that is missing", ["maillog_file " + nowhere],
+            ["-o", "maillog_file=" + nowhere], code=73)
+    # /dev without a log socket, as in a container.
+    before = ["unshare", "-m", "--propagation", "private", "sh", "-c",
+              'mount -t tmpfs none /run && { [ ! -S /dev/log ] || mount --bind /dev/null /dev/log; } && exec "$@"', "sh"]
+    refuses(t, one, "no system log", ["maillog_file", "/dev/log", "/dev/stdout"], (), before, code=73)
+    rc, said = one.run(["--check", "-c", os.path.join(one.dir, "main.cf")])
+    t.ok(rc == EX_CONFIG and "the directory that main.cf is in" in said, "-c with a file: it says what -c wants",
+         "exit %s\n%s" % (rc, said))
+
+
 def port_in_use(stage, t):
     one = new_engine(stage, "port")
     with socket.socket() as other:
@@ -244,8 +261,13 @@ def full_disk(stage, t):
     (code, text), count = scene.offer_until(contents, 452, 400)
     t.ok(code == 452 and text.startswith("4.3.1"), "full disk: injectors hear 452 4.3.1", "%d %s" % (code, text))
     scene.fill()
-    again = scene.offer(next(contents))
-    t.ok(again[0] == 452, "full disk: it stays 452", "%d %s" % again)
+    # Each core has a journal of its own and may have room in it when the other has none: soon both refuse.
+    rows, answers = 0, []
+    while rows < 12 and len(answers) < 400:
+        answers.append(scene.offer(next(contents)))
+        rows = rows + 1 if answers[-1][0] == 452 else 0
+    t.ok(rows == 12 and all(code in (250, 452) for code, _ in answers),
+         "full disk: soon everybody hears 452, and only that", str(answers[-3:]))
     t.ok(scene.engine.running(), "full disk: the engine goes on", scene.engine.tail())
     t.note("%d mails until 452, %d octets free" % (count, scene.free()))
 
@@ -272,7 +294,7 @@ def full_disk(stage, t):
 def main():
     t = tap.Tap("errors")
     with e2e.Stage("errors") as stage:
-        for case in (config_errors, port_in_use, directories, read_only, second_instance, io_uring, full_disk):
+        for case in (config_errors, outputs, port_in_use, directories, read_only, second_instance, io_uring, full_disk):
             t.case(case.__name__.replace("_", " ") + " ran to its end", case, stage, t)
     return t.end()
 

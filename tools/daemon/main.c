@@ -82,7 +82,8 @@ static int parse_options(int argc, char **argv, struct daemon_options *ret)
 static int start(struct daemon *d)
 {
 	int (*const steps[])(struct daemon *) = {
-		startup_system, startup_spool, startup_ports, startup_tables, startup_log, engine_start,
+		startup_system, startup_spool, startup_ports, startup_tables, startup_metrics, startup_log,
+		engine_start,
 	};
 	int status = 0;
 

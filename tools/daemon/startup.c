@@ -49,12 +49,17 @@ static void say_unused(const char *line, void *context)
 int startup_config(struct daemon *d)
 {
 	const char *dir = d->options.config_directory != NULL ? d->options.config_directory : PARAM_CONFIG_DIRECTORY;
+	struct stat found;
 
 	params_system_init(&d->system, "ringpostd", d->options.config_directory);
 	d->conf = params_conf_new(&d->system);
 	if (d->conf == NULL) {
 		startup_say("not enough memory to read the configuration");
 		return EX_OSERR;
+	}
+	if (stat(dir, &found) == 0 && !S_ISDIR(found.st_mode)) {
+		startup_say("-c %s: not a directory; expected the directory that main.cf is in", dir);
+		return EX_CONFIG;
 	}
 	(void)snprintf(d->config_file, sizeof(d->config_file), "%s/main.cf", dir);
 	(void)conf_read_file(d->conf, d->config_file);	/* its errors are among those listed below */
@@ -283,8 +288,13 @@ int startup_log(struct daemon *d)
 		conf.sink = LOG_SINK_FILE;
 	int r = log_start(&conf);
 
+	if (r < 0 && conf.sink == LOG_SINK_SYSLOG) {
+		startup_say("maillog_file is empty, so the log goes to the system's, but /dev/log: %s; set maillog_file to a file, "
+			    "or to /dev/stdout", err_text(r));
+		return EX_CANTCREAT;
+	}
 	if (r < 0) {
-		startup_say("maillog_file %s: %s", file[0] != '\0' ? file : "(system log)", err_text(r));
+		startup_say("maillog_file %s: %s", file, err_text(r));
 		return EX_CANTCREAT;
 	}
 	maillog_start(d->params.delay_logging_resolution_limit);
@@ -295,4 +305,16 @@ int startup_log(struct daemon *d)
 	log_line(LOG_LEVEL_INFO, "ringpostd", "version %s starts: %u engine thread%s, %u open files each",
 		 RINGPOST_VERSION, d->cores, d->cores == 1 ? "" : "s", d->files_max);
 	return 0;
+}
+
+/* Without it the operator would find out when the figures are needed. */
+int startup_metrics(struct daemon *d)
+{
+	int r = outside_check_metrics(&d->params);
+
+	if (r == 0)
+		return 0;
+	startup_say("metrics_file %s: cannot be written: %s; its directory must be writable, too", d->params.metrics_file,
+		    err_text(r));
+	return EX_CANTCREAT;
 }
