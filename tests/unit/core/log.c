@@ -549,31 +549,6 @@ static void an_inherited_socket_blocks_nobody(void **state)
 	check_after_flood(lost, LINES);
 }
 
-/* A shell script with its output in a file: without O_APPEND each description has a place of its own in it. */
-static void a_shared_file_is_not_overwritten(void **state)
-{
-	int saved = dup(STDOUT_FILENO);
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	(void)state;
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, "one\n", 4), 4);
-	assert_int_equal(dup2(fd, STDOUT_FILENO), STDOUT_FILENO);
-	start_with(LOG_SINK_STDOUT, NULL);
-	assert_int_equal(dup2(saved, STDOUT_FILENO), STDOUT_FILENO);
-	(void)close(saved);
-	log_put(LOG_LEVEL_INFO, "smtp", SLICE("two"));
-	await_in_file(path, "two\n");
-	assert_int_equal(write(fd, "three\n", 6), 6);
-	log_put(LOG_LEVEL_INFO, "smtp", SLICE("four"));
-	await_in_file(path, "four\n");
-	log_stop(1000);
-	(void)close(fd);
-	read_file(path);
-	assert_true(strncmp(text, "one\n", 4) == 0);
-	assert_int_equal(count_in_text(": two\nthree\n"), 1);
-}
-
 static void a_full_disk_loses_only_what_the_ring_cannot_hold(void **state)
 {
 	enum { LINES = 50000 };
@@ -806,7 +781,6 @@ int main(void)
 		LOG_CLAIM("LOG-03: a pipe without reader neither ends us nor loses lines",
 			  a_pipe_without_reader_does_not_end_us),
 		LOG_CLAIM("LOG-03: a descriptor closed under us is opened again", a_closed_descriptor_is_opened_again),
-		LOG_CLAIM("a file on standard output is shared, not overwritten", a_shared_file_is_not_overwritten),
 		LOG_CLAIM("a line wakes a writer that sleeps", a_sleeping_writer_is_woken),
 		LOG_CLAIM("syslog gets one datagram per line, with priority and without host",
 			  syslog_gets_a_datagram_per_line),
