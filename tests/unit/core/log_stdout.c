@@ -1,4 +1,4 @@
-/* log_stdout.c - standard output is a regular file that others write to as well: a shell script with its output in a file */
+/* log_stdout.c - standard output is a regular file that others write to as well: a shell with its output in a file */
 #include "core/log.h"
 
 #include <fcntl.h>
