@@ -35,7 +35,9 @@ static struct {
 	struct core *cores;
 	pthread_barrier_t started;
 	atomic_int start_err;
+	atomic_bool exiting;
 	atomic_int status;
+	uint64_t queue_offset_ns;	/* one for all cores: the clock may be stepped while they start */
 
 	/* From the caller's thread to core 0: a locked queue, for it is used a few times a day. */
 	pthread_mutex_t lock;
@@ -183,6 +185,7 @@ static int start_core(struct core *c, unsigned core)
 	r = reactor_open(&c->reactor, &io);
 	if (r < 0)
 		return r;
+	reactor_set_queue_offset(&c->reactor, rt.queue_offset_ns);
 	note_init(&c->leave, on_leave);
 	if (core == 0) {
 		op_init(&rt.event_op, on_event);
@@ -225,6 +228,8 @@ int runtime_start(const struct runtime_conf *conf)
 	rt.conf = *conf;
 	rt.count = conf->cores != 0 ? conf->cores : runtime_usable_cores();
 	ASSERT(rt.count <= CORE_COUNT_MAX);
+	rt.queue_offset_ns = reactor_queue_offset();
+
 	int r = xcall_start(rt.count);
 
 	if (r < 0)
@@ -264,6 +269,9 @@ int runtime_call(void (*fn)(void *context), void *context)
 void runtime_exit(int status)
 {
 	ASSERT(reactor_self() != NULL);
+	/* The leave notes travel once; who comes later finds the end under way. */
+	if (atomic_exchange(&rt.exiting, true))
+		return;
 	atomic_store(&rt.status, status);
 	for (unsigned i = 0; i < rt.count; i++)
 		xcall_send(i, &rt.cores[i].leave);

@@ -28,7 +28,8 @@ int runtime_start(const struct runtime_conf *conf);
 /* From a reactor or from the caller's thread: runs fn(context) on core 0 in one of its next turns. */
 int runtime_call(void (*fn)(void *context), void *context);
 
-/* From a reactor: every core leaves its loop at the end of its turn. */
+/* From a reactor: every core leaves its loop at the end of its turn. Asked again, it does nothing: the first status
+ * counts. */
 void runtime_exit(int status);
 
 /* Waits for all threads; returns the status given to runtime_exit, or a negative errno when a core died. */

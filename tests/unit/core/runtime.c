@@ -143,6 +143,12 @@ static void call_exit(void *context)
 		runtime_exit(*(int *)context);
 }
 
+static void call_two_exits(void *context)
+{
+	call_exit(context);
+	runtime_exit(8);
+}
+
 static void calls_from_outside_run_on_core_0(void **state)
 {
 	const struct runtime_conf conf = conf_with(stand_by, 3);
@@ -153,6 +159,18 @@ static void calls_from_outside_run_on_core_0(void **state)
 	assert_int_equal(runtime_cores(), 3);
 	assert_int_equal(runtime_call(call_exit, &status), 0);
 	assert_int_equal(runtime_join(), 42);
+}
+
+static void ends_asked_for_twice_in_one_batch_are_one_end(void **state)
+{
+	const struct runtime_conf conf = conf_with(stand_by, 3);
+	int first = 5, second = 6;
+
+	(void)state;
+	assert_int_equal(runtime_start(&conf), 0);
+	assert_int_equal(runtime_call(call_two_exits, &first), 0);
+	(void)runtime_call(call_exit, &second);
+	assert_int_equal(runtime_join(), 5);
 }
 
 static int fail_on_two(unsigned core, void *context)
@@ -181,6 +199,8 @@ int main(void)
 		CLAIM("notes arrive in the order they were sent, all of them", notes_travel_in_order_and_none_is_lost),
 		CLAIM("more notes than a ring holds keep their order", floods_keep_their_order),
 		CLAIM("a call from outside runs on core 0", calls_from_outside_run_on_core_0),
+		CLAIM("an end asked for twice is one end, with the first status",
+		      ends_asked_for_twice_in_one_batch_are_one_end),
 		CLAIM("one core that cannot start stops them all", one_core_that_cannot_start_stops_all),
 		CLAIM("at least one core is usable", some_core_is_usable),
 	};
