@@ -15,6 +15,7 @@
 #include "core/metric.h"
 
 #define CALLS_MAX 64u
+#define POLL_AGAIN_NS (NS_PER_SEC / 10)
 
 struct core {
 	pthread_t thread;
@@ -45,6 +46,7 @@ static struct {
 	unsigned call_count;
 	int event_fd;
 	struct op event_op;
+	struct wheel_timer event_again;
 } rt;
 
 /* --- how many cores --------------------------------------------------------------------------- */
@@ -161,11 +163,20 @@ static void on_event(struct op *op, int res)
 {
 	uint64_t count;
 
-	if (res < 0)
+	/* Short of memory or of slots: nothing is lost, for what was written stays readable. */
+	if (res < 0) {
+		timer_arm_in(&rt.event_again, POLL_AGAIN_NS);
 		return;
+	}
 	IGNORE(read(rt.event_fd, &count, sizeof(count)) < 0);	/* only to make it unready */
 	io_poll(op, rt.event_fd, POLLIN);
 	run_calls();
+}
+
+static void on_event_again(struct wheel_timer *t)
+{
+	(void)t;
+	io_poll(&rt.event_op, rt.event_fd, POLLIN);
 }
 
 static int start_core(struct core *c, unsigned core)
@@ -189,6 +200,7 @@ static int start_core(struct core *c, unsigned core)
 	note_init(&c->leave, on_leave);
 	if (core == 0) {
 		op_init(&rt.event_op, on_event);
+		wheel_timer_init(&rt.event_again, on_event_again);
 		io_poll(&rt.event_op, rt.event_fd, POLLIN);
 	}
 	return rt.conf.start(core, rt.conf.context);
