@@ -212,7 +212,11 @@ static void *core_main(void *arg)
 	unsigned core = (unsigned)(c - rt.cores);
 	int none = 0;
 
-	c->err = start_core(c, core);
+	/* Until all threads exist nobody knows for how many to wait. */
+	pthread_mutex_lock(&rt.lock);
+	pthread_mutex_unlock(&rt.lock);
+	if (atomic_load(&rt.start_err) == 0)
+		c->err = start_core(c, core);
 	if (c->err < 0)
 		(void)atomic_compare_exchange_strong(&rt.start_err, &none, c->err);
 	pthread_barrier_wait(&rt.started);
@@ -234,6 +238,22 @@ static void *core_main(void *arg)
 
 /* --- all of them ------------------------------------------------------------------------------ */
 
+/* What cannot be created is not waited for: those there are come to their end as after a failed start. */
+static void create_threads(void)
+{
+	pthread_mutex_lock(&rt.lock);
+	for (unsigned i = 0; i < rt.count; i++) {
+		int err = pthread_create(&rt.cores[i].thread, NULL, core_main, &rt.cores[i]);
+
+		if (err == 0)
+			continue;
+		atomic_store(&rt.start_err, -err);
+		rt.count = i;
+	}
+	pthread_barrier_init(&rt.started, NULL, rt.count + 1);
+	pthread_mutex_unlock(&rt.lock);
+}
+
 int runtime_start(const struct runtime_conf *conf)
 {
 	memset(&rt, 0, sizeof(rt));
@@ -251,10 +271,7 @@ int runtime_start(const struct runtime_conf *conf)
 	if (rt.cores == NULL || rt.event_fd < 0)
 		return -ENOMEM;
 	pthread_mutex_init(&rt.lock, NULL);
-	pthread_barrier_init(&rt.started, NULL, rt.count + 1);
-	for (unsigned i = 0; i < rt.count; i++)
-		if (pthread_create(&rt.cores[i].thread, NULL, core_main, &rt.cores[i]) != 0)
-			check_fail(__FILE__, __LINE__, __func__, "pthread_create: the limit of processes is too low");
+	create_threads();
 	pthread_barrier_wait(&rt.started);
 	r = atomic_load(&rt.start_err);
 	if (r < 0)

@@ -22,7 +22,8 @@ unsigned runtime_usable_cores(void);
 /* Number of reactors once started. */
 unsigned runtime_cores(void);
 
-/* Starts all; returns when every core has passed its start function. 0 or the first core's negative errno. */
+/* Starts all; returns when every core has passed its start function. 0 or the first core's negative errno; -EAGAIN:
+ * the system allows no more threads. */
 int runtime_start(const struct runtime_conf *conf);
 
 /* From a reactor or from the caller's thread: runs fn(context) on core 0 in one of its next turns. */

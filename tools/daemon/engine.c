@@ -38,6 +38,7 @@ static struct {
 	struct daemon *daemon;
 	struct part parts[CORE_COUNT_MAX];
 	char dns_servers[1024];
+	size_t jobs_max;		/* of all cores */
 	/* core 0 */
 	enum step step;
 	unsigned waiting;		/* cores that have not finished the step */
@@ -222,6 +223,7 @@ static int start_delivery(struct part *p)
 		.services = &d->services,
 		.mx = mx_conf_of(d, p->resolver),
 		.sessions_max = MAX(d->params.session_limit / d->cores, 1u),
+		.jobs_max = engine.jobs_max,
 	};
 
 	p->delivery = delivery_new(&conf);
@@ -285,6 +287,9 @@ static int start_failed(int err)
 		startup_say("not enough memory, or a limit of it is too low: raise the limit of locked memory "
 			    "(ulimit -l, LimitMEMLOCK=), or lower journal_memory, queue_message_limit or "
 			    "session_limit");
+	else if (err == -EAGAIN)
+		startup_say("the engine's threads cannot all be started: raise the limit of processes and threads "
+			    "(ulimit -u, LimitNPROC=, TasksMax=, a container's pids limit), or lower worker_threads");
 	else
 		startup_say("%s", io_diagnosis(err));
 	return EX_OSERR;
@@ -319,6 +324,7 @@ int engine_start(struct daemon *d)
 		s->dir = d->params.spool_directory;
 		s->log_rcpt = maillog_rcpt;
 		conf.io.arena_size = MAX(conf.io.arena_size, spool_arena_size(s));
+		engine.jobs_max += spool_jobs_max(s);
 	}
 	r = runtime_start(&conf);
 	if (r < 0)

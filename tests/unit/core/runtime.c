@@ -1,5 +1,7 @@
 /* Threads, notes between them, calls from outside. Runs under ThreadSanitizer too. */
 #include <errno.h>
+#include <limits.h>
+#include <pthread.h>
 
 #include "tests/test.h"
 
@@ -173,6 +175,44 @@ static void ends_asked_for_twice_in_one_batch_are_one_end(void **state)
 	assert_int_equal(runtime_join(), 5);
 }
 
+/* How many threads the system grants still. The linker puts us in front of pthread_create (tests/meson.build). */
+static unsigned threads_granted = UINT_MAX;
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
+{
+	return threads_granted-- > 0 ? __real_pthread_create(thread, attr, fn, arg) : EAGAIN;
+}
+
+static unsigned cores_stopped;
+
+static void count_stop(unsigned core, void *context)
+{
+	(void)core;
+	(void)context;
+	cores_stopped++;
+}
+
+static void threads_that_are_refused_are_an_error(void **state)
+{
+	struct runtime_conf conf = conf_with(stand_by, 3);
+	int status = 4;
+
+	(void)state;
+	conf.stop = count_stop;
+	for (unsigned granted = 0; granted < 3; granted++) {
+		threads_granted = granted;
+		assert_int_equal(runtime_start(&conf), -EAGAIN);
+	}
+	assert_int_equal(cores_stopped, 0);
+	threads_granted = UINT_MAX;
+	assert_int_equal(runtime_start(&conf), 0);
+	assert_int_equal(runtime_call(call_exit, &status), 0);
+	assert_int_equal(runtime_join(), 4);
+}
+
 static int fail_on_two(unsigned core, void *context)
 {
 	(void)context;
@@ -201,6 +241,8 @@ int main(void)
 		CLAIM("a call from outside runs on core 0", calls_from_outside_run_on_core_0),
 		CLAIM("an end asked for twice is one end, with the first status",
 		      ends_asked_for_twice_in_one_batch_are_one_end),
+		CLAIM("threads that the system refuses are an error, and the others end",
+		      threads_that_are_refused_are_an_error),
 		CLAIM("one core that cannot start stops them all", one_core_that_cannot_start_stops_all),
 		CLAIM("at least one core is usable", some_core_is_usable),
 	};
