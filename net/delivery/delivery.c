@@ -13,6 +13,7 @@ struct metric metric_connects_failed =
 struct metric metric_transactions = METRIC_COUNTER("ringpost_transactions_total", "transactions begun");
 struct metric metric_suspended =
 	METRIC_COUNTER("ringpost_destinations_suspended_total", "times a destination looked dead");
+struct metric metric_homeless = METRIC_GAUGE("ringpost_jobs_homeless", "jobs beyond the bound of busy destinations");
 
 /* The same on every core: who owns a destination must not depend on who asks. */
 static struct {
@@ -39,6 +40,7 @@ void delivery_start(const struct params *params, unsigned cores)
 	metric_register(&metric_connects_failed);
 	metric_register(&metric_transactions);
 	metric_register(&metric_suspended);
+	metric_register(&metric_homeless);
 }
 
 /* --- where mail goes -------------------------------------------------------------------------- */
@@ -73,6 +75,7 @@ static void on_offer(struct note *note)
 	job->due.index = 0;
 	job->tried[0] = 0;
 	job->tried[1] = 0;
+	job->route_generation = 0;
 	job->sessions = 0;
 	job->ready_ns = 0;
 	destination_take_job(self, job);
@@ -89,13 +92,13 @@ void delivery_offer(struct job *job)
 static void arm_due(struct delivery *d)
 {
 	struct heap_node *first = heap_first(&d->deferred);
-	uint64_t wall = reactor_wall_now();
+	uint64_t wall = reactor_queue_now();
 
 	if (first == NULL) {
 		timer_cancel(&d->due);
 		return;
 	}
-	timer_arm_in(&d->due, min_u64(first->key > wall ? first->key - wall : 0, DUE_LOOK_NS));
+	timer_arm_in(&d->due, min_u64(first->key > wall ? first->key - wall : 0, d->conf.params->queue_run_delay_ns));
 }
 
 void delivery_defer(struct delivery *d, struct job *job)
@@ -104,8 +107,6 @@ void delivery_defer(struct delivery *d, struct job *job)
 	heap_push(&d->deferred, &job->due, job->due_ns);
 	if (heap_first(&d->deferred) == &job->due)
 		arm_due(d);
-	job->destination->deferred++;
-	destination_rest(job->destination);
 }
 
 static void on_due(struct wheel_timer *timer)
@@ -116,10 +117,9 @@ static void on_due(struct wheel_timer *timer)
 	for (unsigned n = 0; n < DISPATCH_BITE && (first = heap_first(&d->deferred)) != NULL; n++) {
 		struct job *job = container_of(first, struct job, due);
 
-		if (first->key > reactor_wall_now())
+		if (first->key > reactor_queue_now())
 			break;
 		heap_remove(&d->deferred, first);
-		job->destination->deferred--;
 		destination_take_job(d, job);
 	}
 	arm_due(d);
@@ -133,17 +133,23 @@ void delivery_feed(struct delivery *d)
 		reactor_post(&d->feed);
 }
 
+/* As many as there is something for, and a bite more: some of them want nothing any more. Those that find nothing again
+ * stand in line again, and whoever puts something back comes here. */
 static void on_feed(struct task *task)
 {
 	struct delivery *d = container_of(task, struct delivery, feed);
-	struct list *node = list_pop_front(&d->starving);
+	size_t n = DISPATCH_BITE + MIN(pool_free(&d->lanes), pool_free(&d->trials));
+	struct list *node;
 
-	if (node != NULL)
+	for (; n > 0 && (node = list_pop_front(&d->starving)) != NULL; n--)
 		destination_wake(list_entry(node, struct destination, node));
-	if (list_is_empty(&d->homeless) || list_is_empty(&d->unused))
-		return;
-	node = list_pop_front(&d->homeless);
-	destination_take_job(d, list_entry(node, struct job, node));
+	for (n = DISPATCH_BITE; n > 0 && !list_is_empty(&d->homeless) && !list_is_empty(&d->unused); n--) {
+		node = list_pop_front(&d->homeless);
+		metric_add(&metric_homeless, -1);
+		destination_take_job(d, list_entry(node, struct job, node));
+	}
+	if (n == 0)
+		delivery_feed(d);
 }
 
 /* --- beginning and end ------------------------------------------------------------------------ */
@@ -186,7 +192,6 @@ void delivery_drain(struct delivery *d, void (*done)(struct delivery *d, void *c
 static int open_pools(struct delivery *d)
 {
 	size_t lanes = d->conf.sessions_max;
-	size_t jobs = (size_t)d->conf.params->queue_message_limit * 4 + 65536;
 	int r = pool_init(&d->destinations, "destinations", sizeof(struct destination), DESTINATIONS_MAX);
 
 	if (r == 0)
@@ -200,7 +205,7 @@ static int open_pools(struct delivery *d)
 	if (r == 0)
 		r = map_init(&d->by_nexthop, DESTINATIONS_MAX);
 	if (r == 0)
-		r = heap_init(&d->deferred, jobs);
+		r = heap_init(&d->deferred, d->conf.jobs_max);
 	return r;
 }
 
@@ -227,6 +232,7 @@ struct delivery *delivery_new(const struct delivery_conf *conf)
 	list_init(&d->unused);
 	list_init(&d->homeless);
 	list_init(&d->starving);
+	list_init(&d->idle_lanes);
 	task_init(&d->feed, on_feed);
 	task_init(&d->drain_check, on_drain_check);
 	wheel_timer_init(&d->due, on_due);
@@ -260,9 +266,19 @@ void delivery_free(struct delivery **d)
 	self = NULL;
 }
 
+static size_t list_length(const struct list *head)
+{
+	size_t n = 0;
+
+	for (const struct list *node = head->next; node != head; node = node->next)
+		n++;
+	return n;
+}
+
 struct delivery_usage delivery_usage(const struct delivery *d)
 {
 	return (struct delivery_usage){
+		.busy_destinations = d->by_nexthop.count - list_length(&d->unused),
 		.destinations = d->by_nexthop.count,
 		.lanes = d->lanes.used,
 		.idle = d->idle,

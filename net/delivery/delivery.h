@@ -26,6 +26,7 @@ struct delivery_conf {
 	const struct services *services;
 	struct mx_conf mx;		/* resolver, hosts and lists filled in by the caller */
 	unsigned sessions_max;		/* this core's share of session_limit */
+	size_t jobs_max;		/* all jobs of all cores: every one of them might have to wait here */
 };
 
 /* Once per process, before any core: the seed that tells who owns a destination, and the parameters. Registers
@@ -41,7 +42,8 @@ void delivery_free(struct delivery **d);
 void delivery_drain(struct delivery *d, void (*done)(struct delivery *d, void *context), void *context);
 
 struct delivery_usage {
-	size_t destinations;
+	size_t destinations;	/* known, with or without work */
+	size_t busy_destinations;
 	size_t lanes;		/* open connections, and those being opened */
 	size_t idle;
 	size_t trials;

@@ -21,7 +21,6 @@
 /* beyond two for each lane: those answered without a session, and those settling */
 #define TRIALS_SPARE		1024u
 #define LANE_ADDRESS_GONE	(ROUTE_ADDRESSES_MAX)
-#define DUE_LOOK_NS		(30 * NS_PER_SEC)	/* the wall clock may jump: look at it at least so often */
 
 struct delivery {
 	struct delivery_conf conf;
@@ -38,6 +37,7 @@ struct delivery {
 	struct heap deferred;
 	struct wheel_timer due;
 	size_t idle;			/* lanes */
+	struct list idle_lanes;		/* of all destinations, the longest idle last */
 	bool draining;
 	void (*drained)(struct delivery *d, void *context);
 	void *drained_context;
@@ -57,8 +57,8 @@ struct destination {
 	struct route *route_next;	/* being looked up, to take its place */
 	struct window window;
 	const struct window_conf *window_conf;
-	uint32_t jobs;			/* all: ready, under way, deferred */
-	uint32_t deferred;		/* of those, in the heap */
+	uint32_t jobs;			/* ready and under way; those in the heap belong to no destination */
+	uint32_t route_generation;	/* of the numbers in job.tried */
 	uint32_t busy;			/* lanes connecting or carrying something */
 	uint32_t lanes;
 	uint64_t suspended_until_ns;	/* monotonic; 0: not suspended */
@@ -85,12 +85,13 @@ struct lane {
 	uint32_t magic;
 	struct destination *destination;
 	struct list node;		/* in destination.idle */
+	struct list idle_node;		/* in delivery.idle_lanes */
 	struct list all_node;		/* in destination.all_lanes */
 	struct job *leader;		/* for which it is being opened */
 	unsigned address;		/* index in the route; LANE_ADDRESS_GONE: no longer in it */
 	bool is_idle;
 	bool is_bound;			/* to a source address of ours */
-	uint64_t handoff_ns;		/* wall clock */
+	uint64_t handoff_ns;		/* queue clock */
 	struct wheel_timer idle_timer;
 	struct session session;
 };
@@ -105,6 +106,7 @@ struct trial {
 	bool finished;			/* the transaction is done: settle as soon as the claim is answered */
 	bool had_session;		/* some host has been talked to */
 	bool hop_failed;		/* the destination's fault, not the message's */
+	bool local_failed;		/* our own: no other host would do better */
 };
 
 /* The calling core's. */
@@ -117,6 +119,8 @@ void destination_take_job(struct delivery *d, struct job *job);
 void destination_push_ready(struct destination *dst, struct job *job, bool first);
 /* A job that fits this address, taken out of the ready queue; NULL: none does. */
 struct job *destination_pop_for(struct destination *dst, unsigned address);
+/* The numbers in job.tried are those of the present route; of an older one they are forgotten. */
+void destination_sync_tried(struct destination *dst, struct job *job);
 /* Does what can be done now, later in this turn. */
 void destination_wake(struct destination *dst);
 void destination_job_left(struct destination *dst);
@@ -140,6 +144,8 @@ void destination_answer(struct destination *dst, struct job *job, struct outcome
 bool lane_open(struct destination *dst, struct job *job, unsigned address);
 /* An idle lane takes job. */
 bool lane_carry(struct lane *lane, struct job *job);
+/* The lane that has been idle longest is given up for somebody who has work; false: there is none. */
+bool lane_give_up_idle(struct delivery *d);
 /* QUITs all idle lanes. */
 void lanes_quit(struct destination *dst);
 
@@ -164,4 +170,5 @@ void delivery_drain_check(struct delivery *d);
 
 void delivery_defer(struct delivery *d, struct job *job);
 
-extern struct metric metric_sessions_opened, metric_connects_failed, metric_transactions, metric_suspended;
+extern struct metric metric_sessions_opened, metric_connects_failed, metric_transactions, metric_suspended,
+	metric_homeless;

@@ -20,6 +20,15 @@ void destination_push_ready(struct destination *dst, struct job *job, bool first
 		list_push_back(&dst->ready, &job->node);
 }
 
+void destination_sync_tried(struct destination *dst, struct job *job)
+{
+	if (job->route_generation == dst->route_generation)
+		return;
+	job->route_generation = dst->route_generation;
+	job->tried[0] = 0;	/* at worst a host is asked once more */
+	job->tried[1] = 0;
+}
+
 static bool fits(const struct job *job, unsigned address)
 {
 	return address < ROUTE_ADDRESSES_MAX && !(job->tried[address / 64] >> (address % 64) & 1);
@@ -32,6 +41,7 @@ struct job *destination_pop_for(struct destination *dst, unsigned address)
 	list_for_each(node, &dst->ready) {
 		struct job *job = list_entry(node, struct job, node);
 
+		destination_sync_tried(dst, job);
 		if (fits(job, address)) {
 			list_remove(node);
 			return job;
@@ -147,12 +157,7 @@ static void take_new_route(struct destination *dst)
 	if (old == NULL)
 		return;
 	renumber_lanes(dst, old);
-	list_for_each(node, &dst->ready) {
-		struct job *job = list_entry(node, struct job, node);
-
-		job->tried[0] = 0;	/* the numbers mean others now; at worst a host is asked once more */
-		job->tried[1] = 0;
-	}
+	dst->route_generation++;
 	pool_put(&dst->delivery->routes, &old);
 }
 
@@ -218,6 +223,7 @@ static void answer_no_route(struct destination *dst)
  * back with none left, because the route has shrunk. A new round it is. */
 static int address_for(struct destination *dst, struct job *job)
 {
+	destination_sync_tried(dst, job);
 	int i = route_next(dst->route, job->tried, reactor_now());
 
 	if (i >= 0)
@@ -278,6 +284,8 @@ static void on_dispatch(struct task *task)
 	struct delivery *d = dst->delivery;
 
 	CHECK_MAGIC(dst, DESTINATION_MAGIC);
+	if (!list_is_empty(&dst->ready))
+		list_remove(&dst->node);	/* not starving: it may be again below */
 	while (!list_is_empty(&dst->ready) && !d->draining) {
 		if (is_suspended(dst)) {
 			answer_suspended(dst);
@@ -328,14 +336,11 @@ void destination_rest(struct destination *dst)
 {
 	struct delivery *d = dst->delivery;
 
-	if (dst->deferred < dst->jobs || dst->lanes > 0)
+	if (dst->jobs > 0 || dst->lanes > 0)
 		return;
-	/* Jobs may wait for days, and more destinations may fail than there are routes. */
 	give_back_routes(dst);
-	if (dst->jobs == 0) {
-		list_remove(&dst->node);
-		list_push_back(&d->unused, &dst->node);
-	}
+	list_remove(&dst->node);
+	list_push_back(&d->unused, &dst->node);
 	delivery_feed(d);
 }
 
@@ -408,23 +413,23 @@ static struct destination *destination_find(struct delivery *d, struct slice nex
 
 void destination_take_job(struct delivery *d, struct job *job)
 {
-	struct destination *dst = job->destination;
+	struct destination *dst;
 
-	if (dst == NULL) {
-		dst = destination_find(d, job->nexthop);
-		if (dst == NULL) {
-			list_push_back(&d->homeless, &job->node);
-			return;
-		}
-		if (dst->jobs == 0 && dst->lanes == 0)
-			list_remove(&dst->node);	/* out of unused */
-		job->destination = dst;
-		dst->jobs++;
-	}
-	if (job->due_ns > reactor_wall_now()) {
+	ASSERT(job->destination == NULL);
+	if (job->due_ns > reactor_queue_now()) {
 		delivery_defer(d, job);
 		return;
 	}
+	dst = destination_find(d, job->nexthop);
+	if (dst == NULL) {
+		metric_add(&metric_homeless, 1);
+		list_push_back(&d->homeless, &job->node);
+		return;
+	}
+	if (dst->jobs == 0 && dst->lanes == 0)
+		list_remove(&dst->node);	/* out of unused */
+	job->destination = dst;
+	dst->jobs++;
 	job->due_ns = 0;
 	destination_push_ready(dst, job, false);
 	destination_wake(dst);

@@ -36,7 +36,7 @@ struct job {
 	uint32_t count;
 	uint32_t open;			/* of those, still RCPT_OPEN; changed by the source when it settles */
 	uint32_t attempts;		/* finished with a deferral so far: the exponent of the backoff */
-	uint64_t due_ns;		/* wall clock; 0: at once */
+	uint64_t due_ns;		/* queue clock; 0: at once */
 	bool ambiguous;			/* recovered with an attempt begun and not settled: may be delivered twice */
 	struct note note;		/* carries it to its destination, and back when it is over */
 	/* the destination's core */
@@ -44,11 +44,12 @@ struct job {
 	struct heap_node due;
 	struct destination *destination;
 	uint64_t tried[2];		/* addresses of the destination's list tried in this round, one bit each */
+	uint32_t route_generation;	/* what the numbers in tried mean */
 	uint32_t sessions;		/* of this round that failed it softly (smtp_mx_session_limit) */
 	uint64_t ready_ns;		/* monotonic: when it entered the ready queue */
 };
 
-/* When things happened, wall clock, for delays=a/b/c/d (B 22.2). */
+/* When things happened, queue clock (core/reactor.h), for delays=a/b/c/d (B 22.2). */
 struct attempt_times {
 	uint64_t active_ns;		/* into the ready queue */
 	uint64_t handoff_ns;		/* to a session, or to a connection attempt */
@@ -73,7 +74,7 @@ struct attempt {
 	char relay[320];		/* "host[address]:port", or "none" */
 	uint32_t relay_len;
 	uint32_t conn_use;		/* how many transactions this connection has had, this one included */
-	uint64_t retry_at_ns;		/* wall clock; 0: no deferral in this settle */
+	uint64_t retry_at_ns;		/* queue clock; 0: no deferral in this settle */
 	uint32_t job_attempts;		/* what job->attempts becomes with this settle */
 	/* OUTCOME_SOFT means deferred (true), or goes to the next host at once (false) */
 	bool is_final;

@@ -18,6 +18,7 @@ static void become_busy(struct lane *lane)
 		return;
 	lane->is_idle = false;
 	list_remove(&lane->node);
+	list_remove(&lane->idle_node);
 	timer_cancel(&lane->idle_timer);
 	lane->destination->busy++;
 	lane->destination->delivery->idle--;
@@ -32,6 +33,7 @@ static void become_idle(struct lane *lane)
 	lane->destination->busy--;
 	lane->destination->delivery->idle++;
 	list_push_front(&lane->destination->idle, &lane->node);
+	list_push_front(&lane->destination->delivery->idle_lanes, &lane->idle_node);
 	timer_arm_in(&lane->idle_timer,
 		     min_u64(p->smtp_connection_cache_time_limit_ns, p->connection_cache_ttl_limit_ns));
 }
@@ -88,6 +90,17 @@ static void on_idle_long(struct wheel_timer *timer)
 	session_quit(&lane->session);
 }
 
+bool lane_give_up_idle(struct delivery *d)
+{
+	if (list_is_empty(&d->idle_lanes))
+		return false;
+	struct lane *lane = list_entry(d->idle_lanes.prev, struct lane, idle_node);
+
+	become_busy(lane);
+	session_quit(&lane->session);
+	return true;
+}
+
 void lanes_quit(struct destination *dst)
 {
 	list_for_each(node, &dst->all_lanes) {
@@ -138,7 +151,9 @@ static void on_done(struct session *s, struct transaction *t)
 		feed(lane);
 	if (s->current != NULL || s->conn.state != CONN_OPEN)
 		return;
-	if (!session_can_start(s) || is_worn(lane) || lane->destination->delivery->draining)
+	/* A connection that is kept for later is one that others may be waiting for now. */
+	if (!session_can_start(s) || is_worn(lane) || lane->destination->delivery->draining ||
+	    (!list_is_empty(&lane->destination->delivery->starving) && pool_free(&lane->destination->delivery->lanes) == 0))
 		session_quit(s);
 	else
 		become_idle(lane);
@@ -177,6 +192,11 @@ static void leader_failed(struct lane *lane, struct job *job)
 
 	metric_add(&metric_connects_failed, 1);
 	log_put(LOG_LEVEL_INFO, "smtp", str_slice(&why));
+	if (outcome_is_local(lane->session.failure.err)) {
+		destination_answer(dst, job, outcome, SESSION_CONNECT, str_slice(&why), false);
+		return;
+	}
+	destination_sync_tried(dst, job);
 	if (lane->address != LANE_ADDRESS_GONE) {
 		job->tried[lane->address / 64] |= UINT64_C(1) << (lane->address % 64);
 		dst->route->addresses[lane->address].avoid_until_ns = reactor_now() + ROUTE_AVOID_NS;
@@ -260,16 +280,19 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 	struct addr remote;
 	const struct addr *local;
 
-	if (lane == NULL)
+	if (lane == NULL) {
+		(void)lane_give_up_idle(d);	/* its end wakes who stands in line */
 		return false;
+	}
 	lane->magic = LANE_MAGIC;
 	lane->destination = dst;
 	list_init(&lane->node);
 	list_init(&lane->all_node);
+	list_init(&lane->idle_node);
 	lane->leader = job;
 	lane->address = address;
 	lane->is_idle = false;
-	lane->handoff_ns = reactor_wall_now();
+	lane->handoff_ns = reactor_queue_now();
 	wheel_timer_init(&lane->idle_timer, on_idle_long);
 	list_push_back(&dst->all_lanes, &lane->all_node);
 	dst->busy++;

@@ -38,8 +38,28 @@ struct outcome outcome_of_reply(enum session_state step, const struct smtp_reply
 	}
 }
 
+bool outcome_is_local(int err)
+{
+	switch (err) {
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+	case -ENOBUFS:
+	case -ENOSPC:
+	case -EDQUOT:
+	case -EROFS:
+	case -EIO:
+	case ERR_CORRUPT:
+		return true;
+	default:
+		return false;
+	}
+}
+
 struct outcome outcome_of_error(enum session_state step, int err)
 {
+	if (outcome_is_local(err))
+		return (struct outcome){ OUTCOME_SOFT, { 4, 3, 0 } };
 	switch (err) {
 	case -EMSGSIZE:		/* larger than the server's SIZE: no other of its hosts is asked (B 10.1) */
 		return (struct outcome){ OUTCOME_HARD, { 5, 3, 4 } };
@@ -48,10 +68,6 @@ struct outcome outcome_of_error(enum session_state step, int err)
 	case ERR_PROTO:		/* B 26.2: nothing more can be believed; in mid-body B 15.6 has its own code */
 		return (struct outcome){ OUTCOME_SOFT,
 					 { 4, step == SESSION_BODY ? 4 : 5, step == SESSION_BODY ? 2 : 0 } };
-	case ERR_CORRUPT:
-	case -EIO:
-	case -ENOBUFS:
-		return (struct outcome){ OUTCOME_SOFT, { 4, 3, 0 } };
 	case -ELOOP:
 		return (struct outcome){ OUTCOME_HARD, { 5, 4, 6 } };
 	default:
@@ -98,6 +114,14 @@ static void reason_of_error(struct str *out, enum session_state step, int err, s
 {
 	const char *words = session_state_words(step);
 
+	if (err == ERR_CORRUPT) {
+		str_add_cstr(out, "the stored message is damaged");
+		return;
+	}
+	if (outcome_is_local(err)) {
+		str_printf(out, "local error while %s: %s", words, err_text(err));
+		return;
+	}
 	switch (err) {
 	case -EMSGSIZE:
 		str_printf(out, "message size exceeds size limit of server %.*s", SLICE_FMT(peer));
@@ -112,13 +136,6 @@ static void reason_of_error(struct str *out, enum session_state step, int err, s
 	case ERR_PROTO:
 		str_printf(out, "protocol error: %.*s sent something that is no reply while %s", SLICE_FMT(peer),
 			   words);
-		break;
-	case ERR_CORRUPT:
-		str_add_cstr(out, "the stored message is damaged");
-		break;
-	case -EIO:
-	case -ENOBUFS:
-		str_printf(out, "the stored message cannot be read: %s", err_text(err));
 		break;
 	default:
 		str_printf(out, "lost connection with %.*s while %s", SLICE_FMT(peer), words);

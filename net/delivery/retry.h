@@ -15,5 +15,5 @@
 /* attempts: failed ones so far, at least 1. chance: any 64 random bits. */
 uint64_t retry_wait_ns(const struct params *p, uint32_t attempts, uint64_t chance);
 
-/* Has a message that came at arrival been tried long enough? (maximal_queue_lifetime; wall clock, both) */
+/* Has a message that came at arrival been tried long enough? (maximal_queue_lifetime; queue clock, both) */
 bool retry_is_expired(const struct params *p, uint64_t arrival_ns, uint64_t now_ns);

@@ -69,9 +69,10 @@ static struct trial *trial_take(struct delivery *d, struct job *job)
 	t->finished = false;
 	t->hop_failed = false;
 	t->had_session = false;
+	t->local_failed = false;
 	choose_rcpts(d->conf.params, job, &t->attempt);
 	/* When it came into the queue, on the wall clock. */
-	t->attempt.times.active_ns = reactor_wall_now() - min_u64(reactor_now() - job->ready_ns, reactor_wall_now());
+	t->attempt.times.active_ns = reactor_queue_now() - min_u64(reactor_now() - job->ready_ns, reactor_queue_now());
 	return t;
 }
 
@@ -81,7 +82,9 @@ static void judge(struct transaction *transaction, struct rcpt *rcpt, const stru
 	const struct params *p = delivery_self()->conf.params;
 
 	outcome_judge(&t->attempt, rcpt, v, session_peer(&t->lane->session), p->soft_bounce);
-	if (v->reply == NULL &&
+	t->local_failed |= v->reply == NULL && outcome_is_local(v->err);
+	/* A server that gave up while it waited for our own disk is not to blame (row SPL-08). */
+	if (v->reply == NULL && !t->claiming &&
 	    (v->err == ERR_EOF || v->err == ERR_TIMEOUT || v->err == ERR_PROTO || v->err == -ECONNRESET))
 		t->hop_failed = true;
 }
@@ -97,7 +100,7 @@ bool trial_start(struct lane *lane, struct job *job)
 
 	t->lane = lane;
 	t->address = lane->address;
-	a->times.handoff_ns = lane->leader == job ? lane->handoff_ns : reactor_wall_now();
+	a->times.handoff_ns = lane->leader == job ? lane->handoff_ns : reactor_queue_now();
 	t->transaction = (struct transaction){
 		.msg = job->msg,
 		.rcpts = rcpt_at(job, a->first),
@@ -139,8 +142,9 @@ static bool has_next_host(struct trial *t)
 	struct destination *dst = job->destination;
 	uint32_t limit = dst->delivery->conf.params->smtp_mx_session_limit;
 
-	if (!t->had_session || dst->route == NULL || dst->route->state != ROUTE_READY)
+	if (!t->had_session || t->local_failed || dst->route == NULL || dst->route->state != ROUTE_READY)
 		return false;
+	destination_sync_tried(dst, job);
 	job->tried[t->address / 64] |= UINT64_C(1) << (t->address % 64);
 	job->sessions++;
 	if (limit > 0 && job->sessions >= limit && t->address < dst->route->count) {
@@ -157,7 +161,7 @@ static void make_final(struct trial *t)
 	struct attempt *a = &t->attempt;
 	struct job *job = a->job;
 	const struct params *p = delivery_self()->conf.params;
-	bool expired = retry_is_expired(p, job->msg->arrival_ns, reactor_wall_now());
+	bool expired = retry_is_expired(p, job->msg->arrival_ns, reactor_queue_now());
 
 	a->is_final = true;
 	for (uint32_t i = a->first; i < a->first + a->count; i++) {
@@ -174,7 +178,7 @@ static void make_final(struct trial *t)
 	if (expired)
 		return;
 	a->job_attempts = job->attempts + (job->due_ns == 0);
-	a->retry_at_ns = reactor_wall_now() + retry_wait_ns(p, a->job_attempts, random_u64());
+	a->retry_at_ns = reactor_queue_now() + retry_wait_ns(p, a->job_attempts, random_u64());
 }
 
 static void settle(struct trial *t)
@@ -232,7 +236,7 @@ bool trial_answer(struct destination *dst, struct job *job, struct outcome outco
 	t->attempt.count = job->first + job->count - t->attempt.first;
 	name_relay(&t->attempt, SLICE("none"));
 	t->attempt.times.handoff_ns = t->attempt.times.active_ns;
-	t->attempt.times.done_ns = reactor_wall_now();
+	t->attempt.times.done_ns = reactor_queue_now();
 	t->hop_failed = hop_failed;
 	t->finished = true;
 	outcome_apply(&t->attempt, outcome, step, why);
@@ -263,7 +267,12 @@ static void end_round(struct job *job)
 	job->tried[0] = 0;
 	job->tried[1] = 0;
 	job->sessions = 0;
+	/* Jobs may wait for days, and more destinations may fail than there is room for: the heap knows only jobs. */
+	struct destination *dst = job->destination;
+
+	job->destination = NULL;
 	delivery_defer(delivery_self(), job);
+	destination_job_left(dst);
 }
 
 void delivery_on_settled(struct attempt *a, int err)

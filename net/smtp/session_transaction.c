@@ -46,7 +46,7 @@ static void finish(struct session *s)
 
 	ASSERT(t->state != TRANSACTION_DONE);
 	t->state = TRANSACTION_DONE;
-	t->done_ns = reactor_wall_now();
+	t->done_ns = reactor_queue_now();
 	s->current = s->riding;
 	s->riding = NULL;
 	s->events->done(s, t);
@@ -125,7 +125,7 @@ static bool write_mail(struct session *s, struct transaction *t)
 	if (smtp_command_add_mail(&command, &mail) < 0)
 		return refuse_unsent(s, t, -EBADMSG);
 	t->mail_written = true;
-	t->mail_ns = reactor_wall_now();
+	t->mail_ns = reactor_queue_now();
 	return write_command(s, SESSION_MAIL, t, 0, &command);
 }
 
@@ -201,7 +201,7 @@ static bool fail_body(struct session *s, struct transaction *t)
 	const struct verdict v = { .step = SESSION_BODY, .err = t->body->err };
 
 	judge_all(t, &v);
-	session_lose(s, t->body->err);
+	session_lose(s, -ECANCELED);	/* the one behind has nothing to do with it */
 	return false;
 }
 

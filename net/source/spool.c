@@ -117,7 +117,8 @@ void spool_ids_tend(struct spool_journal *sj)
 	if (sj->is_ready && active == sj->ids_hold && sj->id_next + SPOOL_IDS_AHEAD / 2 < sj->ids_below)
 		return;
 	sj->ids_asked = MAX(sj->ids_below, sj->id_next + SPOOL_IDS_AHEAD);
-	const struct slice part = slice_of(record, spool_write_ids(record, sj->ids_asked, reactor_wall_now()));
+	const uint64_t now = reactor_queue_now();
+	const struct slice part = slice_of(record, spool_write_ids(record, sj->ids_asked, spool_time(sj, now), now));
 
 	if (journal_append(sj->journal, SPOOL_IDS, JOURNAL_END, &part, 1, &ref) < 0)
 		return;
@@ -201,6 +202,12 @@ void spool_open(struct spool *s)
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
+/* Two a message, and one message with as many destinations as it may have recipients. */
+size_t spool_jobs_max(const struct spool_conf *conf)
+{
+	return 2 * conf->message_limit * SPOOL_RECOVERY_FACTOR + MESSAGE_RCPTS_MAX;
+}
+
 static int take_memory(struct spool *s)
 {
 	const struct spool_conf *c = &s->conf;
@@ -209,7 +216,7 @@ static int take_memory(struct spool *s)
 	s->scratch = malloc(JOURNAL_RECORD_MAX);
 	if (s->scratch == NULL ||
 	    pool_init(&s->messages, "messages", sizeof(struct spool_message), messages) < 0 ||
-	    pool_init(&s->jobs, "jobs", sizeof(struct spool_job), 2 * messages + MESSAGE_RCPTS_MAX) < 0 ||
+	    pool_init(&s->jobs, "jobs", sizeof(struct spool_job), spool_jobs_max(c)) < 0 ||
 	    pool_init(&s->attempts, "attempts", sizeof(struct spool_attempt), c->attempt_limit) < 0 ||
 	    slab_init(&s->memory, "envelopes", c->envelope_memory) < 0 ||
 	    slab_init(&s->read_memory, "read windows", c->read_memory) < 0 ||

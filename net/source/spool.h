@@ -58,6 +58,9 @@ struct spool_conf {
 /* Fills everything but dir, log_rcpt, ready and context. */
 void spool_conf_from_params(const struct params *params, unsigned core, unsigned cores, struct spool_conf *ret_conf);
 
+/* Jobs that spool_new reserves memory for: with those of the other cores, what may have to wait on one of them. */
+size_t spool_jobs_max(const struct spool_conf *conf);
+
 /* Octets of io_arena_take that spool_new will ask for: journal memory of all journals of this core. */
 size_t spool_arena_size(const struct spool_conf *conf);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "core/clock.h"
 #include "core/err.h"
 #include "net/delivery/delivery_internal.h"
 #include "tests/unit/net/delivery/world.h"
@@ -410,7 +411,7 @@ static void jobs_of_tomorrow_wait(void **state)
 	world_start();
 	struct world_job *j = world_job(ONE, 1);
 
-	j->job.due_ns = reactor_wall_now() + 100 * NS_PER_MS;
+	j->job.due_ns = reactor_queue_now() + 100 * NS_PER_MS;
 	world_turns_for(50);
 	assert_int_equal(server(0)->accepted, 0);
 	world_finish();
@@ -618,9 +619,63 @@ static void idle_connections_end_with_the_drain(void **state)
 	assert_int_equal(server(0)->quits, 1);
 }
 
+/* Forty nexthops, which are forty names of one server, and room for three connections. */
+static void idle_connections_make_room(void **state)
+{
+	char nexthop[64];
+	uint64_t before = clock_mono_ns();
+
+	(void)state;
+	world_sessions_max = 3;
+	world_start();
+	world_sessions_max = 100;
+	for (unsigned i = 0; i < 40; i++) {
+		/* Leading zeros would be refused; a list with a second element that is never needed is another name. */
+		(void)snprintf(nexthop, sizeof(nexthop), "[127.0.0.2]:%% [127.0.0.2]:%u", i + 1);
+		world_job(nexthop, 1);
+	}
+	world_finish();
+	assert_int_equal(server(0)->messages, 40);
+	/* Kept for 2 s each, they would take 26 s. */
+	assert_true(clock_mono_ns() - before < 10 * NS_PER_SEC);
+}
+
+/* What waits for its time keeps no destination, nor a route (they are fewer than what may have to wait). */
+static void deferred_jobs_keep_no_destination(void **state)
+{
+	struct puppet_rule busy[] = { { "", "421 4.3.2 busy\r\n", PUPPET_CLOSE, 0 }, { 0 } };
+
+	(void)state;
+	server(0)->rules = busy;
+	world_start();
+	world_job(ONE, 1);
+	world_settle();
+	world_turns_for(20);
+	assert_int_equal(delivery_usage(world.delivery).deferred, 1);
+	assert_int_equal(delivery_usage(world.delivery).busy_destinations, 0);
+}
+
+/* Our own trouble is nobody else's fault: 4.3.0, no next host, no word about a lost connection. */
+static void a_full_disk_is_our_own_trouble(void **state)
+{
+	(void)state;
+	world.claim_err = -ENOSPC;
+	world_start();
+	struct world_job *j = world_job(MULTI, 1);
+
+	world_settle();
+	assert_int_equal(j->dsn.class, 4);
+	assert_int_equal(j->dsn.subject, 3);
+	assert_int_equal(j->settles, 1);
+	assert_null(strstr(j->text, "lost connection"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
+		WORLD_CLAIM("connections kept for later make room for work that is there", idle_connections_make_room),
+		WORLD_CLAIM("a deferred job keeps no destination", deferred_jobs_keep_no_destination),
+		WORLD_CLAIM("our own full disk is not the server's fault (row OSR-02)", a_full_disk_is_our_own_trouble),
 		WORLD_CLAIM("never more sessions than the window, and they are used again (case 578)",
 			    windows_are_respected),
 		WORLD_CLAIM("a new destination starts with its initial window (case 579)",

@@ -12,6 +12,7 @@
 
 struct world world;
 struct params world_params;
+unsigned world_sessions_max = 100;
 
 static struct reactor reactor;
 static struct params_system sys;
@@ -112,7 +113,7 @@ static void on_settle(struct attempt *a)
 		settle_rcpt(j, a, &j->rcpts[i]);
 	j->settles++;
 	j->under_way--;
-	j->settled_ns = reactor_wall_now();
+	j->settled_ns = reactor_queue_now();
 	j->conn_use = a->conn_use;
 	(void)snprintf(j->relay, sizeof(j->relay), "%.*s", (int)a->relay_len, a->relay); /* cut is good enough */
 	if (a->retry_at_ns != 0) {
@@ -208,7 +209,8 @@ void world_start(void)
 		.params = &world_params,
 		.source = &source,
 		.services = &services,
-		.sessions_max = 100,
+		.sessions_max = world_sessions_max,
+		.jobs_max = 4096,
 		.mx = { .host_native = true,
 			.ipv4 = true,
 			.hosts = &hosts,
@@ -302,7 +304,7 @@ struct world_job *world_job(const char *nexthop, unsigned rcpts)
 	j->msg = (struct message){
 		.magic = MESSAGE_MAGIC,
 		.id = world.job_count,
-		.arrival_ns = reactor_wall_now(),
+		.arrival_ns = reactor_queue_now(),
 		.size = strlen(CONTENT),
 		.wire_size = strlen(CONTENT),
 		.rcpt_count = rcpts,

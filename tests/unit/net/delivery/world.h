@@ -44,6 +44,7 @@ struct world {
 
 extern struct world world;
 extern struct params world_params;
+extern unsigned world_sessions_max;	/* lanes of the next world */
 
 int world_setup(void **state);    /* servers at 127.0.0.2, .3 and .4, all at one port, called "multi" together */
 int world_teardown(void **state); /* drains, and looks whether everything is back in its place */
