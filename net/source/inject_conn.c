@@ -389,7 +389,7 @@ static void on_timer(struct wheel_timer *timer)
 		return;
 	}
 	metric_add(&metric_timeouts, 1);
-	inject_session_say_last(&c->session, "421 4.4.2 Timeout: nothing heard from you");
+	inject_session_give_up(&c->session, "421 4.4.2 Timeout: nothing heard from you");
 	timer_arm_in(&c->timer, INJECT_LINGER_NS);	/* to send it */
 	flush_later(c);
 }

@@ -266,6 +266,23 @@ void inject_refuse(struct inject_session *s, enum inject_cause cause, const char
 	log_put(LOG_LEVEL_INFO, "smtpd", str_slice(&line));
 }
 
+/* Without a line, who reads the log could not tell a client that left from one that was sent away. */
+void inject_session_give_up(struct inject_session *s, const char *reply)
+{
+	char storage[KIB(2)];
+	struct str line = STR(storage);
+
+	if (s->state >= INJECT_LAST_WORDS)
+		return;
+	str_add(&line, SLICE("giving up on "));
+	str_add(&line, inject_session_peer(s));
+	str_add(&line, SLICE(": "));
+	str_add_cstr(&line, reply);
+	add_field(&line, "; helo", slice_of(s->helo, s->helo_len));
+	log_put(LOG_LEVEL_INFO, "smtpd", str_slice(&line));
+	inject_session_say_last(s, reply);
+}
+
 /* --- lines -------------------------------------------------------------------------------------- */
 
 static void count_error(struct inject_session *s)
@@ -273,7 +290,7 @@ static void count_error(struct inject_session *s)
 	s->errors++;
 	if (s->errors < s->common->params->smtpd_hard_error_limit || s->state >= INJECT_LAST_WORDS)
 		return;
-	inject_session_say_last(s, "421 4.7.0 Too many errors");
+	inject_session_give_up(s, "421 4.7.0 Too many errors");
 }
 
 static void refuse_syntax(struct inject_session *s, const char *reply)
@@ -291,7 +308,7 @@ static void on_garbage(struct inject_session *s, const char *reply)
 		return;
 	}
 	metric_add(&inject_metric_refused[INJECT_REFUSED_SYNTAX], 1);
-	inject_session_say_last(s, reply);
+	inject_session_give_up(s, reply);
 }
 
 static const char *flaw_reply(const struct inject_session *s, uint32_t flaws)
@@ -323,7 +340,7 @@ static void on_bad_command(struct inject_session *s, struct slice line, const st
 	/* Behind a BDAT we did not understand come octets that may look like commands. */
 	if (error == SMTP_COMMAND_FOREIGN || cmd->verb == SMTP_VERB_BDAT) {
 		metric_add(&inject_metric_refused[INJECT_REFUSED_SYNTAX], 1);
-		inject_session_say_last(s, reply);
+		inject_session_give_up(s, reply);
 	} else if (error == SMTP_COMMAND_UNKNOWN && !is_plain_text(line)) {
 		on_garbage(s, reply);
 	} else {
@@ -393,7 +410,7 @@ static void on_line(struct inject_session *s, const struct smtp_command_line *li
 
 	if (error != SMTP_COMMAND_FOREIGN && is_too_early(s, &cmd, octets_behind)) {
 		metric_add(&inject_metric_refused[INJECT_REFUSED_ORDER], 1);
-		inject_session_say_last(s, "503 5.5.0 Wait for the reply before you go on");
+		inject_session_give_up(s, "503 5.5.0 Wait for the reply before you go on");
 	} else if (error != SMTP_COMMAND_OK) {
 		s->tally[cmd.verb].all++;
 		on_bad_command(s, line->text, &cmd, error);
@@ -416,7 +433,7 @@ static void feed_commands(struct inject_session *s, struct slice *in, uint64_t w
 		on_line(s, &line, in->len, wall_ns);
 	} else if (r < 0) {
 		metric_add(&inject_metric_refused[INJECT_REFUSED_SYNTAX], 1);
-		inject_session_say_last(s, "500 5.5.2 Line too long");
+		inject_session_give_up(s, "500 5.5.2 Line too long");
 	}
 }
 
@@ -426,7 +443,7 @@ bool inject_session_feed(struct inject_session *s, struct slice *in, uint64_t wa
 	ASSERT(!inject_session_is_waiting(s));
 	if (s->state == INJECT_GREETING && in->len > 0) {
 		metric_add(&inject_metric_refused[INJECT_REFUSED_ORDER], 1);
-		inject_session_say_last(s, "554 5.5.0 Wait for the greeting before you speak");
+		inject_session_give_up(s, "554 5.5.0 Wait for the greeting before you speak");
 	}
 	while (in->len > 0 && s->state < INJECT_LAST_WORDS && !inject_session_is_waiting(s)) {
 		if (inject_session_is_in_content(s))

@@ -178,6 +178,9 @@ void inject_session_on_out(struct inject_session *s);
  * committing. */
 void inject_session_say_last(struct inject_session *s, const char *reply);
 
+/* The same, and the log says so: of a client that is sent away for what it did, or did not. */
+void inject_session_give_up(struct inject_session *s, const char *reply);
+
 /* The client has gone or is sent away: drops what is open. While a commit is under way, on_resume follows, and the
  * session has to stay until then. */
 void inject_session_done(struct inject_session *s);
