@@ -13,7 +13,7 @@
 #include "core/str.h"
 
 #define SPOOL_DIR_VERSION 1u
-#define SPOOL_DIR_LOCK_WAIT_MS 2000u	/* the kernel may hold a killed predecessor's lock that long (row URG-25) */
+#define SPOOL_DIR_LOCK_WAIT_MS 5000u	/* the kernel may hold a killed predecessor's lock that long (row URG-25) */
 
 struct spool_dir {
 	int lock;		/* a Unix descriptor, never given to the ring; -1: none */

@@ -124,6 +124,13 @@ def directories(stage, t):
     os.chmod(one.spool, 0o777)
     refuses(t, one, "spool writable by all", [one.spool, "writ"])
     os.chmod(one.spool, 0o700)
+    other = os.path.join(one.spool, "VERSION")
+    with open(other, "w", encoding="ascii") as version:
+        version.write("ringpost-spool 99\n")
+    refuses(t, one, "a spool of another release", [one.spool, "another release", "not touched"], code=73)
+    t.ok(sorted(os.listdir(one.spool)) == ["VERSION", "lock"], "a spool of another release: nothing was added to it",
+         " ".join(os.listdir(one.spool)))
+    os.unlink(other)
     one.start()
     t.ok(one.stop() == 0, "the same spool is accepted once it is right again")
 
@@ -139,7 +146,7 @@ def second_instance(stage, t):
     one = new_engine(stage, "first")
     two = new_engine(stage, "second", spool_directory=one.spool)
     one.start()
-    refuses(t, two, "second instance", [one.spool, "instance"])
+    refuses(t, two, "second instance", [one.spool, "instance"], code=75)
     t.ok(e2e.greets(one.host, one.port), "the first instance still serves")
     t.ok(one.stop() == 0, "the first instance ends with 0")
     two.start()

@@ -13,6 +13,7 @@
 #include "net/lookup/hosts.h"
 #include "net/lookup/nexthop.h"
 #include "net/params.h"
+#include "net/source/spool_dir.h"
 
 #define DAEMON_OVERRIDES_MAX 256
 
@@ -34,7 +35,7 @@ struct daemon {
 	unsigned own_count;
 	unsigned cores;
 	unsigned files_max;		/* direct descriptors per core */
-	int lock_fd;
+	struct spool_dir spool_dir;
 	char config_file[512];
 };
 
@@ -42,7 +43,7 @@ struct daemon {
 
 int startup_config(struct daemon *d);		/* reads and checks main.cf; all errors at once */
 int startup_system(struct daemon *d);		/* io_uring, limits */
-int startup_spool(struct daemon *d);		/* directory, owner, lock */
+int startup_spool(struct daemon *d);		/* directory, owner, lock, format */
 int startup_ports(struct daemon *d);		/* is anybody listening there? */
 int startup_tables(struct daemon *d);		/* hosts, services */
 int startup_metrics(struct daemon *d);		/* can it be written? */

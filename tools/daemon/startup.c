@@ -17,7 +17,7 @@
 #include "core/runtime.h"
 #include "net/delivery/maillog.h"
 
-#define LOCK_WAIT_MS	5000u	/* a predecessor that was killed may hold lock and port for a moment (row URG-25) */
+#define PORT_WAIT_MS	5000u	/* a predecessor that was killed may hold the port for a moment (row URG-25) */
 #define FILES_SPARE	128u	/* journal, log, DNS sockets, listeners */
 #define FILES_LEAST	256u
 
@@ -120,42 +120,16 @@ int startup_system(struct daemon *d)
 	return check_files(d);
 }
 
-static int spool_failed(const char *dir, int err)
-{
-	static const struct { int err; const char *text; } reasons[] = {
-		{ -ENOENT,  "does not exist: create it, owned by the user this program runs as, mode 0700" },
-		{ -ENOTDIR, "is not a directory" },
-		{ -EPERM,   "does not belong to the user this program runs as: change its owner" },
-		{ -EACCES,  "cannot be used, or can be written by others: give it to this program's user, mode 0700" },
-		{ -EROFS,   "is on a read-only file system: remount it writable" },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
-		if (reasons[i].err == err) {
-			startup_say("spool_directory %s %s", dir, reasons[i].text);
-			return EX_CANTCREAT;
-		}
-	}
-	startup_say("spool_directory %s: %s", dir, err_text(err));
-	return EX_CANTCREAT;
-}
-
 int startup_spool(struct daemon *d)
 {
-	char path[600];
-	int r = file_check_dir(d->params.spool_directory);
+	char text[JOURNAL_PATH_MAX + 128];
+	struct str why = STR(text);
+	int r = spool_dir_open(d->params.spool_directory, &d->spool_dir, &why);
 
-	if (r < 0)
-		return spool_failed(d->params.spool_directory, r);
-	(void)snprintf(path, sizeof(path), "%s/lock", d->params.spool_directory);
-	d->lock_fd = file_lock(path, LOCK_WAIT_MS);
-	if (d->lock_fd == -EWOULDBLOCK) {
-		startup_say("spool_directory %s is in use by another instance", d->params.spool_directory);
-		return EX_TEMPFAIL;
-	}
-	if (d->lock_fd < 0)
-		return spool_failed(d->params.spool_directory, d->lock_fd);
-	return 0;
+	if (r == 0)
+		return 0;
+	startup_say("spool_directory %s", str_cstr(&why));
+	return r == -EWOULDBLOCK ? EX_TEMPFAIL : EX_CANTCREAT;
 }
 
 int startup_ports(struct daemon *d)
@@ -164,7 +138,7 @@ int startup_ports(struct daemon *d)
 		char text[ADDR_TEXT_MAX + 8];
 		struct str name = STR(text);
 		const struct addr *a = &d->params.inject_smtp_listen.list[i];
-		int r = io_listen_check(a, LOCK_WAIT_MS);
+		int r = io_listen_check(a, PORT_WAIT_MS);
 
 		if (r == 0)
 			continue;
