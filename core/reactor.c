@@ -41,6 +41,24 @@ void timer_cancel(struct wheel_timer *t)
 	wheel_cancel(&self->wheel, t);
 }
 
+uint64_t reactor_queue_offset(void)
+{
+	return clock_wall_ns() - clock_mono_ns();
+}
+
+void reactor_set_queue_offset(struct reactor *r, uint64_t offset_ns)
+{
+	r->queue_offset_ns = offset_ns;
+	r->queue_ns = r->now_ns + offset_ns;
+}
+
+static void read_clocks(struct reactor *r)
+{
+	r->now_ns = clock_mono_ns();
+	r->wall_ns = clock_wall_ns();
+	r->queue_ns = r->now_ns + r->queue_offset_ns;
+}
+
 int reactor_open(struct reactor *r, const struct io_conf *conf)
 {
 	ASSERT(self == NULL);
@@ -50,8 +68,8 @@ int reactor_open(struct reactor *r, const struct io_conf *conf)
 		return err;
 	memset(r, 0, sizeof(*r));
 	r->core = conf->core;
-	r->now_ns = clock_mono_ns();
-	r->wall_ns = clock_wall_ns();
+	r->queue_offset_ns = reactor_queue_offset();
+	read_clocks(r);
 	wheel_init(&r->wheel, r->now_ns);
 	list_init(&r->tasks);
 	list_init(&r->turn_ends);
@@ -95,8 +113,7 @@ int reactor_turn(struct reactor *r, uint64_t until_ns)
 	int err = io_wait(sleep_until(r, until_ns, notes_wait));
 
 	xcall_awake(r->core);
-	r->now_ns = clock_mono_ns();
-	r->wall_ns = clock_wall_ns();
+	read_clocks(r);
 	r->turns++;
 	xcall_receive(r->core);
 	io_run_completions();

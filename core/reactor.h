@@ -2,6 +2,9 @@
  *
  *	notes from other cores -> completions -> timers -> deferred calls -> end-of-turn hooks -> one submit-and-wait
  *
+ * clocks   now: monotonic, for deadlines. wall: CLOCK_REALTIME, for what people read; it may be stepped at any time.
+ *	    queue: the wall clock as it was at the start, and monotonic from there on: for ages. A step of the wall
+ *	    clock neither expires a queue nor stalls it (row OSR-09)
  * thread   everything here belongs to the calling core
  */
 #pragma once
@@ -26,11 +29,13 @@ struct reactor {
 	unsigned core;
 	uint64_t now_ns;	/* monotonic, when the turn began */
 	uint64_t wall_ns;	/* the same moment on the wall clock */
+	uint64_t queue_ns;	/* the same moment on the queue clock */
 	uint64_t turns;
 	struct wheel wheel;
 	/* private */
 	struct list tasks;
 	struct list turn_ends;
+	uint64_t queue_offset_ns;	/* queue clock minus monotonic; modulo 2^64: the wall clock may say 1970 */
 };
 
 /* The calling thread's own; NULL outside of a reactor. */
@@ -42,10 +47,16 @@ static inline uint64_t reactor_now(void)
 	return reactor_self()->now_ns;
 }
 
-/* The same on the wall clock: for stamps and for queue times, never for deadlines. */
+/* The same on the wall clock: for stamps, never for deadlines or ages. */
 static inline uint64_t reactor_wall_now(void)
 {
 	return reactor_self()->wall_ns;
+}
+
+/* The same on the queue clock: arrival, age, delay and the time of a retry. Cores of one runtime agree on it. */
+static inline uint64_t reactor_queue_now(void)
+{
+	return reactor_self()->queue_ns;
 }
 
 /* Puts a call off. Harmless when the task is already waiting. */
@@ -63,6 +74,10 @@ void timer_cancel(struct wheel_timer *t);
 /* --- used by runtime and the simulator alone -------------------------------------------------- */
 
 int reactor_open(struct reactor *r, const struct io_conf *conf);
+
+/* Sets the queue clock: what reactor_queue_offset said, once for all cores. */
+uint64_t reactor_queue_offset(void);
+void reactor_set_queue_offset(struct reactor *r, uint64_t offset_ns);
 void reactor_close(struct reactor *r);
 
 /* One turn; sleeps at most until until_ns (monotonic). Returns 0, or a negative errno that ends this core. */

@@ -54,7 +54,7 @@ struct message {
 	uint32_t magic;
 	unsigned home;		/* the core that owns it */
 	uint64_t id;		/* never used twice in the life of a spool */
-	uint64_t arrival_ns;	/* wall clock */
+	uint64_t arrival_ns;	/* queue clock */
 	/* octets as transmitted with CRLF, without stuffing and final dot: what SIZE= announces */
 	uint64_t size;
 	uint64_t wire_size;	/* octets of the stored wire form */

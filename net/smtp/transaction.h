@@ -42,8 +42,8 @@ struct transaction {
 	struct body *body;
 	transaction_judge_fn *judge;
 	/* results, besides the recipients' outcomes */
-	uint64_t mail_ns;		/* wall clock, just before MAIL; 0: it was never written */
-	uint64_t done_ns;		/* wall clock, the deciding reply or failure */
+	uint64_t mail_ns;		/* queue clock, just before MAIL; 0: it was never written */
+	uint64_t done_ns;		/* queue clock, the deciding reply or failure */
 	uint32_t use;			/* the how-manieth transaction of its connection */
 	/* private: the session's */
 	enum transaction_state state;

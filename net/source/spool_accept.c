@@ -37,7 +37,7 @@ int spool_message_begin(struct spool *s, struct spool_draft **ret_draft)
 	if (m == NULL)
 		return -ENOBUFS;
 	m->msg.id = sj->id_next++ << SPOOL_ID_BITS | sj->index;
-	m->msg.arrival_ns = reactor_wall_now();
+	m->msg.arrival_ns = reactor_queue_now();
 	list_push_back(&sj->drafts, &m->node);
 	*ret_draft = (struct spool_draft *)(void *)m;
 	return 0;

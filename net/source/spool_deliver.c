@@ -253,7 +253,7 @@ static void claim_begin(struct spool_attempt *p)
 	struct journal *j = p->m->journal->journal;
 	uint8_t record[SPOOL_BEGIN_SIZE];
 	const struct slice part = slice_of(record, spool_write_begin(record, p->m->msg.id, p->a->first, p->a->count,
-								     reactor_wall_now()));
+								     spool_time(p->m->journal, reactor_queue_now())));
 	struct journal_ref ref;
 	const int r = journal_append(j, SPOOL_BEGIN, JOURNAL_END, &part, 1, &ref);
 

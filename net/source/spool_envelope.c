@@ -17,7 +17,7 @@ static struct spool_envelope_head head_of(const struct spool_message *m)
 {
 	return (struct spool_envelope_head){
 		.id = m->msg.id,
-		.arrival_ns = m->msg.arrival_ns,
+		.arrival_ns = spool_time(m->journal, m->msg.arrival_ns),
 		.size = m->msg.size,
 		.wire_size = m->msg.wire_size,
 		.facts = m->msg.facts,
@@ -50,7 +50,7 @@ static void encode(const struct spool_message *m, const struct spool_envelope_he
 	for (const struct spool_job *job = m->jobs; job != NULL; job = job->next) {
 		const struct spool_retry retry = {
 			.first = job->job.first, .count = job->job.count,
-			.attempts = job->attempts, .due_ns = job->due_ns,
+			.attempts = job->attempts, .due_ns = spool_time(m->journal, job->due_ns),
 		};
 
 		if (job->attempts > 0 || job->due_ns > 0)

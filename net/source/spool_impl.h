@@ -141,6 +141,8 @@ struct spool_journal {
 	size_t offer_left;
 	uint64_t live_octets;
 
+	int64_t shift_ns;		/* our clock minus the times in its records */
+
 	/* ids */
 	uint64_t id_next;		/* counter */
 	uint64_t ids_below;		/* durable: id_next stays below it */
@@ -158,7 +160,7 @@ struct spool_journal {
 	struct list damaged;
 
 	/* replay */
-	uint64_t stamp_ns;		/* the latest wall clock seen in records */
+	uint64_t stamp_ns;		/* the latest time seen in records */
 	char *part_text;
 	size_t part_total;
 	size_t part_got;
@@ -280,9 +282,6 @@ const char *spool_id_cstr(uint64_t id, char text[MESSAGE_ID_TEXT_MAX]);
 /* Keeps the bound of the ids ahead of them and in a young segment. */
 void spool_ids_tend(struct spool_journal *sj);
 
-/* Recovery of one journal has ended. */
-void spool_journal_opened(struct spool_journal *sj, int err);
-
 /* --- spool_message.c ---------------------------------------------------------------------------------------------- */
 
 /* In state DRAFT, in no list. NULL: no place. */
@@ -356,6 +355,9 @@ void spool_window_drop(struct spool_attempt *p, unsigned i);
 
 int spool_replay(struct journal *j, const struct journal_record *record, void *context);
 void spool_replay_damage(struct journal *j, uint32_t segment, uint32_t offset, uint32_t len, void *context);
+
+/* A time on the queue clock, as the journal's records say it; 0 (none) stays 0. */
+uint64_t spool_time(const struct spool_journal *sj, uint64_t queue_ns);
 
 /* Everything is replayed: counts, shifts times, offers. */
 void spool_recover_end(struct spool *s);

@@ -100,10 +100,11 @@ size_t spool_write_damaged(uint8_t dst[SPOOL_DAMAGED_SIZE], uint64_t id)
 	return SPOOL_DAMAGED_SIZE;
 }
 
-size_t spool_write_ids(uint8_t dst[SPOOL_IDS_SIZE], uint64_t below, uint64_t now_ns)
+size_t spool_write_ids(uint8_t dst[SPOOL_IDS_SIZE], uint64_t below, uint64_t now_ns, uint64_t clock_ns)
 {
 	put(dst, below, 8);
 	put(dst + 8, now_ns, 8);
+	put(dst + 16, clock_ns, 8);
 	return SPOOL_IDS_SIZE;
 }
 
@@ -254,6 +255,7 @@ static int read_body(uint8_t type, struct slice p, struct spool_record *r)
 		if (p.len != SPOOL_IDS_SIZE)
 			return ERR_CORRUPT;
 		r->now_ns = get64(p, 8);
+		r->clock_ns = get64(p, 16);
 		return 0;
 	case SPOOL_SAID:
 		return p.len == SPOOL_SAID_SIZE ? 0 : ERR_CORRUPT;

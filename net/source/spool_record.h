@@ -9,7 +9,8 @@
  *	  entry		state 1 | class 1 | subject 2 | detail 2
  *	DEFER		id 8 | first 4 | count 4 | attempts 4 | zero 4 | due 8
  *	DAMAGED		id 8					kept aside, not to be delivered
- *	IDS		below 8 | now 8				every id given away so far is below this
+ *	IDS		below 8 | now 8 | clock 8		every id given away so far is below this; clock: what the
+ *							queue clock of that process said at now
  *	SAID		unsaid 8				of the bounces so far, all but the last ones are logged
  *
  *	envelope	id 8 | arrival 8 | size 8 | wire size 8 | facts 4 | recipients 4 | retries 4 | fragments 4
@@ -20,7 +21,9 @@
  *
  * An envelope longer than one record is cut into parts, appended in order and never mixed with parts of another; the
  * last part makes it count. A later envelope of the same id replaces what was known of the message: state, places and
- * all. A state has bit 7 set when an attempt was begun and its end is not known, or was not certain (RFC 1047).
+ * all. Times are the spool's own: from start to start they run on from the latest one that was recorded, whatever the
+ * wall clock does meanwhile (spool_recover.c). A state has bit 7 set when an attempt was begun and its end is not
+ * known, or was not certain (RFC 1047).
  *
  * memory   decoded slices borrow from the record
  * bounds   those of net/source/spool.h; together they keep an envelope below SPOOL_ENVELOPE_MAX
@@ -54,7 +57,7 @@ enum spool_record_type {
 #define SPOOL_SETTLE_SIZE_MAX	(SPOOL_SETTLE_HEAD + SPOOL_SETTLE_MAX * SPOOL_SETTLE_ENTRY)
 #define SPOOL_DEFER_SIZE	32u
 #define SPOOL_DAMAGED_SIZE	8u
-#define SPOOL_IDS_SIZE		16u
+#define SPOOL_IDS_SIZE		24u
 #define SPOOL_SAID_SIZE		8u
 
 #define SPOOL_ENVELOPE_HEAD	50u
@@ -85,7 +88,7 @@ size_t spool_write_settle_head(uint8_t dst[SPOOL_SETTLE_HEAD], uint64_t id, uint
 size_t spool_write_settle_entry(uint8_t dst[SPOOL_SETTLE_ENTRY], enum rcpt_state state, bool in_doubt,
 				struct enhanced_code dsn);
 size_t spool_write_damaged(uint8_t dst[SPOOL_DAMAGED_SIZE], uint64_t id);
-size_t spool_write_ids(uint8_t dst[SPOOL_IDS_SIZE], uint64_t below, uint64_t now_ns);
+size_t spool_write_ids(uint8_t dst[SPOOL_IDS_SIZE], uint64_t below, uint64_t now_ns, uint64_t clock_ns);
 size_t spool_write_said(uint8_t dst[SPOOL_SAID_SIZE], uint64_t unsaid);
 
 struct spool_retry {
@@ -122,6 +125,7 @@ struct spool_record {
 	enum spool_record_type type;
 	uint64_t id;			/* of IDS: the bound; of SAID: the count */
 	uint64_t now_ns;		/* BEGIN, IDS */
+	uint64_t clock_ns;		/* IDS */
 	uint32_t index;			/* CONTENT */
 	uint32_t total;			/* ENVELOPE */
 	uint32_t offset;

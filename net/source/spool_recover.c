@@ -9,13 +9,14 @@
  * change its state, a later envelope replaces it. Content is only looked at when it is sent: its record proves that its
  * id was used. */
 
+#define TIME_MAX	((uint64_t)INT64_MAX)	/* the year 2262: differences of two times fit an int64_t */
 #define GAP_MAX_NS (3600 * NS_PER_SEC)	/* row OSR-09: while we were away, no more than this has passed */
 
 /* --- ids and times ------------------------------------------------------------------------------------------------ */
 
-static void saw_stamp(struct spool_journal *sj, uint64_t wall_ns)
+static void saw_stamp(struct spool_journal *sj, uint64_t time_ns)
 {
-	sj->stamp_ns = max_u64(sj->stamp_ns, wall_ns);
+	sj->stamp_ns = max_u64(sj->stamp_ns, min_u64(time_ns, TIME_MAX));
 }
 
 /* An id of this journal that is in use, or was. */
@@ -35,6 +36,7 @@ static int replay_ids(struct spool_journal *sj, const struct spool_record *r, ui
 		return ERR_CORRUPT;
 	sj->id_next = max_u64(sj->id_next, r->id);
 	saw_stamp(sj, r->now_ns);
+	sj->shift_ns = (int64_t)min_u64(r->clock_ns, TIME_MAX) - (int64_t)min_u64(r->now_ns, TIME_MAX);
 	journal_hold(sj->journal, segment);
 	if (sj->ids_hold != 0)
 		journal_release(sj->journal, sj->ids_hold);
@@ -308,19 +310,6 @@ void spool_replay_damage(struct journal *j, uint32_t segment, uint32_t offset, u
 
 /* --- the end of replay -------------------------------------------------------------------------------------------- */
 
-/* While we were away, an hour has passed at most, and no time was given back: neither must a clock that jumped ahead
- * expire the queue, nor one that jumped back stop it (row OSR-09). Returns what to add to arrival times. */
-static int64_t time_shift(const struct spool_journal *sj)
-{
-	const uint64_t now = reactor_wall_now();
-
-	if (sj->stamp_ns == 0)
-		return 0;
-	if (now < sj->stamp_ns)
-		return -(int64_t)(sj->stamp_ns - now);
-	return now - sj->stamp_ns > GAP_MAX_NS ? (int64_t)(now - sj->stamp_ns - GAP_MAX_NS) : 0;
-}
-
 static uint64_t shifted(uint64_t time_ns, int64_t shift)
 {
 	const uint64_t by = (uint64_t)(shift < 0 ? -shift : shift);
@@ -330,14 +319,34 @@ static uint64_t shifted(uint64_t time_ns, int64_t shift)
 	return time_ns + by;
 }
 
-/* Due as planned after a stop, or as far ahead as it was when the clock went back; never later than a retry. */
-static uint64_t shifted_due(const struct spool *s, uint64_t due_ns, int64_t shift)
+uint64_t spool_time(const struct spool_journal *sj, uint64_t queue_ns)
+{
+	return queue_ns == 0 ? 0 : max_u64(shifted(queue_ns, -sj->shift_ns), 1);
+}
+
+/* While we were away, an hour has passed at most, and no time was given back: neither must a clock that jumped ahead
+ * expire the queue, nor one that jumped back stop it (row OSR-09). Records keep the time that results, and the latest
+ * IDS what our clock then said: the next start counts from there, instead of meeting the same jump again.
+ *
+ *	records	  ... stamp ...........now		at most an hour between the two
+ *	our clock		       now + shift
+ */
+static void continue_time(struct spool_journal *sj)
+{
+	const uint64_t clock = min_u64(reactor_queue_now(), TIME_MAX);
+	const uint64_t now = shifted(clock, -sj->shift_ns);
+
+	if (sj->stamp_ns == 0)
+		return;
+	sj->shift_ns = (int64_t)clock - (int64_t)MIN(MAX(now, sj->stamp_ns), min_u64(sj->stamp_ns + GAP_MAX_NS, TIME_MAX));
+}
+
+/* As far ahead as it was, but for the time we were away; never later than a retry. */
+static uint64_t shifted_due(const struct spool_journal *sj, uint64_t due_ns)
 {
 	if (due_ns == 0)
 		return 0;
-	if (shift < 0)
-		due_ns = shifted(due_ns, shift);
-	return min_u64(due_ns, reactor_wall_now() + s->conf.backoff_max_ns);
+	return min_u64(shifted(due_ns, sj->shift_ns), reactor_queue_now() + sj->spool->conf.backoff_max_ns);
 }
 
 static void log_doubt(const struct spool_message *m, const struct rcpt *r)
@@ -352,12 +361,12 @@ static void log_doubt(const struct spool_message *m, const struct rcpt *r)
 		 spool_id_cstr(m->msg.id, id), (int)s.len, s.ptr);
 }
 
-static uint32_t prepare_job(struct spool_message *m, struct spool_job *job, int64_t shift)
+static uint32_t prepare_job(struct spool_message *m, struct spool_job *job)
 {
 	uint32_t doubts = 0;
 
 	job->open = 0;
-	job->due_ns = shifted_due(m->journal->spool, job->due_ns, shift);
+	job->due_ns = shifted_due(m->journal, job->due_ns);
 	for (uint32_t i = job->job.first; i < job->job.first + job->job.count; i++) {
 		const struct rcpt *r = &m->msg.rcpts[i];
 
@@ -372,16 +381,16 @@ static uint32_t prepare_job(struct spool_message *m, struct spool_job *job, int6
 
 static void recover_journal(struct spool_journal *sj)
 {
-	const int64_t shift = time_shift(sj);
 	unsigned long long messages = 0, rcpts = 0, doubts = 0;
 
 	forget_parts(sj);
+	continue_time(sj);
 	list_for_each(node, &sj->live) {
 		struct spool_message *m = list_entry(node, struct spool_message, node);
 
-		m->msg.arrival_ns = shifted(m->msg.arrival_ns, shift);
+		m->msg.arrival_ns = shifted(m->msg.arrival_ns, sj->shift_ns);
 		for (struct spool_job *job = m->jobs; job != NULL; job = job->next)
-			doubts += prepare_job(m, job, shift);
+			doubts += prepare_job(m, job);
 		messages++;
 		rcpts += m->rcpts_open;
 	}

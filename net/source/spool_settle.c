@@ -124,7 +124,8 @@ static int append_deferral(struct spool_attempt *p)
 {
 	const struct attempt *a = p->a;
 	const struct spool_retry retry = {
-		.first = a->job->first, .count = a->job->count, .attempts = a->job_attempts, .due_ns = a->retry_at_ns,
+		.first = a->job->first, .count = a->job->count, .attempts = a->job_attempts,
+		.due_ns = spool_time(p->m->journal, a->retry_at_ns),
 	};
 	uint8_t record[SPOOL_DEFER_SIZE];
 

@@ -142,7 +142,7 @@ static void settle(struct fake *f)
 		r->ambiguous = false;
 	}
 	a->is_final = true;
-	a->retry_at_ns = take_nothing ? reactor_wall_now() + NS_PER_SEC : 0;
+	a->retry_at_ns = take_nothing ? reactor_queue_now() + NS_PER_SEC : 0;
 	a->job_attempts = a->job->attempts + 1;
 	spool_source.settle(a);
 }

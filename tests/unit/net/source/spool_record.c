@@ -224,8 +224,8 @@ static void records_come_back(void **state)
 	assert_true(r.id == 8 && r.retry.attempts == 3 && r.retry.due_ns == retries[0].due_ns);
 	r = read_back(SPOOL_DAMAGED, bytes, spool_write_damaged(bytes, 9));
 	assert_true(r.id == 9);
-	r = read_back(SPOOL_IDS, bytes, spool_write_ids(bytes, UINT64_C(1) << 57, 12));
-	assert_true(r.id == UINT64_C(1) << 57 && r.now_ns == 12);
+	r = read_back(SPOOL_IDS, bytes, spool_write_ids(bytes, UINT64_C(1) << 57, 12, 34));
+	assert_true(r.id == UINT64_C(1) << 57 && r.now_ns == 12 && r.clock_ns == 34);
 }
 
 static void settle_keeps_each_outcome(void **state)

@@ -586,7 +586,7 @@ static void settle(struct fake_attempt *f, bool complete)
 		soft |= r->outcome == OUTCOME_SOFT;
 	}
 	a->is_final = is_deaf(a->job) || chance(2) == 0;
-	a->retry_at_ns = soft && a->is_final ? reactor_wall_now() + 300 * NS_PER_SEC : 0;
+	a->retry_at_ns = soft && a->is_final ? reactor_queue_now() + 300 * NS_PER_SEC : 0;
 	a->job_attempts = a->job->attempts + 1;
 	f->state = FAKE_SETTLING;
 	spool_source.settle(a);
@@ -627,6 +627,7 @@ void world_settle(void)
 void world_pass(uint64_t ns)
 {
 	reactor_self()->wall_ns += ns;
+	reactor_self()->queue_ns += ns;
 	disk_pass(ns);
 	world_settle();
 }
@@ -723,6 +724,7 @@ void world_open(void)
 		.backoff_max_ns = 4000 * NS_PER_SEC, .log_rcpt = on_log, .ready = on_ready,
 	};
 
+	reactor_self()->queue_ns = reactor_self()->wall_ns;	/* a process begins here */
 	world.ready = world.closed = false;
 	world.spool = spool_new(&conf);
 	assert_non_null(world.spool);
