@@ -178,9 +178,11 @@ int io_probe(void);
 
 /* Opens a listening socket on this core's table. Several cores may listen on one address (SO_REUSEPORT);
  * io_listen_check says beforehand whether somebody else already does (-EADDRINUSE), retrying up to wait_ms for a
- * predecessor that was killed. */
+ * predecessor that was killed. Of a unix socket it removes the file that a dead listener has left; one core alone can
+ * listen there, and io_listen_end removes the file after the end. */
 int io_listen(const struct addr *addr, int backlog, int *ret_file);
 int io_listen_check(const struct addr *addr, unsigned wait_ms);
+void io_listen_end(const struct addr *addr);
 
 /* Hands a Unix descriptor to this core's table and closes the original. */
 int io_adopt(int unix_fd, int *ret_file);

@@ -93,20 +93,60 @@ int io_listen(const struct addr *addr, int backlog, int *ret_file)
 	return fd < 0 ? fd : io_adopt(fd, ret_file);
 }
 
+/* A unix socket's file outlives whoever listened: it can be bound again only once it is gone, and it may go only when
+ * nobody listens any more. 0: the way is free. */
+static int clear_unix_path(const struct addr *addr)
+{
+	struct stat found;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	int r = connect(fd, &addr->sa, addr->len) < 0 ? -errno : 0;
+
+	close(fd);
+	if (r == -ENOENT)
+		return 0;
+	/* EAGAIN: somebody listens and has much to do; EPROTOTYPE: a socket of another kind is alive there. */
+	if (r == 0 || r == -EAGAIN || r == -EPROTOTYPE)
+		return -EADDRINUSE;
+	if (r != -ECONNREFUSED)
+		return r;
+	if (lstat(addr->un.sun_path, &found) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(found.st_mode))
+		return -EEXIST;
+	return unlink(addr->un.sun_path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* Without SO_REUSEPORT, binding and listening succeed only when nobody else listens here. */
+static int try_listen(const struct addr *addr)
+{
+	int r = addr->sa.sa_family == AF_UNIX ? clear_unix_path(addr) : 0;
+	int fd = r < 0 ? r : open_listener(addr, 1, false);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	io_listen_end(addr);
+	return 0;
+}
+
+void io_listen_end(const struct addr *addr)
+{
+	if (addr->sa.sa_family == AF_UNIX)
+		(void)unlink(addr->un.sun_path);	/* one that stays is found dead at the next start */
+}
+
 int io_listen_check(const struct addr *addr, unsigned wait_ms)
 {
 	uint64_t deadline = clock_mono_ns() + wait_ms * NS_PER_MS;
 
 	for (;;) {
-		/* Without SO_REUSEPORT, binding and listening succeed only when nobody else listens here. */
-		int fd = open_listener(addr, 1, false);
+		int r = try_listen(addr);
 
-		if (fd >= 0) {
-			close(fd);
-			return 0;
-		}
-		if (fd != -EADDRINUSE || clock_mono_ns() >= deadline)
-			return fd;
+		if (r != -EADDRINUSE || clock_mono_ns() >= deadline)
+			return r;
 		(void)usleep(10000);	/* only a pause; the loop looks at the clock */
 	}
 }

@@ -3,11 +3,13 @@
 TERM    what is under way comes to its end, exit 0; nothing is sent twice by the next life
 twice   a second TERM ends at once, though a server takes a minute for its answer; nothing is lost
 INT     as a second TERM, at the first
+unix    a listener on unix:/path takes mail, also after a KILL has left its file; the file goes with a clean end
 HUP     the log is rotated under load: no line is lost, none is in both files, the old one is let go
 """
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -133,6 +135,58 @@ def stuck(stage, t, name, numbers):
     settle(t, scene, name, True)
 
 
+def greets_unix(path):
+    """The first line of whoever listens there, or nothing."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(5)
+        try:
+            s.connect(path)
+            return s.recv(512)
+        except OSError:
+            return b""
+
+
+def send_unix(path, domain):
+    """One mail through a unix socket: the replies' codes."""
+    codes = []
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(10)
+        s.connect(path)
+        replies = s.makefile("rb")
+        for line in (b"", b"HELO unix.test", b"MAIL FROM:<a@unix.test>", b"RCPT TO:<b@%s>" % domain.encode(), b"DATA",
+                     b"Subject: through a unix socket\r\n\r\nhello\r\n.", b"QUIT"):
+            if line:
+                s.sendall(line + b"\r\n")
+            codes.append(replies.readline()[:3].decode())
+    return " ".join(codes)
+
+
+def unix_listener(stage, t):
+    scene = Scene(stage, "unix", 0)
+    one = scene.engine
+    path = os.path.join(one.dir, "smtp.sock")
+    one.parameters["inject_smtp_listen"] += ", unix:" + path
+    one.write_conf()
+    want = "220 250 250 250 354 250 221"
+    one.start()
+    e2e.wait_for("the unix socket", lambda: greets_unix(path), 5)
+    got = send_unix(path, scene.domains[0])
+    t.ok(got == want, "unix: a mail is accepted", got)
+    two = stage.add(engine.Engine(stage, {"inject_smtp_listen": "unix:" + path}, "unix-second"))
+    rc, said = two.run()
+    t.ok(rc == 69 and path in said and "in use" in said, "unix: a second engine is told that it is in use",
+         "exit %s\n%s" % (rc, said))
+    one.kill()
+    t.ok(os.path.exists(path), "unix: KILL leaves the file")
+    one.start()
+    e2e.wait_for("the unix socket", lambda: greets_unix(path), 5)
+    got = send_unix(path, scene.domains[1])
+    t.ok(got == want, "unix: after a KILL the next life accepts mail", got)
+    one.drain(20)
+    t.ok(ledger.Log().read(one.log).sent == 2, "unix: both were delivered")
+    t.ok(one.stop() == 0 and not os.path.exists(path), "unix: TERM ends it with 0 and the file goes")
+
+
 def hup_rotates(stage, t):
     scene = Scene(stage, "hup", 0)
     scene.engine.start()
@@ -167,6 +221,7 @@ def main():
         t.case("a second TERM", stuck, stage, t, "two-TERMs", [signal.SIGTERM, signal.SIGTERM])
         t.case("INT", stuck, stage, t, "INT", [signal.SIGINT])
         t.case("HUP", hup_rotates, stage, t)
+        t.case("a unix socket", unix_listener, stage, t)
     return t.end()
 
 

@@ -361,7 +361,10 @@ void engine_exit_now(void)
 int engine_join(void)
 {
 	int status = runtime_join();
+	const struct param_endpoints *listened = &engine.daemon->params.inject_smtp_listen;
 
+	for (unsigned i = 0; i < listened->count; i++)
+		io_listen_end(&listened->list[i]);
 	resolver_library_close();
 	return status < 0 ? EX_SOFTWARE : status;
 }

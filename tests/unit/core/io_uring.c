@@ -509,6 +509,38 @@ static void a_taken_port_is_noticed(void **state)
 	assert_int_equal(io_listen_check(&addr, 1000), 0);
 }
 
+static void dead_unix_sockets_give_way(void **state)
+{
+	struct addr addr;
+	char text[128];
+	FILE *f;
+
+	(void)state;
+	snprintf(text, sizeof(text), "unix:%s/listener", dir);
+	assert_int_equal(addr_parse_endpoint(slice_of_str(text), &addr), 0);
+	/* Nothing there: nothing stays behind. */
+	assert_int_equal(io_listen_check(&addr, 0), 0);
+	assert_int_equal(access(addr.un.sun_path, F_OK), -1);
+	/* Somebody listens. */
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, &addr.sa, addr.len), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(io_listen_check(&addr, 20), -EADDRINUSE);
+	assert_int_equal(access(addr.un.sun_path, F_OK), 0);
+	/* It died: the file is still there, and goes. */
+	close(fd);
+	assert_int_equal(access(addr.un.sun_path, F_OK), 0);
+	assert_int_equal(io_listen_check(&addr, 0), 0);
+	assert_int_equal(access(addr.un.sun_path, F_OK), -1);
+	/* What is no socket is not ours to remove. */
+	f = fopen(addr.un.sun_path, "w");
+	assert_non_null(f);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(io_listen_check(&addr, 0), -EEXIST);
+	assert_int_equal(unlink(addr.un.sun_path), 0);
+}
+
 static void paused_listeners_accept_later(void **state)
 {
 	struct addr addr = listen_somewhere();
@@ -608,6 +640,7 @@ int main(void)
 		CLAIM("a poll on a foreign descriptor waits for its event", polls_fire_for_foreign_descriptors),
 		CLAIM("URG-17 OSR-08: 600 connections through 256 files", files_do_not_leak),
 		CLAIM("a port that somebody listens on is in use", a_taken_port_is_noticed),
+		CLAIM("a dead unix socket gives way, a living one and a plain file do not", dead_unix_sockets_give_way),
 		CLAIM("a paused listener accepts after it is resumed", paused_listeners_accept_later),
 		CLAIM("URG-12: more operations than the queue holds", operations_beyond_the_queue_are_submitted),
 		CLAIM("timers fire, and posted tasks run after the callback", timers_and_tasks_run),
