@@ -70,13 +70,12 @@ X(INT, worker_threads, "0", 0, 64, NULL, \
 X(PATH, spool_directory, "/var/spool/ringpost", 1, 0, NULL, \
 	"The directory of the journal. It belongs to one instance at a time.") \
 X(SIZE, journal_segment_size, "67108864", 1048576, 2147483648, NULL, \
-	"Octets of one journal file. A file is removed when no message in it is waiting.") \
+	"Octets of one journal file. A file is removed when no message in it is waiting. One " \
+	"spare file for each core is kept allocated, so that outcomes can still be recorded when " \
+	"a full disk has new messages refused.") \
 X(SIZE, journal_memory, "67108864", 4194304, 17179869184, NULL, \
 	"Octets of memory for each core that hold the newest part of the journal, from which " \
 	"most messages are sent.") \
-X(SIZE, journal_reserve, "67108864", 0, PARAM_U64, NULL, \
-	"Octets of free disk space below which no new message is accepted; outcomes can still " \
-	"be recorded.") \
 X(INT, queue_message_limit, "200000", 1, PARAM_U32, NULL, \
 	"Messages in the queue at one time; beyond it, new messages are refused with 452.") \
 X(INT, session_limit, "10000", 1, 1000000, NULL, \
@@ -194,9 +193,6 @@ X(BOOL, smtp_skip_4xx_greeting, "yes", 0, 0, NULL, \
 	"Try the next host after a 4xx greeting; no: defer at once.") \
 X(BOOL, smtp_skip_quit_response, "yes", 0, 0, NULL, \
 	"Do not wait for the reply to QUIT.") \
-X(BOOL, smtp_quote_rfc821_envelope, "yes", 0, 0, NULL, \
-	"Quote the local part of an envelope address where RFC 5321 wants it; no: send it as " \
-	"it is stored.") \
 X(TIME, smtp_helo_timeout, "300s", 1, PARAM_TIME_MAX, "s", \
 	"For the greeting and for EHLO or HELO.") \
 X(TIME, smtp_mail_timeout, "300s", 1, PARAM_TIME_MAX, "s", \

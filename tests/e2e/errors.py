@@ -31,9 +31,8 @@ DISK_SIZE = 96 << 20
 
 def new_engine(stage, name, **parameters):
     # Small journal files, so that a small disk is full soon.
-    return engine.Engine(stage, {"journal_segment_size": "4194304", "journal_reserve": "8388608",
-                                 "journal_memory": "8388608", "minimal_backoff_time": "1s",
-                                 "maximal_backoff_time": "2s", **parameters}, name=name)
+    return engine.Engine(stage, {"journal_segment_size": "4194304", "journal_memory": "8388608",
+                                 "minimal_backoff_time": "1s", "maximal_backoff_time": "2s", **parameters}, name=name)
 
 
 def nobody_listens(one):
