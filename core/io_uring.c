@@ -192,20 +192,21 @@ static int open_socket(const struct addr *remote, const struct addr *local, int 
 
 /* One step of the chain SOCKET -> options -> BIND -> CONNECT. Steps that succeed say nothing. One that fails speaks
  * for the whole chain: with CQE_SKIP_SUCCESS on it, those behind it are cancelled in silence (row URG-03). */
-static struct io_uring_sqe *chain_step(struct op *op, struct io_uring_sqe *sqe, bool has_file)
+static void chain_step(struct op *op, struct io_uring_sqe *sqe, bool has_file)
 {
 	sqe->flags |= IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS | (has_file ? IOSQE_FIXED_FILE : 0);
 	sqe->user_data = user_data_of(io_self, op->slot);
-	return sqe;
 }
 
-static void chain_option(struct op *op, int file, int level, int option)
+/* Its failure costs speed, not correctness: a hard link holds all the same, and nobody listens to what it says. */
+static void chain_option(int file, int level, int option)
 {
 	static int on = 1;	/* the kernel only reads it */
 	struct io_uring_sqe *sqe = take_sqe(io_self);
 
 	io_uring_prep_cmd_sock(sqe, SOCKET_URING_OP_SETSOCKOPT, file, level, option, &on, sizeof(on));
-	chain_step(op, sqe, true);
+	sqe->flags |= IOSQE_IO_HARDLINK | IOSQE_CQE_SKIP_SUCCESS | IOSQE_FIXED_FILE;
+	sqe->user_data = USER_DATA_IGNORE;
 }
 
 #define CONNECT_CHAIN 5u	/* entries: a chain holds together only within one submit */
@@ -232,9 +233,9 @@ static void connect_in_ring(struct op *op, const struct addr *remote, const stru
 	io_uring_prep_socket_direct(sqe, family, SOCK_STREAM, 0, (unsigned)file, 0);
 	chain_step(op, sqe, false);
 	if (family != AF_UNIX)
-		chain_option(op, file, IPPROTO_TCP, TCP_NODELAY);
+		chain_option(file, IPPROTO_TCP, TCP_NODELAY);
 	if (local != NULL) {
-		chain_option(op, file, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
+		chain_option(file, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
 		sqe = take_sqe(io);
 		io_uring_prep_bind(sqe, file, (struct sockaddr *)(uintptr_t)&local->sa, local->len);
 		chain_step(op, sqe, true);
@@ -694,7 +695,11 @@ size_t io_run_completions(void)
 
 bool io_has_completions(void)
 {
-	return !list_is_empty(&io_self->local) || io_uring_cq_ready(&io_self->ring) > 0;
+	const struct io *io = io_self;
+
+	/* A buffer that came back from a timer or at the end of a turn has woken nobody yet. */
+	return !list_is_empty(&io->local) || io_uring_cq_ready(&io->ring) > 0 ||
+	       (!list_is_empty(&io->buf_waiters) && io->bufs_out < io->buf_count);
 }
 
 int io_wait(uint64_t until_ns)

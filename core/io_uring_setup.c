@@ -22,7 +22,8 @@ static const uint8_t opcodes[] = {
 /* Beyond our floor: with all of them, opening a connection takes no system call of its own. */
 static const uint8_t opcodes_extra[] = { IORING_OP_SOCKET, IORING_OP_URING_CMD, IORING_OP_BIND };
 
-#define SQE_FLAGS_USED (IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT | IOSQE_CQE_SKIP_SUCCESS | IOSQE_IO_LINK)
+#define SQE_FLAGS_USED (IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT | IOSQE_CQE_SKIP_SUCCESS | IOSQE_IO_LINK | \
+			IOSQE_IO_HARDLINK)
 
 static int ring_open(struct io_uring *ring, unsigned sq_entries, unsigned cq_entries)
 {

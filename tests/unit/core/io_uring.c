@@ -613,6 +613,125 @@ static void timers_and_tasks_run(void **state)
 	assert_true(clock_mono_ns() - before >= 19 * NS_PER_MS);
 }
 
+/* A waiter, and a buffer that comes back where no completion is near: from a timer. */
+static struct {
+	struct op op;
+	uint32_t bufs[8];
+	unsigned kept;
+	bool starved;
+	bool woken;
+	struct io_buf_waiter waiter;
+	struct wheel_timer timer;
+} late;
+
+static void on_hoard(struct op *op, int res)
+{
+	if (op->has_buf)
+		late.bufs[late.kept++] = io_buf_keep(op);
+	if (res == -ENOBUFS)
+		late.starved = true;
+}
+
+static void on_late_woken(struct io_buf_waiter *w)
+{
+	(void)w;
+	late.woken = true;
+}
+
+static void on_put_one(struct wheel_timer *t)
+{
+	(void)t;
+	io_buf_put(late.bufs[--late.kept]);
+}
+
+static void buffers_put_back_by_a_timer_wake_who_waits(void **state)
+{
+	int file = connect_pair();
+	static char much[9 * IO_RECV_BUF_SIZE];
+	struct result send = fresh();
+
+	(void)state;
+	memset(&late, 0, sizeof(late));
+	op_init(&late.op, on_hoard);
+	io_recv(&late.op, server.accepted);
+	io_send(&send.op, file, much, sizeof(much), 0);
+	turn_until(&late.starved);
+	assert_true(late.kept > 0);
+	late.waiter.fn = on_late_woken;
+	list_init(&late.waiter.node);
+	while (io_bufs_free() > 0)	/* what the kernel has not used is not there for others, either */
+		turns(1);
+	io_buf_wait(&late.waiter);
+	wheel_timer_init(&late.timer, on_put_one);
+	timer_arm_in(&late.timer, 5 * NS_PER_MS);
+	uint64_t before = clock_mono_ns();
+
+	while (!late.woken && clock_mono_ns() - before < 3 * NS_PER_SEC)
+		assert_int_equal(reactor_turn(&reactor, before + 5 * NS_PER_SEC), 0);
+	assert_true(late.woken);
+	assert_true(clock_mono_ns() - before < NS_PER_SEC);
+	while (late.kept > 0)
+		io_buf_put(late.bufs[--late.kept]);
+	if (!send.done) {
+		io_cancel(&send.op);
+		turn_until(&send.done);
+	}
+	io_close(file);
+	io_close(server.accepted);
+	stop_listening();
+}
+
+/* One that posts itself again and again takes many turns, and others get theirs in between. */
+static unsigned endless_runs;
+
+static void on_endless(struct task *t)
+{
+	if (++endless_runs < REACTOR_TASK_BUDGET + 10)
+		reactor_post(t);
+}
+
+static void tasks_beyond_the_budget_wait_for_the_next_turn(void **state)
+{
+	struct task endless;
+
+	(void)state;
+	endless_runs = 0;
+	task_init(&endless, on_endless);
+	reactor_post(&endless);
+	turns(1);
+	assert_int_equal(endless_runs, REACTOR_TASK_BUDGET);
+	turns(1);
+	assert_int_equal(endless_runs, REACTOR_TASK_BUDGET + 10);
+}
+
+/* A unix socket knows no IP_BIND_ADDRESS_NO_PORT: an option that cannot be set costs speed, not the connection. */
+static void options_that_fail_do_not_break_a_connect(void **state)
+{
+	struct addr from;
+	struct addr to;
+	struct result connect = fresh();
+	char text[128];
+	int file = -1;
+
+	(void)state;
+	snprintf(text, sizeof(text), "unix:%s/to", dir);
+	assert_int_equal(addr_parse_endpoint(slice_of_str(text), &to), 0);
+	snprintf(text, sizeof(text), "unix:%s/from", dir);
+	assert_int_equal(addr_parse_endpoint(slice_of_str(text), &from), 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, &to.sa, to.len), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	io_connect(&connect.op, &to, &from, &file);
+	turn_until(&connect.done);
+	assert_int_equal(connect.res, 0);
+	io_close(file);
+	turns(2);
+	close(fd);
+	assert_int_equal(unlink(to.un.sun_path), 0);
+	assert_int_equal(unlink(from.un.sun_path), 0);
+}
+
 static void probing_finds_what_we_need(void **state)
 {
 	(void)state;
@@ -644,6 +763,10 @@ int main(void)
 		CLAIM("a paused listener accepts after it is resumed", paused_listeners_accept_later),
 		CLAIM("URG-12: more operations than the queue holds", operations_beyond_the_queue_are_submitted),
 		CLAIM("timers fire, and posted tasks run after the callback", timers_and_tasks_run),
+		CLAIM("URG-06: a buffer put back by a timer wakes who waits", buffers_put_back_by_a_timer_wake_who_waits),
+		CLAIM("tasks beyond the budget wait for the next turn", tasks_beyond_the_budget_wait_for_the_next_turn),
+		CLAIM("an option that cannot be set does not break a connect",
+		      options_that_fail_do_not_break_a_connect),
 		CLAIM("this kernel passes the probe", probing_finds_what_we_need),
 	};
 
