@@ -1,6 +1,7 @@
 """signals - TERM, a second TERM, INT and HUP in the middle of work
 
 TERM    what is under way comes to its end, exit 0; nothing is sent twice by the next life
+late    a drain that outlives drain_timeout ends as on a second TERM, and says so
 twice   a second TERM ends at once, though a server takes a minute for its answer; nothing is lost
 INT     as a second TERM, at the first
 unix    a listener on unix:/path takes mail, also after a KILL has left its file; the file goes with a clean end
@@ -121,15 +122,20 @@ def term_drains(stage, t):
     settle(t, scene, "TERM", False)
 
 
-def stuck(stage, t, name, numbers):
+def stuck(stage, t, name, numbers, parameters=None):
     """The servers take up to a minute for their answer to the dot, so that only impatience ends this."""
     scene = Scene(stage, name, MINUTE_MS)
+    scene.engine.parameters.update(parameters or {})
+    scene.engine.write_conf()
     scene.engine.start()
     scene.inject()
     scene.wait_accepted(100)
     code, seconds = end_of_life(scene, numbers, 20)
     t.ok(code == 0, "%s: it ends with 0" % name, "exit %s after %.1f s" % (code, seconds))
     t.ok(seconds < AT_ONCE_S, "%s: within %g s" % (name, AT_ONCE_S), "it took %.1f s" % seconds)
+    if parameters:
+        with open(scene.engine.log, encoding="utf-8", errors="replace") as log:
+            t.ok("still open after drain_timeout" in log.read(), "%s: the log says why" % name)
     scene.close_sinks()
     scene.open_sinks(0)
     settle(t, scene, name, True)
@@ -219,6 +225,7 @@ def main():
     with e2e.Stage("signals") as stage:
         t.case("TERM with mail in flight", term_drains, stage, t)
         t.case("a second TERM", stuck, stage, t, "two-TERMs", [signal.SIGTERM, signal.SIGTERM])
+        t.case("a drain that takes too long", stuck, stage, t, "drain-timeout", [signal.SIGTERM], {"drain_timeout": "1s"})
         t.case("INT", stuck, stage, t, "INT", [signal.SIGINT])
         t.case("HUP", hup_rotates, stage, t)
         t.case("a unix socket", unix_listener, stage, t)

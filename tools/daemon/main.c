@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "core/clock.h"
 #include "core/io.h"
 #include "core/log.h"
 #include "crypto/library.h"
@@ -110,6 +111,7 @@ static void serve(struct daemon *d)
 	const struct timespec second = { .tv_sec = 1 };
 	sigset_t set = our_signals();
 	bool draining = false;
+	uint64_t patience_ends_ns = UINT64_MAX;
 
 	for (;;) {
 		int sig = sigtimedwait(&set, NULL, &second);
@@ -122,9 +124,15 @@ static void serve(struct daemon *d)
 			engine_exit_now();
 		} else if (sig == SIGTERM) {
 			draining = true;
+			patience_ends_ns = clock_mono_ns() + d->params.drain_timeout_ns;
 			outside_notify("STOPPING=1");
 			log_line(LOG_LEVEL_INFO, "ringpostd", "draining: a second TERM ends at once");
 			engine_drain();
+		}
+		if (clock_mono_ns() >= patience_ends_ns) {
+			patience_ends_ns = UINT64_MAX;
+			log_line(LOG_LEVEL_WARNING, "ringpostd", "sessions are still open after drain_timeout: ending at once");
+			engine_exit_now();
 		}
 		if (sig < 0)
 			outside_write_metrics(&d->params);

@@ -103,6 +103,7 @@ static void defaults_load(void **state)
 	assert_int_equal(p->smtp_bind_address.len, 0);
 	assert_int_equal(p->smtp_connect_timeout_ns, 30 * NS_PER_SEC);
 	assert_int_equal(p->smtp_data_done_timeout_ns, 600 * NS_PER_SEC);
+	assert_int_equal(p->drain_timeout_ns, 600 * NS_PER_SEC);
 	assert_int_equal(p->smtp_connection_cache_time_limit_ns, 2 * NS_PER_SEC);
 	assert_int_equal(p->maximal_queue_lifetime_ns, 5 * 86400 * NS_PER_SEC);
 	assert_int_equal(p->smtp_destination_concurrency_limit, 20);
