@@ -59,7 +59,7 @@ void maillog_add_delay(struct str *out, uint64_t delay_ns, unsigned resolution)
 
 static uint64_t since(uint64_t from, uint64_t to)
 {
-	return to > from ? to - from : 0;	/* the wall clock may have been set back */
+	return to > from ? to - from : 0;	/* times of another process, before a crash */
 }
 
 static void add_delays(struct str *out, const struct attempt *a)

@@ -71,7 +71,7 @@ static struct trial *trial_take(struct delivery *d, struct job *job)
 	t->had_session = false;
 	t->local_failed = false;
 	choose_rcpts(d->conf.params, job, &t->attempt);
-	/* When it came into the queue, on the wall clock. */
+	/* When it came into the queue. */
 	t->attempt.times.active_ns = reactor_queue_now() - min_u64(reactor_now() - job->ready_ns, reactor_queue_now());
 	return t;
 }

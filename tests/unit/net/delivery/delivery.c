@@ -405,6 +405,41 @@ static void old_messages_are_given_up(void **state)
 	assert_non_null(strstr(j->text, "450 4.2.1 later"));
 }
 
+/* What somebody has set the wall clock forward by. The linker puts us in front of clock_wall_ns (tests/meson.build). */
+static uint64_t wall_step_ns;
+
+uint64_t __real_clock_wall_ns(void);
+uint64_t __wrap_clock_wall_ns(void);
+
+uint64_t __wrap_clock_wall_ns(void)
+{
+	return __real_clock_wall_ns() + wall_step_ns;
+}
+
+static void a_step_of_the_clock_gives_nothing_up(void **state)
+{
+	struct puppet_rule rules[] = { { "RCPT", "450 4.2.1 later\r\n", PUPPET_GO_ON, 0 }, { 0 } };
+	const uint64_t year_ns = 365 * 86400 * NS_PER_SEC;
+
+	(void)state;
+	server(0)->rules = rules;
+	world_start();
+	struct world_job *j = world_job(ONE, 1);
+
+	wall_step_ns = year_ns;
+	world_turn();
+	assert_true(reactor_wall_now() > reactor_queue_now() + year_ns / 2);	/* the step is seen */
+	world_settle();
+	assert_int_equal(j->deferrals, 1);
+	assert_all(j, RCPT_OPEN);
+	assert_in_range(j->job.due_ns - j->msg.arrival_ns, 260 * NS_PER_SEC, 400 * NS_PER_SEC);
+	wall_step_ns = 0 - year_ns;		/* and back, further than it came */
+	world_turns_for(20);
+	assert_int_equal(delivery_usage(world.delivery).deferred, 1);
+	assert_true(reactor_queue_now() - j->msg.arrival_ns < 60 * NS_PER_SEC);
+	wall_step_ns = 0;
+}
+
 static void jobs_of_tomorrow_wait(void **state)
 {
 	(void)state;
@@ -702,6 +737,7 @@ int main(void)
 			    portions_wait_for_the_deferred_one),
 		WORLD_CLAIM("a round with several deferred portions counts once", a_round_counts_once),
 		WORLD_CLAIM("a message that is too old bounces with 5.4.7", old_messages_are_given_up),
+		WORLD_CLAIM("OSR-09: a step of the clock gives nothing up", a_step_of_the_clock_gives_nothing_up),
 		WORLD_CLAIM("a job whose time has not come waits", jobs_of_tomorrow_wait),
 		WORLD_CLAIM("a dead destination is suspended, and comes back (cases 572, 576)",
 			    dead_destinations_are_left_alone),

@@ -22,7 +22,7 @@ struct world_job {
 	unsigned settles;    /* attempts that were settled */
 	unsigned deferrals;  /* settles with a time to try again */
 	unsigned under_way;  /* claimed or answered, not settled */
-	uint64_t settled_ns; /* the latest, wall clock */
+	uint64_t settled_ns; /* the latest, queue clock */
 	uint64_t retry_at_ns;
 	bool finished;
 	char relay[64]; /* of the latest settle */
