@@ -77,6 +77,11 @@ def config_errors(stage, t):
     t.ok(rc == 0, "a good file passes --check", "exit %s\n%s" % (rc, said))
     rc, said = one.run(["-o", "worker_threads=zero"])
     t.ok(rc == EX_CONFIG and "worker_threads" in said, "a bad -o value is named, exit 78", "exit %s\n%s" % (rc, said))
+    rc, said = one.run(["--check", "-c", os.path.relpath(one.dir), "-o", "metrics_file=$config_directory/metrics"])
+    t.ok(rc == 0, "-c with a relative directory: $config_directory is an absolute path", "exit %s\n%s" % (rc, said))
+    rc, said = one.run(["-c", "no/such/directory"])
+    t.ok(rc == EX_CONFIG and "no/such/directory/main.cf" in said, "-c with a missing directory: it is named, exit 78",
+         "exit %s\n%s" % (rc, said))
     os.unlink(path)
     rc, said = one.run()
     t.ok(rc == EX_CONFIG and "main.cf" in said, "a missing main.cf is named, exit 78", "exit %s\n%s" % (rc, said))
@@ -168,7 +173,7 @@ def sysctl_off(t, one, codes):
     """Level 1 refuses only who lacks CAP_SYS_ADMIN, so that other programs on this machine hardly notice;
     the engine is started without that capability."""
     if not os.path.exists(SYSCTL):
-        t.ok(True, "this kernel has no kernel.io_uring_disabled to switch")
+        t.note("io_uring switched off: this kernel has no kernel.io_uring_disabled")
         return
     with open(SYSCTL, encoding="ascii") as f:
         was = f.read()
@@ -176,7 +181,7 @@ def sysctl_off(t, one, codes):
         with open(SYSCTL, "w", encoding="ascii") as f:
             f.write("1\n")
     except OSError as e:
-        t.ok(True, "kernel.io_uring_disabled is not ours to write here (%s)" % e.strerror)
+        t.note("io_uring switched off: kernel.io_uring_disabled is not ours to write here (%s)" % e.strerror)
         return
     try:
         before = ["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-all"]

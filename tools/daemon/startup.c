@@ -48,6 +48,11 @@ static void say_unused(const char *line, void *context)
 
 int startup_config(struct daemon *d)
 {
+	/* $config_directory in a value has to be an absolute path. One that is missing keeps its name for the errors. */
+	char *absolute = d->options.config_directory != NULL ? realpath(d->options.config_directory, NULL) : NULL;
+
+	if (absolute != NULL)
+		d->options.config_directory = absolute;	/* for as long as the process lives */
 	const char *dir = d->options.config_directory != NULL ? d->options.config_directory : PARAM_CONFIG_DIRECTORY;
 	struct stat found;
 
