@@ -63,7 +63,8 @@ static inline void op_init(struct op *op, op_fn *fn)
 /* Opens a stream socket (TCP with TCP_NODELAY, or unix), binds it to local when that is not NULL, and connects.
  * *remote and *local must outlive the operation. res: 0 with *ret_file set, or why not; *ret_file is set (>= 0)
  * whenever a socket exists, also on failure, and is the caller's to close then. -EADDRNOTAVAIL and -EACCES may come
- * from binding. */
+ * from binding. Below Linux 6.11, whose rings cannot bind, opening costs four system calls of its own (socket,
+ * setsockopt, io_uring_register, close), and two more with local (setsockopt, bind). */
 void io_connect(struct op *op, const struct addr *remote, const struct addr *local, int *ret_file);
 
 /* Accepts connections. With ret_peer NULL: again and again until op->more is false. Otherwise one, and *ret_peer
