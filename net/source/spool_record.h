@@ -9,8 +9,8 @@
  *	  entry		state 1 | class 1 | subject 2 | detail 2
  *	DEFER		id 8 | first 4 | count 4 | attempts 4 | zero 4 | due 8
  *	DAMAGED		id 8					kept aside, not to be delivered
- *	IDS		below 8 | now 8 | clock 8		every id given away so far is below this; clock: what the
- *							queue clock of that process said at now
+ *	IDS		below 8 | now 8 | clock 8		every id so far is below this; clock: now on the queue
+ *							clock of that process
  *	SAID		unsaid 8				of the bounces so far, all but the last ones are logged
  *
  *	envelope	id 8 | arrival 8 | size 8 | wire size 8 | facts 4 | recipients 4 | retries 4 | fragments 4

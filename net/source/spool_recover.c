@@ -338,7 +338,9 @@ static void continue_time(struct spool_journal *sj)
 
 	if (sj->stamp_ns == 0)
 		return;
-	sj->shift_ns = (int64_t)clock - (int64_t)MIN(MAX(now, sj->stamp_ns), min_u64(sj->stamp_ns + GAP_MAX_NS, TIME_MAX));
+	const uint64_t latest = min_u64(sj->stamp_ns + GAP_MAX_NS, TIME_MAX);
+
+	sj->shift_ns = (int64_t)clock - (int64_t)MIN(MAX(now, sj->stamp_ns), latest);
 }
 
 /* As far ahead as it was, but for the time we were away; never later than a retry. */

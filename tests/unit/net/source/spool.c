@@ -367,7 +367,8 @@ static uint64_t restart_after(int64_t jump_ns)
 	const struct spool_message *m = first_message();
 
 	assert_true(m->jobs->attempts > 0);
-	assert_true(m->jobs->due_ns > 0 && m->jobs->due_ns <= reactor_queue_now() + 300 * NS_PER_SEC);	/* as deferred */
+	assert_true(m->jobs->due_ns > 0);
+	assert_true(m->jobs->due_ns <= reactor_queue_now() + 300 * NS_PER_SEC);	/* as deferred */
 	return age_s();
 }
 
