@@ -82,10 +82,3 @@ void heap_remove(struct heap *h, struct heap_node *node)
 	if (last != node)
 		settle(h, at, last);
 }
-
-void heap_move(struct heap *h, struct heap_node *node, uint64_t key)
-{
-	ASSERT(node->index > 0 && node->index <= h->count && h->nodes[node->index - 1] == node);
-	node->key = key;
-	settle(h, node->index - 1, node);
-}

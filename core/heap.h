@@ -23,7 +23,6 @@ int heap_init(struct heap *h, size_t cap);	/* start only: 0 or -ENOMEM */
 void heap_done(struct heap *h);
 void heap_push(struct heap *h, struct heap_node *node, uint64_t key);
 void heap_remove(struct heap *h, struct heap_node *node);	/* harmless when in no heap */
-void heap_move(struct heap *h, struct heap_node *node, uint64_t key);	/* it must be in the heap */
 
 static inline struct heap_node *heap_first(const struct heap *h)
 {

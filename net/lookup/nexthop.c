@@ -182,22 +182,3 @@ int nexthop_next(const struct nexthop_conf *conf, struct slice *rest, struct des
 	*ret_dest = d;
 	return r < 0 ? r : 1;
 }
-
-int nexthop_parse(const struct nexthop_conf *conf, struct slice text, struct destination_name *ret_dests, unsigned max,
-		  struct slice *ret_bad, const char **ret_why)
-{
-	struct destination_name d;
-	unsigned count = 0;
-	int r;
-
-	while ((r = nexthop_next(conf, &text, &d, ret_why)) == 1) {
-		if (count == max)
-			return -E2BIG;
-		ret_dests[count++] = d;
-	}
-	if (r < 0) {
-		*ret_bad = d.text;
-		return r;
-	}
-	return (int)count;
-}

@@ -7,7 +7,7 @@
  *	service = 1..65535 / name; empty: the default port
  *
  * memory   a destination borrows from the nexthop text; the tables borrow nothing
- * bounds   NEXTHOP_DESTS_MAX destinations, NEXTHOP_HOST_MAX octets a host, SERVICES_MAX named ports
+ * bounds   NEXTHOP_HOST_MAX octets a host, SERVICES_MAX named ports
  * errors   ERR_SYNTAX with a phrase for the log; the caller makes it soft 4.3.5 (cases 29, 33-35), and soft 4.3.0
  *          when there is no destination at all (case 40)
  * never    asks anybody: service names come from tables that were filled at start
@@ -18,7 +18,6 @@
 #include "core/slice.h"
 #include "core/str.h"
 
-#define NEXTHOP_DESTS_MAX	32u
 #define NEXTHOP_HOST_MAX	255u
 #define SERVICES_MAX		1024u
 #define SERVICE_NAME_MAX	31u
@@ -64,8 +63,3 @@ struct nexthop_conf {
  * constant phrase and ret_dest->text what was wrong, and *rest behind it. */
 int nexthop_next(const struct nexthop_conf *conf, struct slice *rest, struct destination_name *ret_dest,
 		 const char **ret_why);
-
-/* The whole list at once. Returns the count (0: there is none, case 40), ERR_SYNTAX as above with the offender in
- * *ret_bad, or -E2BIG for more than max. */
-int nexthop_parse(const struct nexthop_conf *conf, struct slice text, struct destination_name *ret_dests, unsigned max,
-		  struct slice *ret_bad, const char **ret_why);

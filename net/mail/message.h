@@ -66,4 +66,3 @@ struct message {
 
 /* "1C2F0A93B4D5E": upper-case hexadecimal, as short as it goes; the queue id in every log line. */
 void message_id_text(struct str *out, uint64_t id);
-int message_id_parse(struct slice text, uint64_t *ret_id);
