@@ -28,7 +28,7 @@ static void on_pause_over(struct wheel_timer *timer)
 {
 	struct listener *l = container_of(timer, struct listener, pause);
 
-	if (!l->closing && !l->paused)
+	if (!l->closing)
 		accept_all(l);
 }
 
@@ -60,10 +60,10 @@ static void on_accepted(struct op *op, int res)
 	}
 	if (res >= 0)
 		l->on_accept(l, res, &a->peer);
-	else if (res != -ECANCELED)
+	else
 		on_failed(l, res);
-	/* on_accept may have paused or closed us. */
-	if (res >= 0 && !l->closing && !l->paused && !op->in_kernel)
+	/* on_accept may have closed us. */
+	if (res >= 0 && !l->closing && !op->in_kernel)
 		accept_start(a);
 }
 
@@ -75,7 +75,6 @@ int listener_open(struct listener *l, const struct addr *addr, int backlog)
 		return r;
 	l->addr = *addr;
 	l->closing = false;
-	l->paused = false;
 	l->in_kernel = 0;
 	l->reported_ns = 0;
 	wheel_timer_init(&l->pause, on_pause_over);
@@ -101,22 +100,4 @@ void listener_close(struct listener *l)
 	cancel_all(l);
 	if (l->in_kernel == 0)
 		finish_close(l);
-}
-
-void listener_pause(struct listener *l)
-{
-	if (l->paused || l->closing)
-		return;
-	l->paused = true;
-	cancel_all(l);
-}
-
-void listener_resume(struct listener *l)
-{
-	if (!l->paused || l->closing)
-		return;
-	l->paused = false;
-	/* Accepts whose cancellation is still under way come back as -ECANCELED and are started by the timer. */
-	accept_all(l);
-	timer_arm_in(&l->pause, LISTENER_PAUSE_NS);
 }

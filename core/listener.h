@@ -36,7 +36,6 @@ struct listener {
 	/* private */
 	int file;
 	bool closing;
-	bool paused;
 	unsigned in_kernel;
 	uint64_t reported_ns;
 	struct wheel_timer pause;
@@ -48,7 +47,3 @@ int listener_open(struct listener *l, const struct addr *addr, int backlog);
 
 /* Stops accepting; on_closed follows. */
 void listener_close(struct listener *l);
-
-/* Pause and resume on the owner's own wish: at a bound of connections, the kernel's queue is where others wait. */
-void listener_pause(struct listener *l);
-void listener_resume(struct listener *l);

@@ -246,8 +246,3 @@ void inject_free(struct inject **inject)
 	free(*inject);
 	*inject = NULL;
 }
-
-size_t inject_connections(const struct inject *inject)
-{
-	return inject->conns.used;
-}

@@ -46,6 +46,3 @@ void inject_close(struct inject *inject, void (*done)(struct inject *inject, voi
 
 /* After done, or instead of inject_listen. Clears the caller's pointer; NULL is accepted. */
 void inject_free(struct inject **inject);
-
-/* Open connections on this core. */
-size_t inject_connections(const struct inject *inject);

@@ -32,7 +32,7 @@ static void a_session_goes_its_way(void **state)
 	expect(c, "250 2.0.0 Ok: queued as ABC000\r\n");
 	ask(c, "QUIT\r\n", "221 2.0.0");
 	TURN_UNTIL(c->eof);
-	TURN_UNTIL(inject_connections(inject) == 0);
+	TURN_UNTIL(inject->conns.used == 0);
 	assert_int_equal(fake_spool.count, 1);
 	assert_true(slice_eq(fake_spool_body(&fake_spool.messages[0]), SLICE("Subject: x\r\n\r\nbody\r\n")));
 	assert_true(fake_log_contains(
@@ -72,7 +72,7 @@ static void who_speaks_before_the_greeting_is_closed(void **state)
 	client_send(c, "EHLO x\r\n", 8);
 	TURN_UNTIL(c->eof);
 	assert_true(strncmp(c->in, "554 5.5.0", 9) == 0);
-	TURN_UNTIL(inject_connections(inject) == 0 || (vanish(c), false));
+	TURN_UNTIL(inject->conns.used == 0 || (vanish(c), false));
 }
 
 /* --- LIS-06 --------------------------------------------------------------------------------------- */
@@ -165,7 +165,7 @@ static void play_until(const char *dialogue, size_t len, enum leaving how)
 		}
 	}
 	leave(c, how);
-	for (unsigned n = 0; inject_connections(inject) > 0; n++) {
+	for (unsigned n = 0; inject->conns.used > 0; n++) {
 		turn();
 		if (n > 1)
 			finishes_commits = true;
@@ -342,7 +342,7 @@ static void who_goes_while_waiting_for_room_leaves_nothing(void **state)
 	TURN_UNTIL(fake_spool.waiting_for_room == 1);
 	turns(3);
 	leave(c, LEAVES_RESETTING);
-	TURN_UNTIL(inject_connections(inject) == 0 || (fake_spool_give_room(), false));
+	TURN_UNTIL(inject->conns.used == 0 || (fake_spool_give_room(), false));
 	assert_int_equal(fake_spool.drafts, 0);
 	assert_int_equal(fake_spool.waiting_for_room, 0);
 	assert_int_equal(io_bufs_free(), BUFS);
@@ -363,7 +363,7 @@ static void who_does_not_read_is_not_served(void **state)
 
 	c->fd = -1;		/* nobody reads */
 	deadline = clock_mono_ns() + 20 * NS_PER_SEC;
-	while (inject_connections(inject) > 0) {
+	while (inject->conns.used > 0) {
 		assert_true(clock_mono_ns() < deadline);
 		(void)send(fd, flood, sizeof(flood), MSG_DONTWAIT | MSG_NOSIGNAL);
 		turn();
@@ -385,7 +385,7 @@ static void silence_ends_with_421(void **state)
 	assert_true(strncmp(data->in, "421 4.4.2", 9) == 0);
 	vanish(idle);
 	vanish(data);
-	TURN_UNTIL(inject_connections(inject) == 0);
+	TURN_UNTIL(inject->conns.used == 0);
 	assert_int_equal(fake_spool.drafts, 0);
 }
 
@@ -442,7 +442,7 @@ static void connections_have_a_bound(void **state)
 	vanish(fourth);
 	ask(first, "QUIT\r\n", "221");
 	vanish(first);
-	TURN_UNTIL(inject_connections(inject) == 2);
+	TURN_UNTIL(inject->conns.used == 2);
 	(void)client_hello();
 }
 
@@ -460,7 +460,7 @@ static void an_address_has_a_bound(void **state)
 	assert_true(strncmp(third->in, "421 4.7.0", 9) == 0);
 	vanish(third);
 	vanish(first);
-	TURN_UNTIL(inject_connections(inject) == 1);
+	TURN_UNTIL(inject->conns.used == 1);
 	(void)client_hello();
 	params.smtpd_client_event_limit_exceptions.count = 1;
 	(void)client_hello();		/* those of the exceptions are not counted */
@@ -477,7 +477,7 @@ static void the_memory_of_many_is_bounded(void **state)
 			(void)client_hello();
 		for (unsigned i = 0; i < CLIENTS; i++)
 			vanish(&clients[i]);
-		TURN_UNTIL(inject_connections(inject) == 0);
+		TURN_UNTIL(inject->conns.used == 0);
 	}
 	assert_int_equal(getrusage(RUSAGE_SELF, &after), 0);
 	assert_true(after.ru_maxrss - before.ru_maxrss < 8192);	/* KiB: 40 connections and what the clients keep */
