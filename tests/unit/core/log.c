@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 
 #include "core/clock.h"
@@ -621,71 +620,6 @@ static void a_sleeping_writer_is_woken(void **state)
 	log_stop(5000);
 }
 
-/* --- syslog --- */
-
-static int open_dev_log(void)
-{
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	(void)snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
-	assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
-	return fd;
-}
-
-static void syslog_gets_a_datagram_per_line(void **state)
-{
-	char datagram[LOG_LINE_MAX + 1];
-	char expected[64];
-	int fd = open_dev_log();
-
-	(void)state;
-	start_with(LOG_SINK_SYSLOG, path);
-	log_put(LOG_LEVEL_INFO, "smtp", SLICE("one"));
-	log_put(LOG_LEVEL_WARNING, "qmgr", SLICE("two"));
-	log_stop(5000);
-	ssize_t n = recv(fd, datagram, LOG_LINE_MAX, 0);
-
-	assert_true(n > 0);
-	datagram[n] = '\0';
-	(void)snprintf(expected, sizeof(expected), " ringpost/smtp[%d]: one", (int)getpid());
-	assert_memory_equal(datagram, "<22>", 4);		/* mail is 2 * 8, info 6 */
-	assert_string_equal(datagram + 4 + 15, expected);	/* no host: syslogd knows it */
-	n = recv(fd, datagram, LOG_LINE_MAX, 0);
-	assert_true(n > 0);
-	datagram[n] = '\0';
-	(void)snprintf(expected, sizeof(expected), " ringpost/qmgr[%d]: warning: two", (int)getpid());
-	assert_memory_equal(datagram, "<20>", 4);
-	assert_string_equal(datagram + 4 + 15, expected);
-	(void)close(fd);
-}
-
-static void syslogd_may_restart(void **state)
-{
-	char datagram[LOG_LINE_MAX + 1];
-	int fd = open_dev_log();
-	bool seen = false;
-
-	(void)state;
-	start_with(LOG_SINK_SYSLOG, path);
-	(void)close(fd);
-	(void)unlink(path);
-	log_put(LOG_LEVEL_INFO, "smtp", SLICE("nobody listens"));
-	pause_ms(100);
-	fd = open_dev_log();
-	for (unsigned i = 0; i < 300 && !seen; i++) {
-		ssize_t n = recv(fd, datagram, LOG_LINE_MAX, 0);
-
-		if (n > 0)
-			seen = memmem(datagram, (size_t)n, "nobody listens", 14) != NULL;
-		else
-			pause_ms(10);
-	}
-	assert_true(seen);
-	log_stop(5000);
-	(void)close(fd);
-}
-
 /* --- beginning and end --- */
 
 static void what_cannot_be_opened_is_said_at_once(void **state)
@@ -782,9 +716,6 @@ int main(void)
 			  a_pipe_without_reader_does_not_end_us),
 		LOG_CLAIM("LOG-03: a descriptor closed under us is opened again", a_closed_descriptor_is_opened_again),
 		LOG_CLAIM("a line wakes a writer that sleeps", a_sleeping_writer_is_woken),
-		LOG_CLAIM("syslog gets one datagram per line, with priority and without host",
-			  syslog_gets_a_datagram_per_line),
-		LOG_CLAIM("lines survive a restart of syslogd", syslogd_may_restart),
 		LOG_CLAIM("a sink that cannot be opened is said at once", what_cannot_be_opened_is_said_at_once),
 		LOG_CLAIM("before start and after stop, lines go to stderr", lines_outside_start_and_stop_go_to_stderr),
 		LOG_CLAIM("a line of a thread without ring is counted as lost", a_thread_without_ring_is_counted),
