@@ -151,9 +151,11 @@ static void on_done(struct session *s, struct transaction *t)
 		feed(lane);
 	if (s->current != NULL || s->conn.state != CONN_OPEN)
 		return;
-	/* A connection that is kept for later is one that others may be waiting for now. */
-	if (!session_can_start(s) || is_worn(lane) || lane->destination->delivery->draining ||
-	    (!list_is_empty(&lane->destination->delivery->starving) && pool_free(&lane->destination->delivery->lanes) == 0))
+	struct delivery *d = lane->destination->delivery;
+
+	/* A connection that is kept for later may be one that others need at once. */
+	if (!session_can_start(s) || is_worn(lane) || d->draining ||
+	    (!list_is_empty(&d->starving) && pool_free(&d->lanes) == 0))
 		session_quit(s);
 	else
 		become_idle(lane);

@@ -18,8 +18,8 @@ struct outcome {
 /* What the reply to this step means. For SESSION_DATA a 3xx never comes here. */
 struct outcome outcome_of_reply(enum session_state step, const struct smtp_reply *reply);
 
-/* An error of our own: no descriptor, no memory, no disk. Neither the server nor the network has anything to do with it, and
- * no other host would do better (row OSR-02). */
+/* An error of our own: no descriptor, no memory, no disk. Neither the server nor the network has anything to do with
+ * it, and no other host would do better (row OSR-02). */
 bool outcome_is_local(int err);
 
 /* What losing the connection, or failing on our own side, in this step means. */

@@ -48,7 +48,7 @@ static void say_unused(const char *line, void *context)
 
 int startup_config(struct daemon *d)
 {
-	/* $config_directory in a value has to be an absolute path. One that is missing keeps its name for the errors. */
+	/* $config_directory in a value has to be an absolute path. A missing one keeps its name for the errors. */
 	char *absolute = d->options.config_directory != NULL ? realpath(d->options.config_directory, NULL) : NULL;
 
 	if (absolute != NULL)
