@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "tests/test.h"
 
@@ -186,13 +187,13 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 	return threads_granted-- > 0 ? __real_pthread_create(thread, attr, fn, arg) : EAGAIN;
 }
 
-static unsigned cores_stopped;
+static atomic_uint cores_stopped;
 
 static void count_stop(unsigned core, void *context)
 {
 	(void)core;
 	(void)context;
-	cores_stopped++;
+	atomic_fetch_add(&cores_stopped, 1);
 }
 
 static void threads_that_are_refused_are_an_error(void **state)
@@ -206,7 +207,7 @@ static void threads_that_are_refused_are_an_error(void **state)
 		threads_granted = granted;
 		assert_int_equal(runtime_start(&conf), -EAGAIN);
 	}
-	assert_int_equal(cores_stopped, 0);
+	assert_int_equal(atomic_load(&cores_stopped), 0);
 	threads_granted = UINT_MAX;
 	assert_int_equal(runtime_start(&conf), 0);
 	assert_int_equal(runtime_call(call_exit, &status), 0);
