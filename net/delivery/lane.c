@@ -221,7 +221,11 @@ static void on_closed(struct session *s)
 	struct destination *dst = lane->destination;
 	struct delivery *d = dst->delivery;
 	struct job *job = take_leader(lane);
+	struct slice offence = session_offence(s);
 
+	if (offence.len > 0)
+		log_line(LOG_LEVEL_WARNING, "smtp", "protocol error: %.*s sent \"%.*s\", which is no reply",
+			 SLICE_FMT(session_relay(s)), SLICE_FMT(offence));
 	if (lane->is_idle)
 		become_busy(lane);	/* the server went first */
 	dst->busy--;

@@ -108,6 +108,12 @@ static inline struct slice session_relay(const struct session *s)
 {
 	return slice_of(s->relay, s->relay_len);
 }
+/* After its end: the beginning of what the server sent that is no reply, fit to print; empty when all were replies. */
+static inline struct slice session_offence(const struct session *s)
+{
+	return s->parser.failed != 0 ? smtp_reply_offence(&s->parser) : (struct slice){ 0 };
+}
+
 /* "host[address]" */
 static inline struct slice session_peer(const struct session *s)
 {
