@@ -27,7 +27,7 @@ struct listener_accept {
 struct listener {
 	/* The new connection and who it is; the file is the callee's to close. */
 	void (*on_accept)(struct listener *l, int file, const struct addr *peer);
-	/* Accepting fails for now; at most once a minute. May be NULL. */
+	/* Accepting fails at present; at most once a minute. May be NULL. */
 	void (*on_trouble)(struct listener *l, int err);
 	/* All accepts have ended after listener_close. May be NULL. */
 	void (*on_closed)(struct listener *l);

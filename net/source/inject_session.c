@@ -381,7 +381,7 @@ static void run_command(struct inject_session *s, const struct smtp_command *cmd
 	s->refused = false;
 	s->tally[cmd->verb].all++;
 	if (commands[cmd->verb].fn == NULL) {
-		inject_reply(s, "502 5.5.1 Command not implemented");	/* EXPN; the others are not offered */
+		inject_reply(s, "502 5.5.1 EXPN is not offered");	/* EXPN; the others are not offered */
 		count_error(s);
 		return;
 	}

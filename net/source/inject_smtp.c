@@ -137,7 +137,7 @@ static void on_trouble(struct listener *l, int err)
 	struct str text = STR(storage);
 
 	addr_add_ip(&text, &l->addr);
-	log_line(LOG_LEVEL_WARNING, "smtpd", "cannot accept connections on %.*s for now: %s",
+	log_line(LOG_LEVEL_WARNING, "smtpd", "cannot accept connections on %.*s at the moment: %s",
 		 SLICE_FMT(str_slice(&text)), err_text(err));
 }
 
