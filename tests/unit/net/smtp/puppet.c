@@ -315,8 +315,10 @@ static bool serve(struct puppet *p, struct puppet_conn *c)
 		answer_line(p, c, SLICE(".\r\n"));
 		return true;
 	}
+	if (c->used == c->got_len)
+		return false;	/* perhaps there is no memory for it yet either */
 	struct slice rest = slice_of(c->got + c->used, c->got_len - c->used);
-	ptrdiff_t end = rest.len > 0 ? slice_find_char(rest, 0, '\n') : -1;
+	ptrdiff_t end = slice_find_char(rest, 0, '\n');
 
 	if (end < 0)
 		return false;
