@@ -29,6 +29,14 @@ SYSCTL = "/proc/sys/kernel/io_uring_disabled"
 DISK_SIZE = 96 << 20
 
 
+def own_mounts():
+    """A mount namespace of one's own. In a chroot whose root is no mount point the kernel refuses to make it private; there
+    the mounts are as private as those around the chroot."""
+    command = ["unshare", "-m", "--propagation"]
+    private = subprocess.run([*command, "private", "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+    return [*command, "private" if private else "unchanged"]
+
+
 def new_engine(stage, name, **parameters):
     # Small journal files, so that a small disk is full soon.
     return engine.Engine(stage, {"journal_segment_size": "4194304", "journal_memory": "8388608",
@@ -96,7 +104,7 @@ def outputs(stage, t):
     refuses(t, one, "maillog_file in a directory that is missing", ["maillog_file " + nowhere],
             ["-o", "maillog_file=" + nowhere], code=73)
     # /dev without a log socket, as in a container.
-    before = ["unshare", "-m", "--propagation", "private", "sh", "-c",
+    before = [*own_mounts(), "sh", "-c",
               'mount -t tmpfs none /run && { [ ! -S /dev/log ] || mount --bind /dev/null /dev/log; } && exec "$@"', "sh"]
     refuses(t, one, "no system log", ["maillog_file", "/dev/log", "/dev/stdout"], (), before, code=73)
     rc, said = one.run(["--check", "-c", os.path.join(one.dir, "main.cf")])
@@ -142,7 +150,7 @@ def directories(stage, t):
 def read_only(stage, t):
     one = new_engine(stage, "readonly")
     script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
-    before = ["unshare", "-m", "--propagation", "private", "sh", "-c", script, one.spool]
+    before = [*own_mounts(), "sh", "-c", script, one.spool]
     refuses(t, one, "read-only spool", [one.spool, "read-only"], (), before)
 
 
@@ -208,7 +216,7 @@ class FullDisk:
         self.engine.parameters["spool_directory"] = os.path.join(disk, "spool")
         self.engine.write_conf()
         script = ('mount -t tmpfs -o size=%d,mode=755 none "$0" && mkdir -m 700 "$0/spool" && exec "$@"' % DISK_SIZE)
-        self.engine.start(before=["unshare", "-m", "--propagation", "private", "sh", "-c", script, disk])
+        self.engine.start(before=[*own_mounts(), "sh", "-c", script, disk])
         self.disk = "/proc/%d/root%s" % (self.engine.pid, disk)
         self.filler = os.path.join(self.disk, "filler")
         self.path = stage.path("full.ledger")
