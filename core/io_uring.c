@@ -1,4 +1,4 @@
-/* io_uring.c - the seam on a real kernel: the only file that knows liburing
+/* io_uring.c - the seam on a real kernel: with io_uring_setup.c, all that knows liburing
  *
  *	op --start--> slot (index + generation = user_data) --SQE--> kernel --CQE--> slot --callback--> op
  *

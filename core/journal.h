@@ -2,14 +2,14 @@
  *
  * A journal is a directory of segment files, numbered upward. Records go into the open block (registered memory, the
  * image of one JOURNAL_BLOCK of the file); at the end of a turn everything that was appended meanwhile leaves with
- * one write and one fdatasync, and then all who wait hear of it (group commit). Full blocks stay in memory until
+ * one write that is also synced (O_DSYNC semantics), and then all who wait hear of it (group commit). Full blocks stay in memory until
  * their place is needed.
  *
  *	segment:  | header | rec rec rec pad | rec rec ... pad | ...       blocks of JOURNAL_BLOCK octets
  *	record:   | crc32c | len | segment | batch | type, flags, zero | payload | zeros to 8 |    24 octets of header
  *
  * A record never crosses a block. The checksum covers the rest of the header and the payload, so a record of a recycled
- * file's former life (other segment number) is not one of ours. A batch is what one fdatasync covered: a valid record
+ * file's former life (other segment number) is not one of ours. A batch is what one sync covered: a valid record
  * of batch n proves that all batches before n were durable, which tells a torn tail (never acknowledged: dropped)
  * from damage (acknowledged: reported, set aside, the rest is replayed; rows SPL-02..05). A segment's header says up
  * to where its predecessor counts: after a failed write or sync the batch in question is void, and is never tried
