@@ -2,8 +2,8 @@
  *
  * A journal is a directory of segment files, numbered upward. Records go into the open block (registered memory, the
  * image of one JOURNAL_BLOCK of the file); at the end of a turn everything that was appended meanwhile leaves with
- * one write that is also synced (O_DSYNC semantics), and then all who wait hear of it (group commit). Full blocks stay in memory until
- * their place is needed.
+ * one write that is also synced (O_DSYNC semantics), and then all who wait hear of it (group commit). Full blocks
+ * stay in memory until their place is needed.
  *
  *	segment:  | header | rec rec rec pad | rec rec ... pad | ...       blocks of JOURNAL_BLOCK octets
  *	record:   | crc32c | len | segment | batch | type, flags, zero | payload | zeros to 8 |    24 octets of header
