@@ -42,20 +42,29 @@ static void *reserve(size_t size)
 
 /* --- pool ------------------------------------------------------------------------------------- */
 
+/* One bit an object: is it taken? */
+static size_t taken_size(size_t count)
+{
+	return (count + 7) / 8;
+}
+
 int pool_init(struct pool *p, const char *name, size_t size, size_t count)
 {
 	size_t stride = round_up(MAX(size, sizeof(struct pool_free_object)), 16);
-	size_t octets;
+	size_t octets, total;
 
 	ASSERT(count > 0);
 	if (__builtin_mul_overflow(stride, count, &octets))
 		return -ENOMEM;
-	char *memory = reserve(octets);
+	if (__builtin_add_overflow(octets, taken_size(count), &total))
+		return -ENOMEM;
+	char *memory = reserve(total);
 
 	if (memory == NULL)
 		return -ENOMEM;
 	POISON(memory, octets);
 	*p = (struct pool){ .name = name, .size = stride, .count = count, .memory = memory };
+	p->taken = (uint8_t *)memory + octets;
 	return 0;
 }
 
@@ -64,9 +73,30 @@ void pool_done(struct pool *p)
 	if (p->memory == NULL)
 		return;
 	ASSERT(p->used == 0);
-	UNPOISON(p->memory, p->size * p->count);
-	ASSERT(munmap(p->memory, p->size * p->count) == 0);
+	size_t octets = p->size * p->count;
+
+	UNPOISON(p->memory, octets);
+	ASSERT(munmap(p->memory, octets + taken_size(p->count)) == 0);
 	p->memory = NULL;
+	p->taken = NULL;
+}
+
+/* Whether an object is taken stands beside the objects, never inside: what an object holds may have been chosen by a
+ * peer, and no octet of it may make us believe that it is free. */
+static void pool_mark_taken(struct pool *p, const void *object)
+{
+	size_t index = (size_t)((const char *)object - p->memory) / p->size;
+
+	ASSERT(!(p->taken[index / 8] & 1u << index % 8));
+	p->taken[index / 8] |= (uint8_t)(1u << index % 8);
+}
+
+static void pool_mark_free(struct pool *p, const void *object)
+{
+	size_t index = (size_t)((const char *)object - p->memory) / p->size;
+
+	ASSERT(p->taken[index / 8] & 1u << index % 8);		/* else it is put a second time */
+	p->taken[index / 8] &= (uint8_t)~(1u << index % 8);
 }
 
 TOUCHES_FREE static struct pool_free_object *pool_unlink_first(struct pool *p)
@@ -75,7 +105,6 @@ TOUCHES_FREE static struct pool_free_object *pool_unlink_first(struct pool *p)
 
 	ASSERT(object->mark == (POOL_FREE_MARK ^ (uintptr_t)object));	/* else somebody wrote into a free object */
 	p->free_list = object->next;
-	object->mark = 0;
 	return object;
 }
 
@@ -89,6 +118,7 @@ void *pool_take(struct pool *p)
 		object = p->memory + p->size * p->fresh++;
 	else
 		return NULL;
+	pool_mark_taken(p, object);
 	UNPOISON(object, p->size);
 	p->used++;
 	p->used_max = MAX(p->used_max, p->used);
@@ -97,11 +127,8 @@ void *pool_take(struct pool *p)
 
 TOUCHES_FREE static void pool_link_first(struct pool *p, struct pool_free_object *object)
 {
-	uintptr_t mark = POOL_FREE_MARK ^ (uintptr_t)object;
-
-	ASSERT(object->mark != mark);		/* else it is put a second time */
 	object->next = p->free_list;
-	object->mark = mark;
+	object->mark = POOL_FREE_MARK ^ (uintptr_t)object;
 	p->free_list = object;
 }
 
@@ -114,6 +141,7 @@ void pool_put_object(struct pool *p, void **ptr)
 	ASSERT(object >= p->memory && object < p->memory + p->size * p->fresh);
 	ASSERT((size_t)(object - p->memory) % p->size == 0);
 	ASSERT(p->used > 0);
+	pool_mark_free(p, object);
 	pool_link_first(p, (struct pool_free_object *)(void *)object);
 	POISON(object, p->size);
 	p->used--;

@@ -2,7 +2,7 @@
  *
  * The address space is reserved at start, touched on first use: a pool sized for the worst day costs nothing on a
  * quiet one. A free object is poisoned under ASan; a second put, or a write into a free object's mark, stops us in
- * every build.
+ * every build. Nothing an object holds is taken for a mark while it is in use: its octets may be a peer's choice.
  *
  * bounds   count given at start; an empty pool means wait (-ENOBUFS to whoever asked), not failure
  * thread   one home core each; take and put only there
@@ -19,6 +19,7 @@ struct pool {
 	size_t used_max;	/* high-water mark */
 	/* private */
 	char *memory;
+	uint8_t *taken;		/* a bit an object, behind the objects */
 	size_t fresh;		/* objects from here on have never been taken */
 	void *free_list;
 };
