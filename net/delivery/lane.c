@@ -205,10 +205,8 @@ static void leader_failed(struct lane *lane, struct job *job)
 	}
 	if (dst->delivery->conf.params->soft_bounce && outcome.kind == OUTCOME_HARD)
 		outcome = (struct outcome){ OUTCOME_SOFT, { 4, outcome.dsn.subject, outcome.dsn.detail } };
-	bool skip = lane->session.failure.state != SESSION_GREETING || lane->session.failure.code / 100 != 4 ||
-		    dst->delivery->conf.params->smtp_skip_4xx_greeting;
-
-	if (outcome.kind == OUTCOME_SOFT && skip && route_next(dst->route, job->tried, reactor_now()) >= 0) {
+	if (outcome.kind == OUTCOME_SOFT && !lane->session.failure.is_last &&
+	    route_next(dst->route, job->tried, reactor_now()) >= 0) {
 		destination_push_ready(dst, job, true);
 		return;
 	}
@@ -306,6 +304,12 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 	remote = route_addr(dst->route, address);
 	local = dst->bind_failed ? NULL : source_address(d->conf.params, &remote);
 	lane->is_bound = local != NULL;
-	session_open(&lane->session, &session_events, d->conf.params, route_host(dst->route, address), &remote, local);
+	session_open(&lane->session, &session_events, d->conf.params,
+		     &(struct session_target){
+			     .host = route_host(dst->route, address),
+			     .remote = &remote,
+			     .local = local,
+			     .is_worse_mx = dst->route->addresses[address].is_worse,
+		     });
 	return true;
 }

@@ -186,6 +186,9 @@ struct outcome outcome_of_failure(const struct session *s, struct str *ret_text)
 		str_printf(ret_text, "connect to %.*s: %s", SLICE_FMT(session_relay(s)), err_text(f->err));
 	else
 		reason_of_error(ret_text, f->state, f->err, peer);
+	/* A better host was there, and may be again. */
+	if (f->err == -ELOOP && s->is_worse_mx)
+		return (struct outcome){ OUTCOME_SOFT, { 4, 4, 6 } };
 	return outcome_of_error(f->state, f->err);
 }
 

@@ -66,6 +66,7 @@ static bool add_address(struct route *r, const struct mx_lookup *lookup, const s
 	memset(to, 0, sizeof(*to));
 	memcpy(&to->sa, &from->addr.sa, MIN((size_t)from->addr.len, sizeof(to->in6)));
 	to->element = (uint8_t)MIN(r->element, 255u);
+	to->is_worse = from->preference != lookup->best_preference;
 	to->host_at = (uint16_t)r->names_len;
 	to->host_len = (uint8_t)host.len;
 	memcpy(r->names + r->names_len, host.ptr, host.len);

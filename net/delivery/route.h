@@ -36,6 +36,7 @@ struct route_address {
 	uint16_t host_at;
 	uint8_t host_len;
 	uint8_t element;	/* of the nexthop list */
+	bool is_worse;		/* a host of this element has a better preference */
 	uint64_t avoid_until_ns;
 };
 

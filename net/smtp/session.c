@@ -163,6 +163,7 @@ static void fail_by_reply(struct session *s, const struct smtp_reply *reply)
 	f->err = 0;
 	f->code = reply->code;
 	f->dsn = reply->enhanced;
+	f->is_last = s->state == SESSION_GREETING && reply->code / 100 == 4 && !s->params->smtp_skip_4xx_greeting;
 	while (smtp_reply_next_line(&rest, &line)) {
 		str_add_cstr(&text, text.len > 0 ? " " : "");
 		str_add_printable(&text, line, sizeof(f->text));
@@ -444,7 +445,7 @@ static void name_relay(struct session *s, struct slice host, const struct addr *
 }
 
 void session_open(struct session *s, const struct session_events *events, const struct params *params,
-		  struct slice host, const struct addr *remote, const struct addr *local)
+		  const struct session_target *target)
 {
 	s->magic = SESSION_MAGIC;
 	s->state = SESSION_CLOSED;
@@ -462,15 +463,16 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->rset_due = false;
 	s->rset_refused = false;
 	s->in_callback = false;
-	s->loop_check = addr_port(remote) == 25;
+	s->loop_check = addr_port(target->remote) == 25;
+	s->is_worse_mx = target->is_worse_mx;
 	s->lost_err = 0;
 	s->deadline_key = UINT64_MAX;
 	wheel_timer_init(&s->deadline, on_deadline);
 	smtp_reply_parser_init(&s->parser);
-	name_relay(s, host, remote);
+	name_relay(s, target->host, target->remote);
 	session_enter(s, SESSION_CONNECT);
 	s->conn.state = CONN_CLOSED;
-	conn_open(&s->conn, &conn_events, remote, local);
+	conn_open(&s->conn, &conn_events, target->remote, target->local);
 	deadline_set(s);
 }
 

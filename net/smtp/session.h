@@ -43,6 +43,7 @@ struct session_events {
 struct session_failure {
 	enum session_state state;	/* in which it failed; SESSION_CLOSED: it did not */
 	int err;			/* 0: a reply decided; -ELOOP: the server is ourselves */
+	bool is_last;			/* soft or hard, no other host is to be asked now */
 	int code;			/* of the reply */
 	struct enhanced_code dsn;	/* of the reply */
 	char text[SESSION_FAILURE_MAX];
@@ -63,6 +64,7 @@ struct session {
 	char relay[SESSION_RELAY_MAX];
 	uint32_t relay_len;
 	uint32_t host_len;		/* of relay: "host[address]" */
+	bool is_worse_mx;		/* as in struct session_target */
 	/* private */
 	struct transaction *current;
 	struct transaction *riding;	/* behind current */
@@ -82,9 +84,16 @@ struct session {
 	struct conn conn;
 };
 
-/* host: the server's name for logs and loop detection (copied). local: source address or NULL. */
+/* Whom to speak with. All of it is copied. */
+struct session_target {
+	struct slice host;		/* the server's name, for the log */
+	const struct addr *remote;
+	const struct addr *local;	/* source address, or NULL */
+	bool is_worse_mx;		/* a better host is in the list: meeting ourselves here is no loop for good */
+};
+
 void session_open(struct session *s, const struct session_events *events, const struct params *params,
-		  struct slice host, const struct addr *remote, const struct addr *local);
+		  const struct session_target *target);
 
 /* May a transaction be started now? */
 bool session_can_start(const struct session *s);

@@ -293,6 +293,11 @@ static void connections_that_failed(void **state)
 	o = failed(SESSION_EHLO, -ELOOP, 0, 0, "", &why);
 	assert_int_equal(o.kind, OUTCOME_HARD);
 	assert_string_equal(str_cstr(&why), "mail for mx1.test[192.0.2.1] loops back to myself");
+	session.is_worse_mx = true;	/* case 179 */
+	str_clear(&why);
+	o = outcome_of_failure(&session, &why);
+	assert_int_equal(o.kind, OUTCOME_SOFT);
+	assert_true(o.dsn.class == 4 && o.dsn.subject == 4 && o.dsn.detail == 6);
 }
 
 static void an_outcome_for_those_who_have_none(void **state)

@@ -37,10 +37,12 @@ static void on_finish(struct task *task)
 			const uint8_t ip[4] = { 10, (uint8_t)n, 0, (uint8_t)(i + 1) };
 
 			l->addresses[i] = (struct mx_address){ .addr = addr_from_ip4(ip, l->dest.port),
+							       .preference = (uint16_t)(10 + i),
 							       .host_len = (uint16_t)l->dest.host.len };
 			memcpy(l->names, l->dest.host.ptr, l->dest.host.len);
 		}
 		l->count = e->addresses;
+		l->best_preference = 10;
 		l->error = (struct mx_error){ (uint8_t)e->class, (uint8_t)e->subject, (uint8_t)e->detail, "" };
 		(void)snprintf(l->error.text, sizeof(l->error.text), "error of %s", e->name); /* fits */
 		l->fn(l, e->class != 0 ? &l->error : NULL);
@@ -202,6 +204,9 @@ static void lists_are_put_behind_each_other(void **state)
 	assert_address(0, "a.test[10.0.0.1]:25");
 	assert_address(1, "a.test[10.0.0.2]:25");
 	assert_address(2, "b.test[10.1.0.1]:2525");
+	assert_false(route.addresses[0].is_worse);
+	assert_true(route.addresses[1].is_worse);
+	assert_false(route.addresses[2].is_worse);	/* the best of its element */
 	assert_true(last_from_recipient);
 	ask(good, "a.test", true);
 	assert_false(last_from_recipient);

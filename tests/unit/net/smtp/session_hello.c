@@ -18,6 +18,7 @@ struct hello_case {
 
 static const struct hello_case hello_cases[] = {
 	{ "case 150: 450", "450 4.3.2 later\r\n", NULL, 450, 0, SESSION_GREETING, "QUIT\r\n" },
+	{ "case 154: 450", "450 4.3.2 later\r\n", NULL, 450, 0, SESSION_GREETING, "QUIT\r\n" },
 	{ "case 151: 554", "554-go\r\n554 5.7.1 away\r\n", NULL, 554, 0, SESSION_GREETING, "QUIT\r\n" },
 	{ "case 153: 521", "521 no mail here\r\n", NULL, 521, 0, SESSION_GREETING, "QUIT\r\n" },
 	{ "case 155: 354", "354 hm\r\n", NULL, 354, 0, SESSION_GREETING, "QUIT\r\n" },
@@ -41,10 +42,14 @@ static void greetings_that_are_none(void **state)
 		};
 
 		stage_open(script);
+		stage.params.smtp_skip_4xx_greeting = i % 2 == 0;
 		struct mail *m = simple("a@example.org");
 
 		stage_play();
 		assert_int_equal(stage.ready, 0);
+		/* Case 154. */
+		assert_int_equal(stage.session.failure.is_last, i % 2 == 1 && c->code / 100 == 4 &&
+							       c->state == SESSION_GREETING);
 		assert_false(m->started);
 		assert_int_equal(stage.session.failure.state, c->state);
 		assert_int_equal(stage.session.failure.code, c->code);

@@ -273,8 +273,12 @@ struct mail *stage_mail(const char *sender, const char *rcpts, const char *conte
 
 void stage_start(void)
 {
-	session_open(&stage.session, &events, &stage.params, SLICE("mx.test"), &stage.puppet.addr,
-		     stage.local.len > 0 ? &stage.local : NULL);
+	session_open(&stage.session, &events, &stage.params,
+		     &(struct session_target){
+			     .host = SLICE("mx.test"),
+			     .remote = &stage.puppet.addr,
+			     .local = stage.local.len > 0 ? &stage.local : NULL,
+		     });
 	stage.took_ns = clock_mono_ns();
 }
 
