@@ -261,6 +261,8 @@ static const struct addr *source_address(const struct params *p, const struct ad
 	const struct addr *bind = v6 ? &p->smtp_bind_address6 : &p->smtp_bind_address;
 	const struct addr *only = NULL;
 
+	if (remote->sa.sa_family == AF_UNIX)
+		return NULL;
 	if (bind->len > 0)
 		return addr_is_unspecified(bind) ? NULL : bind;
 	if (p->inet_interfaces.all || p->inet_interfaces.loopback_only)

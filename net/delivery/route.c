@@ -56,21 +56,37 @@ static void note_syntax(struct route *r, const char *why)
 	note_error(r, &error);
 }
 
+/* Where in names the text is now; there is room. */
+static uint16_t keep_name(struct route *r, struct slice text)
+{
+	uint16_t at = (uint16_t)r->names_len;
+
+	ASSERT(text.len <= ROUTE_NAMES - r->names_len);
+	memcpy(r->names + r->names_len, text.ptr, text.len);
+	r->names_len += text.len;
+	return at;
+}
+
 static bool add_address(struct route *r, const struct mx_lookup *lookup, const struct mx_address *from)
 {
 	struct slice host = mx_address_host(lookup, from);
+	struct slice path = from->addr.sa.sa_family == AF_UNIX ? slice_of_str(from->addr.un.sun_path) : SLICE("");
 	struct route_address *to = &r->addresses[r->count];
 
-	if (r->count == ROUTE_ADDRESSES_MAX || host.len > ROUTE_NAMES - r->names_len || host.len > UINT8_MAX)
+	if (r->count == ROUTE_ADDRESSES_MAX || host.len + path.len > ROUTE_NAMES - r->names_len || host.len > UINT8_MAX)
 		return false;
 	memset(to, 0, sizeof(*to));
-	memcpy(&to->sa, &from->addr.sa, MIN((size_t)from->addr.len, sizeof(to->in6)));
+	if (path.len > 0) {
+		to->path.family = AF_UNIX;
+		to->path.at = keep_name(r, path);
+		to->path.len = (uint16_t)path.len;
+	} else {
+		memcpy(&to->sa, &from->addr.sa, MIN((size_t)from->addr.len, sizeof(to->in6)));
+	}
 	to->element = (uint8_t)MIN(r->element, 255u);
 	to->is_worse = from->preference != lookup->best_preference;
-	to->host_at = (uint16_t)r->names_len;
+	to->host_at = keep_name(r, host);
 	to->host_len = (uint8_t)host.len;
-	memcpy(r->names + r->names_len, host.ptr, host.len);
-	r->names_len += host.len;
 	r->count++;
 	return true;
 }
@@ -139,7 +155,8 @@ static void ask_next(struct route *r)
 	}
 	mx_lookup_init(&r->lookup->lookup);
 	r->lookup->route = r;
-	mx_lookup_start(&r->lookup->lookup, r->conf->mx, &dest, !r->is_relayhost && !r->in_fallback, on_lookup);
+	mx_lookup_start(&r->lookup->lookup, r->conf->mx, &dest,
+			!r->is_relayhost && !r->in_fallback && !dest.is_lmtp, on_lookup);
 }
 
 void route_start(struct route *r, struct slice nexthop, bool is_relayhost)
@@ -179,6 +196,12 @@ struct addr route_addr(const struct route *r, unsigned i)
 	struct addr a = { 0 };
 
 	ASSERT(i < r->count);
+	if (from->sa.sa_family == AF_UNIX) {
+		a.un.sun_family = AF_UNIX;
+		memcpy(a.un.sun_path, r->names + from->path.at, from->path.len);
+		a.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + from->path.len + 1u);
+		return a;
+	}
 	a.len = from->sa.sa_family == AF_INET ? sizeof(from->in) : sizeof(from->in6);
 	memcpy(&a.sa, &from->sa, a.len);
 	return a;

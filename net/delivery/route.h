@@ -32,6 +32,11 @@ struct route_address {
 		struct sockaddr sa;
 		struct sockaddr_in in;
 		struct sockaddr_in6 in6;
+		struct {
+			sa_family_t family;	/* AF_UNIX */
+			uint16_t at;		/* in names */
+			uint16_t len;
+		} path;
 	};
 	uint16_t host_at;
 	uint8_t host_len;

@@ -9,6 +9,7 @@ static void on_host_answer(struct query *query, const struct answer *answer);
 static void on_finish(struct task *task);
 static void take_mx_records(struct mx_lookup *l, const struct dns_answer *dns);
 static void ask_implicit(struct mx_lookup *l);
+static void take_socket(struct mx_lookup *l);
 static void next_host(struct mx_lookup *l);
 static void host_done(struct mx_lookup *l);
 static void finish_list(struct mx_lookup *l);
@@ -91,9 +92,11 @@ void mx_lookup_start(struct mx_lookup *lookup, const struct mx_conf *conf, const
 	l->from_mx = l->mx_validated = l->overflow_told = l->soft_seen = l->no_address_seen = false;
 	l->host_next = l->host_count = 0;
 	l->names_len = 0;
-	if (!conf->ipv4 && !conf->ipv6) {
+	if (dest->is_unix) {
+		take_socket(l);
+	} else if (!conf->ipv4 && !conf->ipv6) {
 		fail(l, 4, 4, "cannot look up", "inet_protocols names no protocol");
-	} else if (dest->bracketed || dest->is_literal || !conf->dns) {
+	} else if (dest->bracketed || dest->is_literal || dest->is_lmtp || !conf->dns) {
 		ask_implicit(l);
 	} else {
 		l->state = MX_ASKING_MX;
@@ -253,6 +256,18 @@ static void ask_implicit(struct mx_lookup *l)
 	next_host(l);
 }
 
+/* A socket on this machine needs no lookup. What answers there is called as we are. */
+static void take_socket(struct mx_lookup *l)
+{
+	struct slice name = l->conf->myhostname != NULL ? slice_of_str(l->conf->myhostname) : l->dest.host;
+	struct mx_address *only = &l->addresses[l->count++];
+
+	*only = (struct mx_address){ .addr = l->dest.addr, .last_of_preference = true };
+	ASSERT(name_keep(l, slice_head(name, MIN(name.len, NEXTHOP_HOST_MAX)), &only->host_at));
+	only->host_len = (uint16_t)l->names_len;
+	answer_later(l);
+}
+
 /* What a host without an address does to the whole (table of B 3.6). Once something soft has been seen the class
  * stays soft, and the text stays that of the soft failure: it is the one that may go away. */
 static void note_failure(struct mx_lookup *l, const struct mx_host *host, enum answer_class class, const char *why)
@@ -279,7 +294,7 @@ static bool is_enabled(const struct mx_conf *conf, const struct addr *addr)
  * choice. */
 static bool is_denied(const struct mx_lookup *l, const struct addr *addr)
 {
-	bool explicit = l->dest.bracketed || l->dest.is_literal;
+	bool explicit = l->dest.bracketed || l->dest.is_literal || l->dest.is_lmtp;
 
 	if (explicit && !l->from_recipient)
 		return false;

@@ -1,7 +1,8 @@
 /* mx.h - from a destination to the addresses to try, in order (B 3; RFC 5321 5.1, RFC 7505)
  *
  *	destination --MX--> hosts by preference --A, AAAA, hosts file--> addresses
- *	            '--[host], literal, no MX--------^                   '--loops out, shuffle, sort, balance--> list
+ *	            |--[host], literal, no MX, LMTP--^                   '--loops out, shuffle, sort, balance--> list
+ *	            '--unix:path (LMTP)--------------------------------------------------------------------------^
  *
  * The result is a list of at most MX_ADDRESSES_MAX addresses, or one error with the status it means: a soft failure
  * anywhere dominates hard ones, because an address we could not look up might have been the one that works.
@@ -44,6 +45,7 @@ struct mx_conf {
 	bool cname_overrides_servername;	/* smtp_... */
 	enum mx_family_preference address_preference;	/* smtp_... */
 	unsigned address_limit;			/* smtp_mx_address_limit: here for balancing only */
+	const char *myhostname;			/* the name of a server behind a unix socket (B 25) */
 	struct resolver *resolver;
 	const struct hosts *hosts;
 	const struct addr *own;			/* inet_interfaces and proxy_interfaces: no loops */

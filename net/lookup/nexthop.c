@@ -156,16 +156,33 @@ static int judge_host(const struct nexthop_conf *conf, struct destination_name *
 	return 0;
 }
 
+static int parse_unix(struct destination_name *d, const char **ret_why)
+{
+	if (addr_parse_endpoint(d->text, &d->addr) < 0)
+		return bad(ret_why, "not a path of 1 to 107 octets");
+	d->host = d->text;
+	slice_skip(&d->host, strlen("unix:"));
+	d->is_unix = true;
+	return 0;
+}
+
 static int parse_one(const struct nexthop_conf *conf, struct destination_name *d, const char **ret_why)
 {
-	int r = split(d->text, d, ret_why);
+	struct slice text = d->text;
+
+	d->is_lmtp = conf->lmtp;
+	if (conf->lmtp && slice_has_prefix(text, SLICE("unix:")))
+		return parse_unix(d, ret_why);
+	if (conf->lmtp && slice_has_prefix(text, SLICE("inet:")))
+		slice_skip(&text, strlen("inet:"));
+	int r = split(text, d, ret_why);
 
 	if (r < 0)
 		return r;
 	d->port = conf->default_port;
 	if (d->service.len > 0 && services_port(conf->services, d->service, &d->port) < 0)
 		return bad(ret_why, "not a port number from 1 to 65535 or a known service name");
-	d->wants_loop_check = d->port == 25;
+	d->wants_loop_check = d->port == 25 && !conf->lmtp;
 	d->wants_tls_hint = d->port == 465;
 	return judge_host(conf, d, ret_why);
 }

@@ -6,6 +6,11 @@
  *	host    = domain name / address; inside brackets also "ipv6:" address
  *	service = 1..65535 / name; empty: the default port
  *
+ * For LMTP (B 25) there are no mail exchangers and no loops, and two more forms:
+ *
+ *	dest    = "unix:" path					a socket on this machine
+ *	        / "inet:" dest					the same as dest alone
+ *
  * memory   a destination borrows from the nexthop text; the tables borrow nothing
  * bounds   NEXTHOP_HOST_MAX octets a host, SERVICES_MAX named ports
  * errors   ERR_SYNTAX with a phrase for the log; the caller makes it soft 4.3.5 (cases 29, 33-35), and soft 4.3.0
@@ -43,19 +48,22 @@ int services_port(const struct services *s, struct slice text, uint16_t *ret_por
 
 struct destination_name {
 	struct slice text;	/* as written, brackets and port included */
-	struct slice host;	/* without brackets and "ipv6:" */
+	struct slice host;	/* without brackets and "ipv6:"; the path of a unix socket */
 	struct slice service;	/* as written, may be empty */
 	uint16_t port;
 	bool bracketed;		/* no MX lookup */
 	bool is_literal;	/* host is a number: addr is set, the port included */
-	bool wants_loop_check;	/* only on port 25 (case 37) */
+	bool is_unix;		/* addr is set; only for LMTP */
+	bool is_lmtp;		/* no MX lookup either */
+	bool wants_loop_check;	/* only on port 25 (case 37), never for LMTP */
 	bool wants_tls_hint;	/* port 465: log a hint unless wrapper mode is on (case 38) */
 	struct addr addr;
 };
 
 struct nexthop_conf {
 	const struct services *services;
-	uint16_t default_port;		/* smtp_tcp_port */
+	uint16_t default_port;		/* smtp_tcp_port, or for LMTP lmtp_tcp_port */
+	bool lmtp;
 	bool utf8;			/* smtputf8_enable: names may be UTF-8 (case 39) */
 };
 

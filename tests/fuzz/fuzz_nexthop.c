@@ -1,6 +1,6 @@
 /* fuzz_nexthop.c - nexthop lists, services and hosts files from whoever writes configuration
  *
- * First octet: which of the three; the rest is its text.
+ * First octet: which of the three, its highest bit: for LMTP; the rest is its text.
  */
 #include "core/err.h"
 #include "net/lookup/hosts.h"
@@ -8,9 +8,9 @@
 
 static struct services services;
 
-static void fuzz_nexthop(struct slice text)
+static void fuzz_nexthop(struct slice text, bool lmtp)
 {
-	struct nexthop_conf conf = { .services = &services, .default_port = 25, .utf8 = true };
+	struct nexthop_conf conf = { .services = &services, .default_port = 25, .lmtp = lmtp, .utf8 = true };
 	struct destination_name d;
 	const char *why = NULL;
 	struct slice rest = text;
@@ -25,7 +25,8 @@ static void fuzz_nexthop(struct slice text)
 			ASSERT(why != NULL);
 			continue;
 		}
-		ASSERT(r == 1 && d.port > 0 && d.host.len > 0 && d.host.len <= NEXTHOP_HOST_MAX);
+		ASSERT(r == 1 && d.is_lmtp == lmtp && (d.port > 0) == !d.is_unix);
+		ASSERT(d.host.len > 0 && d.host.len <= NEXTHOP_HOST_MAX);
 		if (d.is_literal)
 			ASSERT(addr_port(&d.addr) == d.port);
 		for (size_t i = 0; i < d.host.len; i++)
@@ -57,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	switch (data[0] % 3) {
 	case 0:
 		ASSERT(services_add(&services, SLICE("smtp"), 25) == 0);
-		fuzz_nexthop(text);
+		fuzz_nexthop(text, data[0] & 0x80);
 		break;
 	case 1:
 		(void)services_add_file(&services, text);

@@ -194,6 +194,7 @@ static struct mx_conf mx_conf_of(const struct daemon *d, struct resolver *resolv
 		.balance_inet_protocols = p->smtp_balance_inet_protocols,
 		.address_preference = (enum mx_family_preference)p->smtp_address_preference,
 		.address_limit = p->smtp_mx_address_limit,
+		.myhostname = p->myhostname,
 		.resolver = resolver,
 		.hosts = &d->hosts,
 		.own = d->own,

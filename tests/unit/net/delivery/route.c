@@ -41,6 +41,8 @@ static void on_finish(struct task *task)
 							       .host_len = (uint16_t)l->dest.host.len };
 			memcpy(l->names, l->dest.host.ptr, l->dest.host.len);
 		}
+		if (l->dest.is_unix)
+			l->addresses[0].addr = l->dest.addr;
 		l->count = e->addresses;
 		l->best_preference = 10;
 		l->error = (struct mx_error){ (uint8_t)e->class, (uint8_t)e->subject, (uint8_t)e->detail, "" };
@@ -85,7 +87,7 @@ void mx_lookup_cancel(struct mx_lookup *lookup)
 static struct reactor reactor;
 static struct params params;
 static struct services services;
-static const struct nexthop_conf nexthop_conf = { .services = &services, .default_port = 25 };
+static struct nexthop_conf nexthop_conf = { .services = &services, .default_port = 25 };
 static const struct mx_conf mx_conf;
 static struct pool lookups;
 static struct route route;
@@ -107,6 +109,7 @@ static int setup(void **state)
 	params.smtp_fallback_relay = "";
 	params.relayhost = "";
 	params.smtp_mx_address_limit = 5;
+	nexthop_conf.lmtp = false;
 	asked[0] = '\0';
 	calls = 0;
 	silent = false;
@@ -209,6 +212,27 @@ static void lists_are_put_behind_each_other(void **state)
 	assert_false(route.addresses[2].is_worse);	/* the best of its element */
 	assert_true(last_from_recipient);
 	ask(good, "a.test", true);
+	assert_false(last_from_recipient);
+}
+
+static void a_socket_keeps_its_path(void **state)
+{
+	static const struct entry sockets[] = {
+		{ "unix:/run/dovecot/lmtp", 1, 0, 0, 0, false, false },
+		{ "inet:b.test:2424", 1, 0, 0, 0, false, false },
+		{ NULL, 0, 0, 0, 0, false, false },
+	};
+
+	(void)state;
+	nexthop_conf.lmtp = true;
+	ask(sockets, "unix:/run/dovecot/lmtp, inet:b.test:2424", false);
+	assert_int_equal(route.count, 2);
+	struct addr a = route_addr(&route, 0);
+
+	assert_int_equal(a.un.sun_family, AF_UNIX);
+	assert_string_equal(a.un.sun_path, "/run/dovecot/lmtp");
+	assert_int_equal(a.len, offsetof(struct sockaddr_un, sun_path) + sizeof("/run/dovecot/lmtp"));
+	assert_address(1, "b.test[10.1.0.1]:2424");
 	assert_false(last_from_recipient);
 }
 
@@ -374,6 +398,8 @@ int main(void)
 {
 	const struct CMUnitTest claims[] = {
 		ROUTE_CLAIM("the elements of a list follow each other", lists_are_put_behind_each_other),
+		ROUTE_CLAIM("a unix socket keeps its path, and what is behind it has our name (B 25)",
+			    a_socket_keeps_its_path),
 		ROUTE_CLAIM("fallback relays come last, also after a hard failure (cases 99, 109)",
 			    fallback_relays_come_last),
 		ROUTE_CLAIM("null MX and ourselves: no fallback (case 53)", no_fallback_for_those_who_want_none),

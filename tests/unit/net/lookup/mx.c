@@ -154,6 +154,7 @@ static void run(void)
 
 static struct mx_conf conf;
 static struct mx_lookup lookup;
+static struct nexthop_conf syntax;
 static unsigned answers;
 static bool had_error;
 static char order[8192];
@@ -177,6 +178,7 @@ static int setup(void **state)
 		.dns = true, .host_dns = true, .ipv4 = true, .ipv6 = true,
 		.balance_inet_protocols = true, .address_limit = 5, .warn = note_warning,
 	};
+	syntax = (struct nexthop_conf){ .default_port = 25 };
 	mx_lookup_init(&lookup);
 	return 0;
 }
@@ -197,7 +199,6 @@ static void on_done(struct mx_lookup *l, const struct mx_error *error)
 
 static void start(const char *nexthop, bool from_recipient)
 {
-	struct nexthop_conf syntax = { .default_port = 25 };
 	struct slice rest = slice_of_str(nexthop);
 	struct destination_name dest;
 	const char *why;
@@ -287,6 +288,29 @@ static void loops_count_only_on_port_25(void **state)	/* cases 30, 37 */
 	expect_list("example.org:2525", "192.0.2.1");
 	assert_false(lookup.i_am_mx);
 	expect_error("example.org", 5, 4, 6);
+}
+
+static void lmtp_asks_for_no_mx_and_sees_no_loops(void **state)	/* B 25 */
+{
+	struct addr own = addr_from_ip4((uint8_t[]){ 127, 0, 0, 1 }, 0);
+	struct addr_net deny;
+
+	(void)state;
+	syntax = (struct nexthop_conf){ .default_port = 25, .lmtp = true };
+	assert_int_equal(addr_net_parse(SLICE("127.0.0.0/8"), &deny), 0);
+	conf.own = &own;
+	conf.own_count = 1;
+	conf.deny = &deny;
+	conf.deny_count = 1;
+	mx_record("example.org", 10, "mx.example.org");
+	address("example.org", "127.0.0.1");
+	expect_list("inet:example.org", "127.0.0.1");
+	assert_string_equal(asked_log, "A example.org;AAAA example.org;");
+	conf.myhostname = "client.test";
+	conf.ipv4 = conf.ipv6 = false;
+	expect_list("unix:/run/lmtp", "/run/lmtp");
+	assert_true(slice_eq(mx_address_host(&lookup, &lookup.addresses[0]), SLICE("client.test")));
+	assert_string_equal(asked_log, "");
 }
 
 /* --- area C: MX ------------------------------------------------------------------------------------------------ */
@@ -728,6 +752,7 @@ int main(void)
 		cmocka_unit_test_setup(a_literal_asks_nobody, setup),
 		cmocka_unit_test_setup(another_port_goes_with_every_address, setup),
 		cmocka_unit_test_setup(loops_count_only_on_port_25, setup),
+		cmocka_unit_test_setup(lmtp_asks_for_no_mx_and_sees_no_loops, setup),
 		cmocka_unit_test_setup(lower_preference_comes_first, setup),
 		cmocka_unit_test_setup(equal_preference_is_shuffled_by_address, setup),
 		cmocka_unit_test_setup(without_randomizing_the_answer_order_stays, setup),

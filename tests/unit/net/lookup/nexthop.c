@@ -100,6 +100,62 @@ static void each_form_is_read_or_refused(void **state)
 	}
 }
 
+struct lmtp_case {
+	const char *claim;
+	const char *text;
+	const char *host;	/* NULL: refused */
+	uint16_t port;
+	bool is_unix;
+};
+
+static const struct lmtp_case lmtp_cases[] = {
+	{ "a socket",                           "unix:/run/dovecot/lmtp",  "/run/dovecot/lmtp", 0, true },
+	{ "a socket by a relative path",        "unix:private/lmtp",       "private/lmtp", 0, true },
+	{ "colons belong to the path",          "unix:/run/a:b",           "/run/a:b", 0, true },
+	{ "no path",                            "unix:",                   NULL, 0, false },
+	{ "a path beyond what a socket has",
+	  "unix:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	  "aaaaaaa", NULL, 0, false },
+	{ "a host with inet",                   "inet:mail.test",          "mail.test", 24, false },
+	{ "a host and port with inet",          "inet:mail.test:2424",     "mail.test", 2424, false },
+	{ "brackets behind inet",               "inet:[192.0.2.1]:25",     "192.0.2.1", 25, false },
+	{ "a host alone",                       "mail.test",               "mail.test", 24, false },
+	{ "a host and port alone",              "mail.test:2424",          "mail.test", 2424, false },
+	{ "the word in another case is a host", "INET:24",                 "INET", 24, false },
+	{ "inet and nothing",                   "inet:",                   NULL, 0, false },
+};
+
+static void lmtp_has_two_more_forms(void **state)	/* B 25 */
+{
+	struct nexthop_conf lmtp = { .services = &services, .default_port = 24, .lmtp = true };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(lmtp_cases); i++) {
+		const struct lmtp_case *c = &lmtp_cases[i];
+		struct slice rest = slice_of_str(c->text);
+		struct destination_name d;
+		const char *why = NULL;
+		int r = nexthop_next(&lmtp, &rest, &d, &why);
+
+		if ((r == 1) != (c->host != NULL) || (r < 0) != (why != NULL))
+			fail_msg("%s: %d", c->claim, r);
+		if (r < 0)
+			continue;
+		assert_true(d.is_lmtp && !d.wants_loop_check);
+		assert_true(slice_eq(d.host, slice_of_str(c->host)));
+		assert_int_equal(d.port, c->port);
+		assert_int_equal(d.is_unix, c->is_unix);
+		if (c->is_unix)
+			assert_string_equal(d.addr.un.sun_path, c->host);
+	}
+	/* For SMTP the prefixes are hosts with a service. */
+	struct slice rest = SLICE("unix:/run/lmtp");
+	struct destination_name d;
+	const char *why;
+
+	assert_int_equal(nexthop_next(&conf, &rest, &d, &why), ERR_SYNTAX);
+}
+
 /* The whole list: how many, or ERR_SYNTAX with the offender behind the good ones. */
 static int take_all(struct slice text, struct destination_name d[static LIST_MAX])
 {
@@ -229,6 +285,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(each_form_is_read_or_refused, setup),
+		cmocka_unit_test_setup(lmtp_has_two_more_forms, setup),
 		cmocka_unit_test_setup(a_list_keeps_its_order, setup),
 		cmocka_unit_test_setup(an_empty_list_is_empty, setup),
 		cmocka_unit_test_setup(the_default_port_decides_on_loop_checks, setup),
