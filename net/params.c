@@ -233,6 +233,16 @@ static int word_index(const struct row *row, struct slice word)
 	return -1;
 }
 
+static uint32_t word_count(const struct row *row)
+{
+	struct slice rest = slice_of_str(row->words);
+	uint32_t count = 0;
+
+	while (conf_list_next(&rest).len > 0)
+		count++;
+	return count;
+}
+
 static void load_words(struct loading *l)
 {
 	struct slice rest = l->value;
@@ -250,7 +260,9 @@ static void load_words(struct loading *l)
 		last = i;
 		bits |= BIT(i);
 	}
-	if (last < 0 && (l->row->kind == KIND_ENUM || l->row->min > 0))
+	if (last < 0 && l->row->kind == KIND_ENUM && l->row->max > 0)
+		*(uint32_t *)l->field = word_count(l->row);
+	else if (last < 0 && (l->row->kind == KIND_ENUM || l->row->min > 0))
 		reject(l, "it is empty");
 	else
 		*(uint32_t *)l->field = l->row->kind == KIND_ENUM ? (uint32_t)last : bits;
@@ -567,6 +579,8 @@ static void check_across(struct params *p, struct conf *conf)
 
 	uint32_t both = INET_PROTOCOL_IPV4 | INET_PROTOCOL_IPV6;
 
+	if (p->smtp_dns_support_level == DNS_SUPPORT_BY_OLD_NAME)
+		p->smtp_dns_support_level = p->disable_dns_lookups ? DNS_SUPPORT_DISABLED : DNS_SUPPORT_ENABLED;
 	if (p->inet_protocols & ~both)	/* "all" is the third word */
 		p->inet_protocols = both;
 	p->smtp_connection_cache_time_limit_ns =
@@ -711,6 +725,7 @@ static const char *row_form(const struct row *row, struct str *s)
 		return "no definition";
 	case KIND_ENUM:
 		add_words(s, row->words);
+		str_add_cstr(s, row->max > 0 ? ", or empty" : "");
 		return str_cstr(s);
 	case KIND_SET:
 		str_add_cstr(s, "a list of ");

@@ -19,8 +19,8 @@
  *	FEEDBACK	struct param_feedback x
  *
  * smtp_deny_networks has the private networks in it when smtp_deny_private_networks is yes,
- * smtp_connection_cache_time_limit is already capped, and inet_protocols "all" is both bits: nobody has to know two
- * fields to understand one.
+ * smtp_connection_cache_time_limit is already capped, inet_protocols "all" is both bits, and smtp_dns_support_level is
+ * never left to disable_dns_lookups: nobody has to know two fields to understand one.
  *
  * memory   strings and lists live in the conf the params were loaded from, which must stay
  * errors   all collected in the conf, with file, line and accepted form; the fields of a wrong value stay zero or empty
@@ -37,6 +37,7 @@
 
 enum param_address_preference { ADDRESS_PREFERENCE_ANY, ADDRESS_PREFERENCE_IPV4, ADDRESS_PREFERENCE_IPV6 };
 enum param_bare_newline { BARE_NEWLINE_REJECT, BARE_NEWLINE_NORMALIZE };
+enum param_dns_support { DNS_SUPPORT_DISABLED, DNS_SUPPORT_ENABLED, DNS_SUPPORT_DNSSEC, DNS_SUPPORT_BY_OLD_NAME };
 enum param_inet_protocols { INET_PROTOCOL_IPV4 = 1, INET_PROTOCOL_IPV6 = 2 };	/* "all" is both */
 enum param_host_lookup { HOST_LOOKUP_DNS = 1, HOST_LOOKUP_NATIVE = 2 };
 

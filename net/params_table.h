@@ -10,6 +10,7 @@
  * min, max	INT, SIZE: the value itself; TIME: seconds; ENDPOINTS: min is the port when none is written, 0 when it
  *	is required;
  *		STR, PATH, SET: min is 1 when the value must not be empty
+ *		ENUM: max is 1 when the value may be empty: that is the word behind the last
  * words	ENUM, SET: the accepted words, in the order of the enum or of the bits; TIME: the unit of a bare number
  * help		whole sentences for an administrator
  */
@@ -118,11 +119,18 @@ X(ENDPOINTS, dns_servers, "", 53, 0, NULL, \
 	"/etc/resolv.conf.") \
 X(TIME, dns_timeout, "5s", 1, 300, "s", \
 	"How long one DNS server may take for one answer.") \
-X(INT, dns_rr_list_limit, "100", 1, 10000, NULL, \
+X(INT, dns_rr_list_limit, "100", 1, 100, NULL, \
 	"Records kept from all answers for one destination; the rest is dropped with a " \
 	"warning.") \
 X(BOOL, disable_dns_lookups, "no", 0, 0, NULL, \
-	"No MX lookups; host names come from /etc/hosts only.") \
+	"No MX lookups; host names come from /etc/hosts only. The old way to say " \
+	"smtp_dns_support_level = disabled, which counts when it is not empty.") \
+X(ENUM, smtp_dns_support_level, "", 0, 1, "disabled enabled dnssec", \
+	"disabled: no MX lookups, host names come from /etc/hosts only; enabled: DNS is asked; dnssec: " \
+	"it is asked for validated answers. Empty: as disable_dns_lookups says.") \
+X(SET, smtp_dns_resolver_options, "", 0, 0, "res_defnames res_dnsrch", \
+	"Accepted and without effect: names are always taken as complete, since a search list can lead mail " \
+	"to a machine that nobody meant.") \
 X(SET, smtp_host_lookup, "dns", 1, 0, "dns native", \
 	"Where host addresses come from: dns, native (/etc/hosts), or both; dns is always " \
 	"asked first.") \
@@ -131,6 +139,9 @@ X(BOOL, ignore_mx_lookup_error, "no", 0, 0, NULL, \
 	"deferring.") \
 X(BOOL, smtp_defer_if_no_mx_address_found, "no", 0, 0, NULL, \
 	"Defer instead of bounce when MX records exist but none of them leads to an address.") \
+X(BOOL, smtp_cname_overrides_servername, "no", 0, 0, NULL, \
+	"When a server's name is an alias, its server is called by the name at the end of the aliases. Whoever " \
+	"can forge an alias then chooses the name that is logged and checked.") \
 X(SET, inet_protocols, "all", 0, 0, "ipv4 ipv6 all", \
 	"Protocols in use: ipv4, ipv6, or all.") \
 X(INTERFACES, inet_interfaces, "all", 0, 0, NULL, \

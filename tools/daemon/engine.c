@@ -183,7 +183,7 @@ static struct mx_conf mx_conf_of(const struct daemon *d, struct resolver *resolv
 	const struct params *p = &d->params;
 
 	return (struct mx_conf){
-		.dns = !p->disable_dns_lookups,
+		.dns = p->smtp_dns_support_level != DNS_SUPPORT_DISABLED,
 		.host_dns = p->smtp_host_lookup & HOST_LOOKUP_DNS,
 		.host_native = p->smtp_host_lookup & HOST_LOOKUP_NATIVE,
 		.ipv4 = p->inet_protocols & INET_PROTOCOL_IPV4,
@@ -192,6 +192,7 @@ static struct mx_conf mx_conf_of(const struct daemon *d, struct resolver *resolv
 		.defer_if_no_mx_address_found = p->smtp_defer_if_no_mx_address_found,
 		.randomize_addresses = p->smtp_randomize_addresses,
 		.balance_inet_protocols = p->smtp_balance_inet_protocols,
+		.cname_overrides_servername = p->smtp_cname_overrides_servername,
 		.address_preference = (enum mx_family_preference)p->smtp_address_preference,
 		.address_limit = p->smtp_mx_address_limit,
 		.myhostname = p->myhostname,
@@ -211,6 +212,7 @@ static int start_delivery(struct part *p)
 	const struct resolver_conf resolver = {
 		.servers = engine.dns_servers[0] != '\0' ? engine.dns_servers : NULL,
 		.timeout_ms = (unsigned)(d->params.dns_timeout_ns / NS_PER_MS),
+		.dnssec = d->params.smtp_dns_support_level == DNS_SUPPORT_DNSSEC,
 	};
 	int r = resolver_new(&resolver, &p->resolver);
 

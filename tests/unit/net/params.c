@@ -224,6 +224,7 @@ static const struct {
 	{ "dns_servers = dns.example", "is not an endpoint" },
 	{ "smtp_address_preference = ipv4, ipv6", "one word too many" },
 	{ "smtp_address_preference =", "it is empty" },
+	{ "smtp_dns_support_level = perhaps", "expected disabled, enabled or dnssec, or empty" },
 	{ "smtpd_forbid_bare_newline = maybe", "expected reject or normalize" },
 	{ "delay_logging_resolution_limit = 7", "from 0 to 6" },
 	{ "worker_threads = 65", "from 0 to 64" },
@@ -329,6 +330,30 @@ static void old_names_are_defaults(void **state)
 	l = load("fallback_relay = x\nsmtp_fallback_relay = y\n");
 	assert_string_equal(l->p.smtp_fallback_relay, "y");
 	unload(l);
+}
+
+static void dns_support_is_one_field(void **state)	/* P 3.4, case 72 */
+{
+	static const struct {
+		const char *text;
+		enum param_dns_support level;
+	} cases[] = {
+		{ "", DNS_SUPPORT_ENABLED },
+		{ "disable_dns_lookups = yes", DNS_SUPPORT_DISABLED },
+		{ "disable_dns_lookups = yes\nsmtp_dns_support_level = enabled", DNS_SUPPORT_ENABLED },
+		{ "smtp_dns_support_level = disabled", DNS_SUPPORT_DISABLED },
+		{ "smtp_dns_support_level = DNSSEC", DNS_SUPPORT_DNSSEC },
+		{ "smtp_dns_support_level =", DNS_SUPPORT_ENABLED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct loaded *l = load(cases[i].text);
+
+		assert_int_equal(l->errors, 0);
+		assert_int_equal(l->p.smtp_dns_support_level, cases[i].level);
+		unload(l);
+	}
 }
 
 static void hear_unused(const char *line, void *context)
@@ -462,6 +487,7 @@ int main(void)
 		CLAIM("all wrong values are reported at once", all_errors_come_at_once),
 		CLAIM("a host name without a domain gets one", host_names_without_domain),
 		CLAIM("old names are the defaults of new ones (case 10)", old_names_are_defaults),
+		CLAIM("whether DNS is asked is one field, the new name wins (case 72)", dns_support_is_one_field),
 		CLAIM("only names without an effect are unused (case 9)", only_unknown_names_are_unused),
 		CLAIM("addresses no honest MX has are denied, private ones on request (NET-01)",
 		      no_honest_mx_has_these),
