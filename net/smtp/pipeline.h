@@ -1,7 +1,8 @@
 /* pipeline.h - commands that await their replies, oldest first (RFC 2920)
  *
  * Replies carry no name: the only thing that tells what one answers is its place. So every command written is entered
- * here before it can leave, and every reply takes exactly one entry out (row RPL-08).
+ * here before it can leave, and every reply takes exactly one entry out (row RPL-08); but LMTP's final dot has a reply
+ * for each recipient, and only the last of them does.
  *
  * bounds   PIPELINE_MAX entries; who finds it full writes no more commands until replies come
  */
@@ -49,13 +50,16 @@ static inline void pipeline_push(struct pipeline *p, struct expectation e)
 	p->entries[(p->first + p->count++) % PIPELINE_MAX] = e;
 }
 
-static inline struct expectation pipeline_pop(struct pipeline *p)
+/* A reply to the oldest one has come. more: it is not the last, the entry stays (LMTP's final dot). */
+static inline struct expectation pipeline_answer(struct pipeline *p, bool more)
 {
 	ASSERT(p->count > 0);
 	struct expectation e = p->entries[p->first];
 
+	p->answered++;
+	if (more)
+		return e;
 	p->first = (p->first + 1) % PIPELINE_MAX;
 	p->count--;
-	p->answered++;
 	return e;
 }

@@ -34,6 +34,7 @@ const char *session_state_command(enum session_state state)
 {
 	static const char *const commands[SESSION_COUNT] = {
 		[SESSION_EHLO] = "EHLO command",	[SESSION_HELO] = "HELO command",
+		[SESSION_LHLO] = "LHLO command",
 		[SESSION_MAIL] = "MAIL FROM command",	[SESSION_RCPT] = "RCPT TO command",
 		[SESSION_DATA] = "DATA command",	[SESSION_FINAL_DOT] = "end of DATA command",
 		[SESSION_BODY] = "end of DATA command",	[SESSION_RSET] = "RSET command",
@@ -59,9 +60,11 @@ static uint64_t state_timeout_ns(const struct session *s, enum session_state sta
 static const uint32_t may_follow[SESSION_COUNT] = {
 	[SESSION_CLOSED] = BIT(SESSION_CONNECT),
 	[SESSION_CONNECT] = BIT(SESSION_GREETING) | BIT(SESSION_CLOSED),
-	[SESSION_GREETING] = BIT(SESSION_EHLO) | BIT(SESSION_HELO) | BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
+	[SESSION_GREETING] = BIT(SESSION_EHLO) | BIT(SESSION_HELO) | BIT(SESSION_LHLO) | BIT(SESSION_QUIT) |
+			     BIT(SESSION_CLOSED),
 	[SESSION_EHLO] = BIT(SESSION_HELO) | BIT(SESSION_OPEN) | BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
 	[SESSION_HELO] = BIT(SESSION_OPEN) | BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
+	[SESSION_LHLO] = BIT(SESSION_OPEN) | BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
 	[SESSION_OPEN] = BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
 	[SESSION_QUIT] = BIT(SESSION_CLOSED),
 };
@@ -86,7 +89,12 @@ static enum session_state deadline_subject(const struct session *s)
 	/* While octets of a body wait to leave, the peer owes us reading, whatever else it owes. */
 	if (s->current != NULL && s->current->state >= TRANSACTION_BODY && !conn_is_drained(&s->conn))
 		return SESSION_BODY;
-	return oldest != NULL ? oldest->step : SESSION_CLOSED;
+	if (oldest == NULL)
+		return SESSION_CLOSED;
+	/* LMTP owes no reply to the dot of a message that nobody takes, but some servers give one (B 26.23). */
+	if (s->lmtp && oldest->step == SESSION_FINAL_DOT && oldest->transaction->lone_dot)
+		return SESSION_RSET;
+	return oldest->step;
 }
 
 static void deadline_set(struct session *s)
@@ -199,7 +207,7 @@ static void say_hello(struct session *s, enum smtp_verb verb)
 {
 	struct str command = conn_command(&s->conn, SMTP_COMMAND_SEND_MAX);
 
-	session_enter(s, verb == SMTP_VERB_EHLO ? SESSION_EHLO : SESSION_HELO);
+	session_enter(s, verb == SMTP_VERB_EHLO ? SESSION_EHLO : verb == SMTP_VERB_LHLO ? SESSION_LHLO : SESSION_HELO);
 	if (smtp_command_add_hello(&command, verb, slice_of_str(s->params->smtp_helo_name)) < 0) {
 		session_lose(s, -EBADMSG);
 		return;
@@ -233,6 +241,10 @@ static void on_greeting(struct session *s, const struct smtp_reply *reply)
 	if (reply->code / 100 != 2) {
 		fail_by_reply(s, reply);
 		session_quit(s);
+		return;
+	}
+	if (s->lmtp) {
+		say_hello(s, SMTP_VERB_LHLO);	/* no other hello follows when it fails (RFC 2033 4.1, case 631) */
 		return;
 	}
 	s->esmtp_seen = greets_with_esmtp(reply->text);
@@ -277,6 +289,8 @@ static void on_helo(struct session *s, const struct smtp_reply *reply)
 		return;
 	}
 	memset(&s->caps, 0, sizeof(s->caps));
+	if (s->state == SESSION_LHLO)
+		smtp_ehlo_parse(reply, 0, &s->caps);
 	become_open(s);
 }
 
@@ -300,7 +314,7 @@ static void on_reply_open(struct session *s, const struct smtp_reply *reply)
 		session_lose(s, reply->code == 421 ? ERR_EOF : ERR_PROTO);
 		return;
 	}
-	struct expectation e = pipeline_pop(&s->pipeline);
+	struct expectation e = pipeline_answer(&s->pipeline, session_transaction_owes_more(s));
 
 	session_transaction_reply(s, &e, reply);
 }
@@ -315,6 +329,7 @@ static void on_reply(struct session *s, const struct smtp_reply *reply)
 		on_ehlo(s, reply);
 		break;
 	case SESSION_HELO:
+	case SESSION_LHLO:
 		on_helo(s, reply);
 		break;
 	case SESSION_OPEN:
@@ -463,8 +478,9 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->rset_due = false;
 	s->rset_refused = false;
 	s->in_callback = false;
-	s->loop_check = addr_port(target->remote) == 25;
 	s->is_worse_mx = target->is_worse_mx;
+	s->lmtp = target->lmtp;
+	s->loop_check = addr_port(target->remote) == 25 && !target->lmtp;
 	s->lost_err = 0;
 	s->deadline_key = UINT64_MAX;
 	wheel_timer_init(&s->deadline, on_deadline);
@@ -498,6 +514,7 @@ void session_start(struct session *s, struct transaction *t)
 	t->verdicts_final = false;
 	t->rcpt_next = 0;
 	t->accepted = 0;
+	t->dot_next = 0;
 	t->window = 0;
 	t->window_queued[0] = false;
 	t->window_queued[1] = false;

@@ -74,6 +74,7 @@ struct session {
 	bool rset_refused;
 	bool in_callback;		/* pumping follows anyway */
 	bool loop_check;
+	bool lmtp;
 	enum session_state lost_step;	/* what the peer owed us when it was lost */
 	int lost_err;
 	struct wheel_timer deadline;
@@ -90,6 +91,7 @@ struct session_target {
 	const struct addr *remote;
 	const struct addr *local;	/* source address, or NULL */
 	bool is_worse_mx;		/* a better host is in the list: meeting ourselves here is no loop for good */
+	bool lmtp;			/* LMTP (RFC 2033) instead of SMTP */
 };
 
 void session_open(struct session *s, const struct session_events *events, const struct params *params,

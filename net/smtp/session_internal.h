@@ -15,6 +15,9 @@ bool session_transaction_step(struct session *s);
 /* A reply to a step of a transaction (or to RSET). */
 void session_transaction_reply(struct session *s, const struct expectation *e, const struct smtp_reply *reply);
 
+/* Is the next reply to the oldest expectation not the last one? LMTP answers for each recipient. */
+bool session_transaction_owes_more(const struct session *s);
+
 /* A reply while the message is still on its way: a refusal is an answer, a "yes" to what has not been said is none. The
  * session ends either way. */
 void session_early_reply(struct session *s, const struct smtp_reply *reply);

@@ -14,6 +14,7 @@
 	X(GREETING,  smtp_helo_timeout_ns,        "receiving the initial server greeting")			\
 	X(EHLO,      smtp_helo_timeout_ns,        "performing the EHLO handshake")				\
 	X(HELO,      smtp_helo_timeout_ns,        "performing the HELO handshake")				\
+	X(LHLO,      smtp_helo_timeout_ns,        "performing the LHLO handshake")				\
 	X(OPEN,      NONE,                        "waiting for mail to send")					\
 	X(QUIT,      smtp_quit_timeout_ns,        "sending QUIT")						\
 	/* steps */												\

@@ -18,11 +18,27 @@ static bool is_open(const struct rcpt *r)
 	return r->state == RCPT_OPEN && r->outcome == OUTCOME_NONE;
 }
 
+/* From i on, the first recipient without an outcome; rcpt_count when there is none. */
+static uint32_t next_open(const struct transaction *t, uint32_t i)
+{
+	while (i < t->rcpt_count && !is_open(&t->rcpts[i]))
+		i++;
+	return i;
+}
+
 static void judge_all(struct transaction *t, const struct verdict *v)
 {
 	for (uint32_t i = 0; i < t->rcpt_count; i++)
 		if (is_open(&t->rcpts[i]))
 			t->judge(t, &t->rcpts[i], v);
+}
+
+/* LMTP answers for each recipient that was accepted, in the order of RCPT (RFC 2033 4.2). */
+static void judge_next(struct transaction *t, const struct verdict *v)
+{
+	t->dot_next = next_open(t, t->dot_next);
+	if (t->dot_next < t->rcpt_count)
+		t->judge(t, &t->rcpts[t->dot_next], v);
 }
 
 /* Refusals inside a group that never reached its synchronisation point were not refusals (row RPL-09). A "later"
@@ -132,8 +148,7 @@ static bool write_mail(struct session *s, struct transaction *t)
 /* The next recipient that wants to be written; rcpt_count when there is none. */
 static uint32_t next_rcpt(struct transaction *t)
 {
-	while (t->rcpt_next < t->rcpt_count && !is_open(&t->rcpts[t->rcpt_next]))
-		t->rcpt_next++;
+	t->rcpt_next = next_open(t, t->rcpt_next);
 	return t->rcpt_next;
 }
 
@@ -341,7 +356,10 @@ void session_early_reply(struct session *s, const struct smtp_reply *reply)
 {
 	const struct verdict v = { .step = SESSION_BODY, .reply = reply };
 
-	if (reply->code >= 400)
+	/* In LMTP it is one recipient's, and who comes after him has none (row RPL-15). */
+	if (reply->code >= 400 && s->lmtp)
+		judge_next(s->current, &v);
+	else if (reply->code >= 400)
 		judge_all(s->current, &v);
 	session_lose(s, ERR_PROTO);
 }
@@ -354,14 +372,29 @@ void session_goodbye(struct session *s, const struct smtp_reply *reply)
 	session_lose(s, ERR_EOF);
 }
 
+bool session_transaction_owes_more(const struct session *s)
+{
+	const struct expectation *e = pipeline_oldest(&s->pipeline);
+
+	if (!s->lmtp || e->step != SESSION_FINAL_DOT)
+		return false;
+	const struct transaction *t = e->transaction;
+
+	return next_open(t, next_open(t, t->dot_next) + 1) < t->rcpt_count;
+}
+
 static void on_final_dot(struct session *s, struct transaction *t, const struct smtp_reply *reply)
 {
 	const struct verdict v = { .step = SESSION_FINAL_DOT, .reply = reply };
 
-	judge_all(t, &v);
 	if (reply->code == 421 || reply->code / 100 == 3)
 		s->reusable = false;
-	finish(s);
+	if (s->lmtp)
+		judge_next(t, &v);
+	else
+		judge_all(t, &v);
+	if (next_open(t, t->dot_next) == t->rcpt_count)
+		finish(s);
 }
 
 /* Has every octet up to the dot left us? What waits may only be commands of the transaction behind. */

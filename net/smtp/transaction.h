@@ -53,6 +53,7 @@ struct transaction {
 	bool verdicts_final;		/* its synchronisation point has passed */
 	uint32_t rcpt_next;		/* the next to write */
 	uint32_t accepted;
+	uint32_t dot_next;		/* LMTP: below it, everybody has had his reply to the dot */
 	uint8_t window;			/* of the body: the next to hand over */
 	bool window_queued[2];		/* handed over, not yet sent: it stays ready, for it is in use */
 };

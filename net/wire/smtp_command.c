@@ -5,6 +5,8 @@
 #include "net/wire/utf8.h"
 #include "net/wire/xtext.h"
 
+#define CAP_NEVER UINT32_C(0x80000000)	/* we say it and never hear it */
+
 enum arguments { ARGUMENTS_NONE, ARGUMENTS_MAY, ARGUMENTS_MUST };
 
 static const struct {
@@ -27,6 +29,7 @@ static const struct {
 	[SMTP_VERB_HELP]	= { "HELP", ARGUMENTS_MAY, 0 },
 	[SMTP_VERB_STARTTLS]	= { "STARTTLS", ARGUMENTS_NONE, SMTP_CAP_STARTTLS },
 	[SMTP_VERB_AUTH]	= { "AUTH", ARGUMENTS_MUST, SMTP_CAP_AUTH },
+	[SMTP_VERB_LHLO]	= { "LHLO", ARGUMENTS_MUST, CAP_NEVER },
 };
 
 static const char *const foreign_verbs[] = {
@@ -221,7 +224,7 @@ int smtp_command_add_hello(struct str *out, enum smtp_verb verb, struct slice na
 {
 	struct draft d = begin_line(out);
 
-	ASSERT(verb == SMTP_VERB_EHLO || verb == SMTP_VERB_HELO);
+	ASSERT(verb == SMTP_VERB_EHLO || verb == SMTP_VERB_HELO || verb == SMTP_VERB_LHLO);
 	if (!host_is_plain(name))
 		return -EINVAL;
 	str_add_cstr(out, verbs[verb].name);
@@ -289,7 +292,7 @@ static bool verb_is_foreign(struct slice word)
 static enum smtp_verb find_verb(struct slice word)
 {
 	for (unsigned i = SMTP_VERB_NONE + 1; i < SMTP_VERB_COUNT; i++)
-		if (slice_eq_nocase(word, slice_of_str(verbs[i].name)))
+		if (verbs[i].cap != CAP_NEVER && slice_eq_nocase(word, slice_of_str(verbs[i].name)))
 			return (enum smtp_verb)i;
 	return SMTP_VERB_NONE;
 }

@@ -67,13 +67,14 @@ enum smtp_verb {
 	SMTP_VERB_HELO, SMTP_VERB_EHLO, SMTP_VERB_MAIL, SMTP_VERB_RCPT, SMTP_VERB_DATA,
 	SMTP_VERB_BDAT, SMTP_VERB_RSET, SMTP_VERB_NOOP, SMTP_VERB_QUIT, SMTP_VERB_VRFY,
 	SMTP_VERB_EXPN, SMTP_VERB_HELP, SMTP_VERB_STARTTLS, SMTP_VERB_AUTH,
+	SMTP_VERB_LHLO,			/* of LMTP (RFC 2033): written, and unknown when read */
 	SMTP_VERB_COUNT
 };
 
 /* Each adds one line with its CRLF, or leaves out as it was. */
 int smtp_command_add_mail(struct str *out, const struct smtp_mail *mail);
 int smtp_command_add_rcpt(struct str *out, const struct smtp_rcpt *rcpt);
-/* verb: EHLO or HELO. */
+/* verb: EHLO, HELO or LHLO. */
 int smtp_command_add_hello(struct str *out, enum smtp_verb verb, struct slice name);
 int smtp_command_add_bdat(struct str *out, uint64_t size, bool last);
 /* A verb that takes nothing: DATA, RSET, QUIT... */

@@ -278,6 +278,7 @@ void stage_start(void)
 			     .host = SLICE("mx.test"),
 			     .remote = &stage.puppet.addr,
 			     .local = stage.local.len > 0 ? &stage.local : NULL,
+			     .lmtp = stage.lmtp,
 		     });
 	stage.took_ns = clock_mono_ns();
 }

@@ -58,6 +58,7 @@ struct stage {
 	struct mail mails[STAGE_MAILS];
 	unsigned mail_count;
 	bool ride;    /* the next mail may ride behind the body */
+	bool lmtp;    /* instead of SMTP */
 	bool no_quit; /* after the last mail: leave the session open */
 	unsigned ready, closed, next_calls;
 	bool in_start;
