@@ -589,18 +589,38 @@ int conf_get_time(struct conf *c, const char *name, char unit, uint64_t min_s, u
 	return -EINVAL;
 }
 
+static bool ends_item(char c)
+{
+	return c == ',' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static struct slice list_next(struct slice *rest, bool braces)
+{
+	size_t depth = 0, len = 0;
+
+	while (rest->len > 0 && ends_item(rest->ptr[0]))
+		slice_skip(rest, 1);
+	for (; len < rest->len && (depth > 0 || !ends_item(rest->ptr[len])); len++) {
+		if (braces && rest->ptr[len] == '{')
+			depth++;
+		else if (depth > 0 && rest->ptr[len] == '}')
+			depth--;
+	}
+	struct slice item = slice_of(rest->ptr, len);
+
+	if (len > 0)
+		slice_skip(rest, len);
+	return item;
+}
+
 struct slice conf_list_next(struct slice *rest)
 {
-	struct slice item;
+	return list_next(rest, false);
+}
 
-	while (rest->len > 0 && strchr(", \t\r\n", rest->ptr[0]) != NULL)
-		slice_skip(rest, 1);
-	item = slice_of(rest->ptr, 0);
-	while (item.len < rest->len && strchr(", \t\r\n", rest->ptr[item.len]) == NULL)
-		item.len++;
-	if (item.len > 0)
-		slice_skip(rest, item.len);
-	return item;
+struct slice conf_list_next_braced(struct slice *rest)
+{
+	return list_next(rest, true);
 }
 
 /* --- complaints --------------------------------------------------------------------------------- */

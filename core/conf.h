@@ -78,3 +78,6 @@ void *conf_alloc(struct conf *c, size_t size);
 /* Splits a list value at commas and white space; returns the next item, or an empty slice at the end. Advances
  * *rest. */
 struct slice conf_list_next(struct slice *rest);
+
+/* The same, but text in {braces} is one item, whatever is in it. Braces that do not close: the rest is one item. */
+struct slice conf_list_next_braced(struct slice *rest);

@@ -57,6 +57,10 @@ ALLOWED = {
 	"net/source/spool_dir.c": {"memory", "files"},
 	"core/conf.c": {"memory", "files", "bytes"},
 	"core/conf_expand.c": {"memory"},
+	"core/table.c": {"memory"},
+	"core/table_store.c": {"memory"},
+	"core/table_text.c": {"memory"},
+	"core/maps.c": {"memory"},
 	"net/params.c": {"sockets", "process"},		# what this host is called; a name for this instance
 }
 

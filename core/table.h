@@ -1,0 +1,53 @@
+/* table.h - lookup tables "type:name": open them all at start, ask them on any turn
+ *
+ *	texthash:/file	lines of key and value, as for postmap(1); the whole file is in memory
+ *	inline:{ key=value, { key = text with blanks } }
+ *	static:value	every key has this value; static:{ text with blanks }
+ *	fail:text	every question is an error: for tests
+ *
+ * All of these are local: they live in memory, and asking one is no more than a function call. A type that needs I/O
+ * for an answer says so in table_needs_io, and cannot be asked with table_find.
+ *
+ * Three outcomes, never confused: found, not found, error. An error is never taken for "not found": whoever asks defers.
+ *
+ * keys     texthash and inline compare keys without ASCII case. A partial key (TABLE_PARTIAL: a domain's parent, an
+ *          address without extension, @domain) is never shown to a table of patterns: that one answers "not found"
+ * proxy:   is accepted in front of any type, and changes nothing: there is no other process to ask
+ * memory   malloc at start only; a value is copied to the asker's storage
+ * bounds   TABLE_FILE_MAX octets a file, TABLE_KEY_MAX octets a key in it, TABLE_SET_MAX tables
+ * errors   opening says "file, line N: what"; a line that cannot be read is an error, not a line less
+ * cores    read-only after opening: every core may ask
+ */
+#pragma once
+
+#include "core/slice.h"
+#include "core/str.h"
+
+#define TABLE_FILE_MAX	MIB(256)
+#define TABLE_KEY_MAX	KIB(8)
+#define TABLE_SET_MAX	256u
+#define TABLE_WHY_MAX	512u	/* octets of storage that hold any message about a table */
+
+enum table_flags { TABLE_PARTIAL = 1 };
+
+struct table;
+
+/* All tables of a process, each name once. */
+struct table_set;
+
+struct table_set *table_set_new(void);		/* NULL: no memory */
+void table_set_free(struct table_set **set);	/* closes them */
+
+/* Opens a table, or finds it open. Returns 0, with a warning in *why or nothing; or ERR_SYNTAX, a negative errno, and
+ * *why says what is wrong. The table belongs to the set. */
+int table_open(struct table_set *set, struct slice name, struct str *why, struct table **ret_table);
+
+/* Returns 1 and the value in *ret_value (cleared first), 0 (not found), or a negative error: -EMSGSIZE when the value
+ * does not fit, -EWOULDBLOCK when the table needs I/O. */
+int table_find(const struct table *t, struct slice key, unsigned flags, struct str *ret_value);
+
+/* Is this name one of a table? What follows "type:" is not looked at. */
+bool table_is_name(struct slice text);
+
+bool table_needs_io(const struct table *t);
+const char *table_name(const struct table *t);	/* "type:name", for messages */

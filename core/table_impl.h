@@ -1,0 +1,51 @@
+/* table_impl.h - what a type of table offers to core/table.c, and what the types share */
+#pragma once
+
+#include "core/table.h"
+
+struct table_type {
+	const char *name;
+	/* Reads everything there is to read, from the text behind "type:". On failure nothing is kept. */
+	int (*load)(struct slice arg, struct str *why, void **ret_data);
+	int (*find)(const void *data, struct slice key, struct str *ret_value);
+	void (*unload)(void *data);
+	bool is_pattern;	/* never sees a partial key */
+	bool folds;		/* is asked in lower case */
+};
+
+extern const struct table_type table_type_texthash, table_type_inline;
+
+/* --- key and value pairs in memory: what all indexed types become --------------------------------- */
+
+struct table_store;
+
+struct table_store *table_store_new(void);
+void table_store_free(struct table_store **store);
+/* Copies both, the key in lower case. line is for messages about this pair, 0 when there is none. */
+int table_store_add(struct table_store *s, struct slice key, struct slice value, unsigned line);
+/* Makes it ready for questions. The first of equal keys counts; *ret_duplicate is one of the others, len 0: none. */
+int table_store_finish(struct table_store *s, struct slice *ret_duplicate, unsigned *ret_line);
+int table_store_find(const void *store, struct slice key, struct str *ret_value);
+void table_store_unload(void *store);
+
+/* --- files of lines ------------------------------------------------------------------------------- */
+
+/* Logical lines: '#' comments and blank lines count for nothing, a line that begins with white space continues the one
+ * before. They are joined in place. */
+struct table_lines {
+	char *text;		/* malloc'd, ours */
+	size_t len;
+	size_t at;
+	unsigned line;		/* the last one read */
+	unsigned first_line;	/* where the logical line began */
+};
+
+int table_lines_open(struct table_lines *l, struct slice path, struct str *why);
+void table_lines_close(struct table_lines *l);
+bool table_lines_next(struct table_lines *l, struct slice *ret_line);
+
+/* "path, line 3: what"; returns ERR_SYNTAX. */
+int table_complain(struct str *why, struct slice path, unsigned line, const char *what);
+
+/* "{ text }" without braces and the blanks inside; anything else as it is. -EINVAL when the braces do not enclose it. */
+int table_unbrace(struct slice *text);
