@@ -1,41 +1,10 @@
-#include "net/params.h"
+#include "net/params_impl.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 #include "core/limits.h"
 #include "core/log.h"
-
-enum kind {
-	KIND_HEADING,
-	KIND_BOOL,
-	KIND_INT,
-	KIND_SIZE,
-	KIND_TIME,
-	KIND_STR,
-	KIND_PATH,
-	KIND_READONLY,
-	KIND_ENUM,
-	KIND_SET,
-	KIND_PORT,
-	KIND_PORTS,
-	KIND_ADDR4,
-	KIND_ADDR6,
-	KIND_ENDPOINTS,
-	KIND_NETS,
-	KIND_INTERFACES,
-	KIND_FEEDBACK
-};
-
-struct row {
-	enum kind kind;
-	const char *name;
-	const char *def;
-	uint64_t min, max;
-	const char *words;
-	const char *help;
-	size_t offset;		/* in struct params */
-};
 
 #define OFFSET_HEADING(x)	0
 #define OFFSET_BOOL(x)		offsetof(struct params, x)
@@ -55,17 +24,17 @@ struct row {
 #define OFFSET_NETS(x)		offsetof(struct params, x)
 #define OFFSET_INTERFACES(x)	offsetof(struct params, x)
 #define OFFSET_FEEDBACK(x)	offsetof(struct params, x)
+#define OFFSET_MAPS(x)		offsetof(struct params, x)
+#define OFFSET_MLIST(x)		offsetof(struct params, x)
 
-static const struct row rows[] = {
+const struct param_row param_rows[] = {
 #define X(kind, name, def, min, max, words, help) \
 	{ KIND_##kind, #name, def, min, max, words, help, OFFSET_##kind(name) },
 	PARAMS(X)
 #undef X
 };
 
-#define PORTS_FORM "name=number items, separated by commas, each name once"
-#define INTERFACES_FORM "all, loopback-only, localhost, or numeric addresses"
-#define FEEDBACK_FORM "a number from 0 to 1, alone or with /concurrency or /sqrt_concurrency behind it"
+const size_t param_row_count = ARRAY_LEN(param_rows);
 
 static_assert(CORE_COUNT_MAX == 64, "the bound of worker_threads in the table");
 
@@ -73,7 +42,7 @@ static_assert(CORE_COUNT_MAX == 64, "the bound of worker_threads in the table");
 struct loading {
 	struct conf *conf;
 	struct params *params;
-	const struct row *row;
+	const struct param_row *row;
 	void *field;
 	struct slice value;
 	char what[160];		/* of an error about one item */
@@ -91,20 +60,19 @@ static void load_nets(struct loading *l);
 static void load_interfaces(struct loading *l);
 static void load_feedback(struct loading *l);
 static void check_across(struct params *p, struct conf *conf);
-static const char *row_form(const struct row *row, struct str *storage);
 
 int params_load(struct params *ret_params, struct conf *conf)
 {
 	*ret_params = (struct params){ 0 };
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+	for (size_t i = 0; i < param_row_count; i++) {
 		struct loading l = {
 			.conf = conf,
 			.params = ret_params,
-			.row = &rows[i],
-			.field = (char *)ret_params + rows[i].offset,
+			.row = &param_rows[i],
+			.field = (char *)ret_params + param_rows[i].offset,
 		};
 
-		if (rows[i].kind != KIND_HEADING)
+		if (param_rows[i].kind != KIND_HEADING)
 			load_row(&l);
 	}
 	check_across(ret_params, conf);
@@ -158,6 +126,9 @@ static void load_row(struct loading *l)
 	case KIND_FEEDBACK:
 		load_feedback(l);
 		break;
+	case KIND_MAPS:
+	case KIND_MLIST:
+		break;		/* params_open_tables */
 	}
 }
 
@@ -166,7 +137,7 @@ static void reject(struct loading *l, const char *what)
 	char storage[256];
 	struct str form = STR(storage);
 
-	conf_error(l->conf, l->row->name, what, row_form(l->row, &form));
+	conf_error(l->conf, l->row->name, what, param_row_form(l->row, &form));
 }
 
 static void reject_item(struct loading *l, struct slice item, const char *what)
@@ -186,7 +157,7 @@ static void reject_item(struct loading *l, struct slice item, const char *what)
 
 static void load_number(struct loading *l)
 {
-	const struct row *row = l->row;
+	const struct param_row *row = l->row;
 	uint64_t n;
 	bool yes;
 
@@ -222,7 +193,7 @@ static void load_text(struct loading *l)
 }
 
 /* The position of word in the row's list, or -1. */
-static int word_index(const struct row *row, struct slice word)
+static int word_index(const struct param_row *row, struct slice word)
 {
 	struct slice rest = slice_of_str(row->words);
 	struct slice next;
@@ -233,7 +204,7 @@ static int word_index(const struct row *row, struct slice word)
 	return -1;
 }
 
-static uint32_t word_count(const struct row *row)
+static uint32_t word_count(const struct param_row *row)
 {
 	struct slice rest = slice_of_str(row->words);
 	uint32_t count = 0;
@@ -663,108 +634,8 @@ const char *params_default(struct slice name, void *params_system)
 		return sys->process_name;
 	if (slice_eq(name, SLICE("config_directory")))
 		return sys->config_directory != NULL ? sys->config_directory : PARAM_CONFIG_DIRECTORY;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (rows[i].kind != KIND_HEADING && slice_eq(name, slice_of_str(rows[i].name)))
-			return rows[i].def;
+	for (size_t i = 0; i < param_row_count; i++)
+		if (param_rows[i].kind != KIND_HEADING && slice_eq(name, slice_of_str(param_rows[i].name)))
+			return param_rows[i].def;
 	return NULL;
-}
-
-/* --- the table in words ------------------------------------------------------------------------- */
-
-static void add_words(struct str *s, const char *words)
-{
-	struct slice rest = slice_of_str(words);
-	struct slice word = conf_list_next(&rest);
-
-	while (word.len > 0) {
-		struct slice next = conf_list_next(&rest);
-
-		str_add(s, word);
-		if (next.len > 0)
-			str_add_cstr(s, rest.len > 0 ? ", " : " or ");
-		word = next;
-	}
-}
-
-/* A bound that only keeps arithmetic from wrapping is not worth a word. */
-static void add_bounds(struct str *s, const char *what, const struct row *row, const char *unit)
-{
-	bool open = row->max == (row->kind == KIND_INT ? PARAM_U32 :
-				 row->kind == KIND_SIZE ? PARAM_U64 : PARAM_TIME_MAX);
-
-	str_add_cstr(s, what);
-	if (!open)
-		str_printf(s, " from %llu%s to %llu%s", (unsigned long long)row->min, unit,
-			   (unsigned long long)row->max, unit);
-	else if (row->min > 0)
-		str_printf(s, ", at least %llu%s", (unsigned long long)row->min, unit);
-}
-
-static const char *row_form(const struct row *row, struct str *s)
-{
-	switch (row->kind) {
-	case KIND_HEADING:
-		return "";
-	case KIND_BOOL:
-		return "yes or no";
-	case KIND_INT:
-		add_bounds(s, "a number", row, "");
-		return str_cstr(s);
-	case KIND_SIZE:
-		add_bounds(s, "octets", row, "");
-		return str_cstr(s);
-	case KIND_TIME:
-		add_bounds(s, row->words[0] == 'd' ? "a time (a bare number is days)" : "a time",
-			   row, "s");
-		return str_cstr(s);
-	case KIND_STR:
-		return row->min > 0 ? "text, not empty" : "text, or empty";
-	case KIND_PATH:
-		return row->min > 0 ? "an absolute path" : "an absolute path, or empty";
-	case KIND_READONLY:
-		return "no definition";
-	case KIND_ENUM:
-		add_words(s, row->words);
-		str_add_cstr(s, row->max > 0 ? ", or empty" : "");
-		return str_cstr(s);
-	case KIND_SET:
-		str_add_cstr(s, "a list of ");
-		add_words(s, row->words);
-		return str_cstr(s);
-	case KIND_PORT:
-		return "a port from 1 to 65535, or a name from known_tcp_ports";
-	case KIND_PORTS:
-		return PORTS_FORM;
-	case KIND_ADDR4:
-		return "a numeric IPv4 address, or empty";
-	case KIND_ADDR6:
-		return "a numeric IPv6 address, or empty";
-	case KIND_ENDPOINTS:
-		return row->min > 0 ? "a list of address, address:port or [IPv6 address]:port"
-				    : "a list of address:port, [IPv6 address]:port or unix:/path";
-	case KIND_NETS:
-		return "a list of address/bits, [IPv6 address]/bits or single addresses";
-	case KIND_INTERFACES:
-		return INTERFACES_FORM;
-	case KIND_FEEDBACK:
-		return FEEDBACK_FORM;
-	}
-	UNREACHABLE();
-}
-
-void params_describe(void (*fn)(const struct param_description *d, void *context), void *context)
-{
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		char storage[256];
-		struct str form = STR(storage);
-		struct param_description d = {
-			.name = rows[i].name,
-			.def = rows[i].def,
-			.form = row_form(&rows[i], &form),
-			.help = rows[i].help,
-			.is_heading = rows[i].kind == KIND_HEADING,
-		};
-
-		fn(&d, context);
-	}
 }

@@ -17,6 +17,8 @@
  *	NETS		struct param_nets x
  *	INTERFACES	struct param_interfaces x
  *	FEEDBACK	struct param_feedback x
+ *	MAPS		struct maps *x		NULL when empty, and until params_open_tables; core/maps.h asks it
+ *	MLIST		struct mlist *x		the same
  *
  * smtp_deny_networks has the private networks in it when smtp_deny_private_networks is yes,
  * smtp_connection_cache_time_limit is already capped, inet_protocols "all" is both bits, and smtp_dns_support_level is
@@ -24,12 +26,13 @@
  *
  * memory   strings and lists live in the conf the params were loaded from, which must stay
  * errors   all collected in the conf, with file, line and accepted form; the fields of a wrong value stay zero or empty
- * never    looks at the conf again after params_load
+ * never    looks at the conf again after params_load and params_open_tables
  */
 #pragma once
 
 #include "core/addr.h"
 #include "core/conf.h"
+#include "core/maps.h"
 #include "net/params_table.h"
 
 #define PARAM_LIST_MAX	1024u		/* items in one list of networks, endpoints or ports */
@@ -90,6 +93,8 @@ struct param_feedback {
 #define PARAM_FIELD_NETS(x)		struct param_nets x;
 #define PARAM_FIELD_INTERFACES(x)	struct param_interfaces x;
 #define PARAM_FIELD_FEEDBACK(x)		struct param_feedback x;
+#define PARAM_FIELD_MAPS(x)		struct maps *x;
+#define PARAM_FIELD_MLIST(x)		struct mlist *x;
 
 struct params {
 #define X(kind, name, def, min, max, words, help) PARAM_FIELD_##kind(name)
@@ -118,6 +123,17 @@ const char *params_default(struct slice name, void *params_system);
 /* Fills every field and makes the checks that span parameters. Returns 0, or the number of errors in conf so far;
  * then the params must not be used. */
 int params_load(struct params *ret_params, struct conf *conf);
+
+/* Opens the tables of every MAPS and MLIST row and reads the files of their lists: start only, after params_load.
+ * Returns 0, or the number of errors in conf so far. warn (may be NULL) hears one line for each oddity that is no
+ * error. The lists are freed by params_close_tables, the tables belong to the set. */
+typedef void params_line_fn(const char *line, void *context);
+
+int params_open_tables(struct params *p, struct conf *conf, struct table_set *set, params_line_fn *warn, void *context);
+void params_close_tables(struct params *p);
+
+/* One line for each parameter that is set and has no effect, or that has a better name. */
+void params_remarks(struct conf *conf, params_line_fn *fn, void *context);
 
 /* A port number, or a name from known_tcp_ports in any case. 0 or -EINVAL. */
 int params_port(const struct params *p, struct slice text, uint16_t *ret_port);

@@ -9,8 +9,9 @@
  *	PARAM_COMPUTED
  * min, max	INT, SIZE: the value itself; TIME: seconds; ENDPOINTS: min is the port when none is written, 0 when it
  *	is required;
- *		STR, PATH, SET: min is 1 when the value must not be empty
- *		ENUM: max is 1 when the value may be empty: that is the word behind the last
+ *		ENUM: max is 1 when the value may be empty: that is the word behind the last;
+ *		STR, PATH, SET: min is 1 when the value must not be empty;
+ *		MAPS, MLIST: min is 1 when the answer is needed at once, so that no table of another process will do
  * words	ENUM, SET: the accepted words, in the order of the enum or of the bits; TIME: the unit of a bare number
  * help		whole sentences for an administrator
  */
@@ -170,6 +171,9 @@ X(ENUM, smtp_address_preference, "any", 0, 0, "any ipv4 ipv6", \
 	"The address family tried first among equal MX preferences.") \
 X(BOOL, smtp_balance_inet_protocols, "yes", 0, 0, NULL, \
 	"When smtp_mx_address_limit cuts a list with both families, keep some of both.") \
+X(MAPS, smtp_dns_reply_filter, "", 1, 0, NULL, \
+	"Tables that each record of a DNS answer is looked up in, written as name, ttl, class, " \
+	"type, preference and value. The only action is IGNORE: as if the record were not there.") \
 X(INT, smtp_mx_address_limit, "5", 0, PARAM_U32, NULL, \
 	"Addresses tried for one destination. 0: no limit.") \
 X(INT, smtp_mx_session_limit, "2", 0, PARAM_U32, NULL, \
@@ -207,6 +211,15 @@ X(BOOL, smtp_skip_4xx_greeting, "yes", 0, 0, NULL, \
 	"Try the next host after a 4xx greeting; no: defer at once.") \
 X(BOOL, smtp_skip_quit_response, "yes", 0, 0, NULL, \
 	"Do not wait for the reply to QUIT.") \
+X(MAPS, smtp_discard_ehlo_keyword_address_maps, "", 1, 0, NULL, \
+	"Tables from the address of a server to the EHLO keywords of it that are ignored.") \
+X(MAPS, smtp_pix_workaround_maps, "", 1, 0, NULL, \
+	"Tables from the address of a server to work-arounds for it.") \
+X(MAPS, smtp_reply_filter, "", 1, 0, NULL, \
+	"Tables that each line of a reply is looked up in; what is found there stands in its place.") \
+X(MLIST, debug_peer_list, "", 1, 0, NULL, \
+	"Servers and destinations whose sessions are logged in detail: names, domains, addresses, " \
+	"networks.") \
 X(TIME, smtp_helo_timeout, "300s", 1, PARAM_TIME_MAX, "s", \
 	"For the greeting and for EHLO or HELO.") \
 X(TIME, smtp_mail_timeout, "300s", 1, PARAM_TIME_MAX, "s", \
@@ -230,6 +243,9 @@ X(BOOL, smtp_per_request_deadline, "$smtp_per_record_deadline", 0, 0, NULL, \
 	"The timeouts limit a whole request or reply; no: each single read or write.") \
 X(INT, smtp_min_data_rate, "500", 1, PARAM_U32, NULL, \
 	"Octets a second that keep a message transfer alive under smtp_per_request_deadline.") \
+X(MAPS, smtp_delivery_status_filter, "", 1, 0, NULL, \
+	"Tables that a final status is looked up in, written as its code and text; what is found " \
+	"there stands in its place.") \
 X(BOOL, soft_bounce, "no", 0, 0, NULL, \
 	"Treat every 5xx reply as temporary: a safety net while testing.")
 
@@ -237,6 +253,8 @@ X(BOOL, soft_bounce, "no", 0, 0, NULL, \
 X(HEADING, reuse, "", 0, 0, NULL, "Keeping connections") \
 X(BOOL, smtp_connection_cache_on_demand, "yes", 0, 0, NULL, \
 	"Keep a connection open when more mail for the same destination waits.") \
+X(MLIST, smtp_connection_cache_destinations, "", 1, 0, NULL, \
+	"Destinations for which connections are always kept: names without brackets and port.") \
 X(TIME, connection_cache_ttl_limit, "2s", 1, PARAM_TIME_MAX, "s", \
 	"The ceiling of smtp_connection_cache_time_limit.") \
 X(TIME, smtp_connection_cache_time_limit, "2s", 1, PARAM_TIME_MAX, "s", \

@@ -29,6 +29,7 @@ struct daemon {
 	struct params_system system;
 	struct conf *conf;
 	struct params params;
+	struct table_set *tables;
 	struct services services;
 	struct hosts hosts;
 	struct addr *own;		/* addresses that are this machine: mail must not come back to them */

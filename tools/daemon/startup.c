@@ -40,12 +40,6 @@ static void say_line(const char *line, void *context)
 	startup_say("%s", line);
 }
 
-static void say_unused(const char *line, void *context)
-{
-	(void)context;
-	startup_say("%s", line);
-}
-
 int startup_config(struct daemon *d)
 {
 	/* $config_directory in a value has to be an absolute path. A missing one keeps its name for the errors. */
@@ -70,8 +64,15 @@ int startup_config(struct daemon *d)
 	(void)conf_read_file(d->conf, d->config_file);	/* its errors are among those listed below */
 	for (unsigned i = 0; i < d->options.override_count; i++)
 		conf_override(d->conf, d->options.overrides[i]);
+	d->tables = table_set_new();	/* for as long as the process lives */
+	if (d->tables == NULL) {
+		startup_say("not enough memory for lookup tables");
+		return EX_OSERR;
+	}
 	(void)params_load(&d->params, d->conf);
-	conf_unused(d->conf, say_unused, NULL);
+	(void)params_open_tables(&d->params, d->conf, d->tables, say_line, NULL);
+	params_remarks(d->conf, say_line, NULL);
+	conf_unused(d->conf, say_line, NULL);
 	conf_errors(d->conf, say_line, NULL);
 	if (conf_error_count(d->conf) > 0) {
 		startup_say("%u error%s in the configuration", conf_error_count(d->conf),

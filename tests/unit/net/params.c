@@ -477,6 +477,53 @@ static void every_parameter_is_described_once(void **state)
 	}
 }
 
+static void tables_open(void **state)
+{
+	struct loaded *l = load("smtp_reply_filter = inline:{a=b, A=c} static:x\n"
+				"debug_peer_list = example.com, !192.0.2.0/24\n");
+	struct table_set *set = table_set_new();
+	char storage[16];
+	struct str value = STR(storage);
+
+	(void)state;
+	assert_null(l->p.smtp_reply_filter);
+	assert_int_equal(params_open_tables(&l->p, l->conf, set, hear, l), 0);
+	assert_string_equal(l->said, "main.cf:1: smtp_reply_filter: {a=b, A=c}: \"a\" is there twice; the first one counts\n");
+	assert_int_equal(maps_find(l->p.smtp_reply_filter, SLICE("a"), 0, &value), 1);
+	assert_string_equal(str_cstr(&value), "b");
+	assert_int_equal(mlist_match_host(l->p.debug_peer_list, SLICE("a.example.com"), NULL, true), 1);
+	assert_null(l->p.smtp_dns_reply_filter);
+	params_close_tables(&l->p);
+	table_set_free(&set);
+	unload(l);
+}
+
+static void tables_are_refused(void **state)
+{
+	struct loaded *l = load("smtp_reply_filter = /some/file\ndebug_peer_list = /does/not/exist\n");
+	struct table_set *set = table_set_new();
+
+	(void)state;
+	assert_int_equal(params_open_tables(&l->p, l->conf, set, NULL, NULL), 2);
+	conf_errors(l->conf, hear, l);
+	assert_non_null(strstr(l->said, "main.cf:1: smtp_reply_filter = /some/file: '/some/file' is not a table; expected type:"));
+	assert_non_null(strstr(l->said, "main.cf:2: debug_peer_list = /does/not/exist: /does/not/exist: No such file or directory; "
+					"expected a list of words, /file or type:name, each with or without ! in front\n"));
+	params_close_tables(&l->p);
+	table_set_free(&set);
+	unload(l);
+}
+
+static void remarks_are_made(void **state)
+{
+	struct loaded *l = load("");
+
+	(void)state;
+	params_remarks(l->conf, hear, l);
+	assert_string_equal(l->said, "");
+	unload(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
@@ -491,6 +538,9 @@ int main(void)
 		CLAIM("only names without an effect are unused (case 9)", only_unknown_names_are_unused),
 		CLAIM("addresses no honest MX has are denied, private ones on request (NET-01)",
 		      no_honest_mx_has_these),
+		CLAIM("values that are tables open apart from the rest, with warnings", tables_open),
+		CLAIM("tables that do not open are errors like all others", tables_are_refused),
+		CLAIM("nothing is remarked about an empty main.cf", remarks_are_made),
 		CLAIM("every parameter is described, and has one row", every_parameter_is_described_once),
 	};
 

@@ -1,0 +1,71 @@
+/* params_tables.c - the parameters whose values are tables
+ *
+ * Apart from params_load, because who only wants to know what a main.cf says opens no tables.
+ */
+#include "core/err.h"
+#include "net/params_impl.h"
+
+struct opening {
+	struct conf *conf;
+	struct table_set *set;
+	params_line_fn *warn;
+	void *context;
+};
+
+static void complain(struct opening *o, const struct param_row *row, const char *what)
+{
+	char storage[256];
+	struct str form = STR(storage);
+
+	conf_error(o->conf, row->name, what, param_row_form(row, &form));
+}
+
+static void say(struct opening *o, const struct param_row *row, struct str *what)
+{
+	char storage[TABLE_WHY_MAX + 256];
+	struct str line = STR(storage);
+
+	if (o->warn == NULL)
+		return;
+	str_printf(&line, "%s: %s: %s", conf_where(o->conf, row->name), row->name, str_cstr(what));
+	o->warn(str_cstr(&line), o->context);
+}
+
+static void open_row(struct opening *o, const struct param_row *row, void *field)
+{
+	char storage[TABLE_WHY_MAX];
+	struct str why = STR(storage);
+	const char *value = conf_get(o->conf, row->name);
+	struct slice text = slice_of_str(value != NULL ? value : "");
+	int r = row->kind == KIND_MAPS ? maps_open(o->set, text, &why, field) : mlist_open(o->set, text, &why, field);
+
+	if (r < 0)
+		complain(o, row, why.len > 0 ? str_cstr(&why) : err_text(r));
+	else if (why.len > 0)
+		say(o, row, &why);
+	if (r == 0 && row->min > 0 && (row->kind == KIND_MAPS ? maps_need_io(*(struct maps **)field)
+							      : mlist_needs_io(*(struct mlist **)field)))
+		complain(o, row, "a table of another process cannot be asked here");
+}
+
+int params_open_tables(struct params *p, struct conf *conf, struct table_set *set, params_line_fn *warn, void *context)
+{
+	struct opening o = { .conf = conf, .set = set, .warn = warn, .context = context };
+
+	for (size_t i = 0; i < param_row_count; i++)
+		if (param_rows[i].kind == KIND_MAPS || param_rows[i].kind == KIND_MLIST)
+			open_row(&o, &param_rows[i], (char *)p + param_rows[i].offset);
+	return (int)MIN(conf_error_count(conf), (unsigned)INT_MAX);
+}
+
+void params_close_tables(struct params *p)
+{
+	for (size_t i = 0; i < param_row_count; i++) {
+		void *field = (char *)p + param_rows[i].offset;
+
+		if (param_rows[i].kind == KIND_MAPS)
+			maps_free(field);
+		else if (param_rows[i].kind == KIND_MLIST)
+			mlist_free(field);
+	}
+}
