@@ -4,10 +4,15 @@
 
 #include "core/err.h"
 
+static void chain_advance(struct conn *c, size_t n);
+
 static void finish_close(struct conn *c)
 {
 	if (c->recv_op.in_kernel || c->send_op.in_kernel)
 		return;		/* their completions bring us back here */
+	/* Which of the wrapped octets the peer can read, we do not know: some of them have left. */
+	if (c->wire_cut)
+		chain_advance(c, c->wire_plain);
 	if (c->file >= 0)
 		io_close(c->file);
 	c->file = -1;
@@ -21,7 +26,7 @@ static void lose(struct conn *c, int err)
 	if (c->state != CONN_OPEN)
 		return;
 	c->state = CONN_LOST;
-	c->events->on_lost(c, err);
+	c->events->on_lost(c, c->wrap_err < 0 ? c->wrap_err : err);	/* the first is what caused the second */
 }
 
 /* --- receiving -------------------------------------------------------------------------------- */
@@ -33,6 +38,23 @@ static void on_bufs(struct io_buf_waiter *w)
 	CHECK_MAGIC(c, CONN_MAGIC);
 	if (c->state == CONN_OPEN)
 		io_recv(&c->recv_op, c->file);
+}
+
+static void unwrap(struct conn *c, struct slice in)
+{
+	struct slice plain;
+	int r = 1;
+
+	while (c->state == CONN_OPEN && r > 0) {
+		r = c->transform->unwrap(c->transform, &in, &plain);
+		if (r > 0 && plain.len > 0)
+			c->events->on_data(c, plain);
+	}
+	if (c->state != CONN_OPEN)
+		return;
+	conn_flush(c);		/* an answer of its own, or what has waited for it to be ready */
+	if (r < 0)
+		lose(c, r);
 }
 
 static void on_recv(struct op *op, int res)
@@ -52,7 +74,9 @@ static void on_recv(struct op *op, int res)
 		lose(c, res == 0 ? ERR_EOF : res);
 		return;
 	}
-	if (c->state == CONN_OPEN)
+	if (c->state == CONN_OPEN && c->transform != NULL)
+		unwrap(c, op->data);
+	else if (c->state == CONN_OPEN)
 		c->events->on_data(c, op->data);
 	/* A multishot receive ends when it likes (row URG-05); whoever still wants data starts it again. */
 	if (c->state == CONN_OPEN && !op->in_kernel && list_is_empty(&c->buf_wait.node))
@@ -95,18 +119,47 @@ void conn_add(struct conn *c, const void *ptr, size_t len, uint8_t tag)
 	c->piece_count++;
 }
 
-void conn_flush(struct conn *c)
+static unsigned chain_iov(struct conn *c, struct iovec iov[IO_IOV_MAX])
 {
-	struct iovec iov[IO_IOV_MAX];
 	unsigned n = 0;
 
-	if (c->state != CONN_OPEN || c->send_op.in_kernel || c->piece_count == 0)
-		return;
 	for (; n < c->piece_count && n < IO_IOV_MAX; n++) {
 		struct conn_piece *p = &c->pieces[(c->piece_first + n) % CONN_PIECES];
 
 		iov[n] = (struct iovec){ (void *)(uintptr_t)p->ptr, p->len };
 	}
+	return n;
+}
+
+static void flush_wrapped(struct conn *c)
+{
+	struct conn_transform *t = c->transform;
+	struct iovec iov[IO_IOV_MAX];
+
+	if (c->wire.len == 0) {
+		c->wire_plain = 0;
+		c->wrap_err = t->wrap(t, iov, t->is_ready ? chain_iov(c, iov) : 0, &c->wire, &c->wire_plain);
+		ASSERT(c->wire_plain == 0 || c->wire.len > 0);
+	}
+	if (c->wrap_err < 0)	/* who asked us is not told inside the question */
+		io_shutdown(&c->send_op, c->file, SHUT_RDWR);
+	else if (c->wire.len > 0)
+		io_send(&c->send_op, c->file, c->wire.ptr, c->wire.len, 0);
+}
+
+void conn_flush(struct conn *c)
+{
+	struct iovec iov[IO_IOV_MAX];
+
+	if (c->state != CONN_OPEN || c->send_op.in_kernel)
+		return;
+	if (c->transform != NULL) {
+		flush_wrapped(c);
+		return;
+	}
+	if (c->piece_count == 0)
+		return;
+	unsigned n = chain_iov(c, iov);
 	unsigned flags = n < c->piece_count ? IO_SEND_MORE : 0;
 
 	if (n == 1)
@@ -139,6 +192,23 @@ static void chain_advance(struct conn *c, size_t n)
 	}
 }
 
+/* Octets of the wire have left: those of the chain that are in it leave with the last. */
+static void on_wire_sent(struct conn *c, size_t n)
+{
+	slice_skip(&c->wire, n);
+	c->wire_cut = c->wire.len > 0;
+	if (c->wire.len == 0)
+		chain_advance(c, c->wire_plain);
+}
+
+static void on_octets_sent(struct conn *c, size_t n)
+{
+	if (c->transform != NULL)
+		on_wire_sent(c, n);
+	else
+		chain_advance(c, n);
+}
+
 static void on_send(struct op *op, int res)
 {
 	struct conn *c = container_of(op, struct conn, send_op);
@@ -147,10 +217,12 @@ static void on_send(struct op *op, int res)
 	if (c->state == CONN_CLOSING) {
 		/* What has left has left: the owner may ask what is still in the chain (row WIN-05). */
 		if (res > 0)
-			chain_advance(c, (size_t)res);
+			on_octets_sent(c, (size_t)res);
 		finish_close(c);
 		return;
 	}
+	if (c->wrap_err < 0)
+		res = c->wrap_err;	/* this was not a send */
 	if (res < 0) {
 		/* The peer's last words may still be on their way in: a reset send says nothing about them. The
 		 * receive ends by itself, and then we know all (B 15.6). */
@@ -159,7 +231,7 @@ static void on_send(struct op *op, int res)
 		lose(c, res);
 		return;
 	}
-	chain_advance(c, (size_t)res);
+	on_octets_sent(c, (size_t)res);
 	if (c->state != CONN_OPEN)
 		return;
 	if (c->piece_count == 0)
@@ -199,6 +271,11 @@ void conn_open(struct conn *c, const struct conn_events *events, const struct ad
 	c->remote = *remote;
 	c->local = local != NULL ? *local : (struct addr){ 0 };
 	c->octets_sent = 0;
+	c->transform = NULL;
+	c->wire = (struct slice){ 0 };
+	c->wire_plain = 0;
+	c->wire_cut = false;
+	c->wrap_err = 0;
 	c->file = -1;
 	c->piece_first = 0;
 	c->piece_count = 0;
@@ -208,6 +285,13 @@ void conn_open(struct conn *c, const struct conn_events *events, const struct ad
 	list_init(&c->buf_wait.node);
 	c->buf_wait.fn = on_bufs;
 	io_connect(&c->send_op, &c->remote, local != NULL ? &c->local : NULL, &c->file);
+}
+
+void conn_transform_begin(struct conn *c, struct conn_transform *t)
+{
+	ASSERT(c->state == CONN_OPEN && conn_is_drained(c) && !c->send_op.in_kernel);
+	c->transform = t;
+	conn_flush(c);
 }
 
 /* Asking is not having: the kernel may still write into our buffers, so we are closed only after the last completion.

@@ -3,7 +3,7 @@
  *	conn_open -> on_open -> { conn_add, conn_flush -> on_sent }  { on_data }  on_lost -> conn_close -> on_closed
  *
  * Between socket and dialogue there is a place for a byte transform (TLS): what on_data gives and conn_add takes is the
- * dialogue's side of it.
+ * dialogue's side of it, so that nobody above has to know.
  *
  * bounds   CONN_PIECES pieces in the chain, CONN_OUT octets of commands; one receive and one send in the kernel (row
  *          URG-14)
@@ -21,6 +21,20 @@
 #define CONN_OUT	KIB(4)	/* a group of commands: MAIL, a dozen RCPTs and DATA fit; what does not fit waits */
 
 struct conn;
+
+/* What stands between socket and dialogue. It has memory of its own, and no descriptor, clock or callback. */
+struct conn_transform {
+	/* Pieces may be wrapped. Until then (a handshake) they wait, and only what it says itself goes out. */
+	bool is_ready;
+	/* Octets from the peer: takes what it can use off the front of *in. 1: *ret_plain is for the dialogue, good
+	 * until the next call; 0: all of *in is taken and more is needed; else why the connection is of no more use. */
+	int (*unwrap)(struct conn_transform *t, struct slice *in, struct slice *ret_plain);
+	/* Dialogue octets for the peer: *ret_taken of those in the pieces become *ret_wire, which stays put until the
+	 * next call. Asked also without pieces, for it may have something to say itself; empty *ret_wire: it has not.
+	 * 0, or why the connection is of no more use. */
+	int (*wrap)(struct conn_transform *t, const struct iovec *pieces, unsigned count, struct slice *ret_wire,
+		    size_t *ret_taken);
+};
 
 struct conn_events {
 	void (*on_open)(struct conn *c, int err);	/* err < 0: close it */
@@ -46,8 +60,13 @@ struct conn {
 	const struct conn_events *events;
 	struct addr remote;
 	struct addr local;
-	uint64_t octets_sent;
+	uint64_t octets_sent;	/* of the dialogue */
 	/* private */
+	struct conn_transform *transform;	/* NULL: none */
+	struct slice wire;		/* wrapped, and not yet sent */
+	size_t wire_plain;		/* octets of the chain that are in it */
+	bool wire_cut;			/* some of it has been sent */
+	int wrap_err;
 	int file;
 	struct op recv_op;
 	struct op send_op;	/* also the connect */
@@ -61,6 +80,10 @@ struct conn {
 
 /* local: the source address, or NULL. */
 void conn_open(struct conn *c, const struct conn_events *events, const struct addr *remote, const struct addr *local);
+
+/* From here on everything goes through t (NULL is allowed: nothing does). The connection is open, and nothing waits to
+ * be sent; t stays the caller's. */
+void conn_transform_begin(struct conn *c, struct conn_transform *t);
 
 /* Room for a command of up to size octets: an empty str over it, or one that is full when there is none. After writing,
  * conn_command_add takes it into the chain. */

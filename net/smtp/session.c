@@ -376,6 +376,7 @@ static void on_open(struct conn *c, int err)
 		return;
 	}
 	session_enter(s, SESSION_GREETING);
+	conn_transform_begin(c, s->transform);
 	deadline_set(s);
 }
 
@@ -481,6 +482,7 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->is_worse_mx = target->is_worse_mx;
 	s->lmtp = target->lmtp;
 	s->loop_check = addr_port(target->remote) == 25 && !target->lmtp;
+	s->transform = target->transform;
 	s->lost_err = 0;
 	s->deadline_key = UINT64_MAX;
 	wheel_timer_init(&s->deadline, on_deadline);

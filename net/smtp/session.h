@@ -82,14 +82,16 @@ struct session {
 	uint64_t deadline_ns;
 	uint64_t progress_mark;
 	struct smtp_reply_parser parser;
+	struct conn_transform *transform;
 	struct conn conn;
 };
 
-/* Whom to speak with. All of it is copied. */
+/* Whom to speak with. All of it is copied, but for the transform itself, which stays the caller's. */
 struct session_target {
 	struct slice host;		/* the server's name, for the log */
 	const struct addr *remote;
 	const struct addr *local;	/* source address, or NULL */
+	struct conn_transform *transform; /* what stands between socket and dialogue from the first octet on, or NULL */
 	bool is_worse_mx;		/* a better host is in the list: meeting ourselves here is no loop for good */
 	bool lmtp;			/* LMTP (RFC 2033) instead of SMTP */
 };

@@ -58,21 +58,22 @@ void puppet_close(struct puppet *p)
 	memset(p, 0, sizeof(*p));
 }
 
-static void append(char **buf, size_t *len, size_t *cap, const char *data, size_t n)
+static void append(char **buf, size_t *len, size_t *cap, const char *data, size_t n, uint8_t mask)
 {
 	if (*cap - *len < n) {
 		*cap = 2 * *cap + n + 4096;
 		*buf = realloc(*buf, *cap);
 		assert_non_null(*buf);
 	}
-	memcpy(*buf + *len, data, n);
+	for (size_t i = 0; i < n; i++)
+		(*buf)[*len + i] = (char)(data[i] ^ mask);
 	*len += n;
 }
 
-static void say(struct puppet_conn *c, const char *answer, enum puppet_then then)
+static void say(const struct puppet *p, struct puppet_conn *c, const char *answer, enum puppet_then then)
 {
 	if (answer != NULL)
-		append(&c->out, &c->out_len, &c->out_cap, answer, strlen(answer));
+		append(&c->out, &c->out_len, &c->out_cap, answer, strlen(answer), p->mask);
 	c->then = then;
 	c->then_due = then != PUPPET_GO_ON;
 }
@@ -162,7 +163,7 @@ static bool hear(struct puppet *p, struct puppet_conn *c)
 		return true;
 	}
 	c->read_count += (size_t)n;
-	append(&c->got, &c->got_len, &c->got_cap, buf, (size_t)n);
+	append(&c->got, &c->got_len, &c->got_cap, buf, (size_t)n, p->mask);
 	return true;
 }
 
@@ -212,7 +213,7 @@ static bool play(struct puppet *p, struct puppet_conn *c)
 		c->used += len;
 	}
 	c->step++;
-	say(c, s->answer, s->then);
+	say(p, c, s->answer, s->then);
 	return true;
 }
 
@@ -227,7 +228,7 @@ bool puppet_is_through(const struct puppet *p, unsigned conn)
 void puppet_interrupt(struct puppet *p, unsigned conn, const char *answer, enum puppet_then then)
 {
 	assert_true(p->conns[conn].fd >= 0 && !p->conns[conn].has_ended);
-	say(&p->conns[conn], answer, then);
+	say(p, &p->conns[conn], answer, then);
 }
 
 struct slice puppet_got(const struct puppet *p, unsigned conn)
@@ -298,7 +299,7 @@ static void answer_line(struct puppet *p, struct puppet_conn *c, struct slice li
 	}
 	if (line.len > 0 && line.ptr[0] == '.' && p->dot_wait_ns > 0)
 		c->hold_until_ns = clock_mono_ns() + p->dot_wait_ns;
-	say(c, answer, rule != NULL ? rule->then : line.len > 0 && line.ptr[0] == 'Q' ? PUPPET_CLOSE : PUPPET_GO_ON);
+	say(p, c, answer, rule != NULL ? rule->then : line.len > 0 && line.ptr[0] == 'Q' ? PUPPET_CLOSE : PUPPET_GO_ON);
 }
 
 static bool serve(struct puppet *p, struct puppet_conn *c)

@@ -71,6 +71,7 @@ struct puppet {
 	size_t cut_after;          /* this many octets of answers, then cut_then */
 	enum puppet_then cut_then;
 	uint64_t read_rate; /* octets a second; 0: as fast as they come */
+	uint8_t mask;       /* over every octet in both directions */
 	int recv_buf;       /* of the kernel, set before puppet_open; 0: the system's choice */
 	/* what happened */
 	unsigned accepted; /* connections so far */

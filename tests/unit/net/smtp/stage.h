@@ -55,6 +55,7 @@ struct stage {
 	struct puppet puppet;
 	struct params params;
 	struct addr local; /* len 0: none */
+	struct conn_transform *transform;
 	struct mail mails[STAGE_MAILS];
 	unsigned mail_count;
 	bool ride;    /* the next mail may ride behind the body */
