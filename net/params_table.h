@@ -308,7 +308,9 @@ X(TIME, maximal_backoff_time, "4000s", 1, PARAM_TIME_MAX, "s", \
 	"The longest wait between two attempts; not less than minimal_backoff_time.") \
 X(TIME, maximal_queue_lifetime, "5d", 0, PARAM_TIME_MAX, "d", \
 	"The age at which a message that still fails temporarily is given up. 0: after the " \
-	"first attempt.")
+	"first attempt.") \
+X(TIME, bounce_queue_lifetime, "5d", 0, PARAM_TIME_MAX, "d", \
+	"The same for messages of the null sender.")
 
 #define PARAMS(X)	\
 	PARAMS_IDENTITY(X) PARAMS_LOG(X) PARAMS_RESOURCES(X) PARAMS_INJECT(X) PARAMS_RESOLVE(X)	\

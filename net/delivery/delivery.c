@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "core/log.h"
 #include "core/random.h"
 #include "net/delivery/delivery_internal.h"
 #include "net/wire/address.h"
@@ -73,10 +74,8 @@ static void on_offer(struct note *note)
 	job->destination = NULL;
 	list_init(&job->node);
 	job->due.index = 0;
-	job->tried[0] = 0;
-	job->tried[1] = 0;
+	destination_new_round(job);
 	job->route_generation = 0;
-	job->sessions = 0;
 	job->ready_ns = 0;
 	destination_take_job(self, job);
 }
@@ -123,6 +122,18 @@ static void on_due(struct wheel_timer *timer)
 		destination_take_job(d, job);
 	}
 	arm_due(d);
+}
+
+void delivery_log_skipped(const struct job *job, struct slice why)
+{
+	char storage[LOG_FIELD_MAX + MESSAGE_ID_TEXT_MAX + 8];
+	struct str line = STR(storage);
+
+	message_id_text(&line, job->msg->id);
+	str_add_cstr(&line, ": ");
+	str_add_cut(&line, why, LOG_FIELD_MAX);
+	line.full = false;
+	log_put(LOG_LEVEL_INFO, "smtp", str_slice(&line));
 }
 
 /* --- those in line ---------------------------------------------------------------------------- */

@@ -107,6 +107,7 @@ struct trial {
 	bool had_session;		/* some host has been talked to */
 	bool hop_failed;		/* the destination's fault, not the message's */
 	bool local_failed;		/* our own: no other host would do better */
+	bool lost;			/* the session did not come to its normal end */
 };
 
 /* The calling core's. */
@@ -121,6 +122,8 @@ void destination_push_ready(struct destination *dst, struct job *job, bool first
 struct job *destination_pop_for(struct destination *dst, unsigned address);
 /* The numbers in job.tried are those of the present route; of an older one they are forgotten. */
 void destination_sync_tried(struct destination *dst, struct job *job);
+/* No address has been tried. */
+void destination_new_round(struct job *job);
 /* Does what can be done now, later in this turn. */
 void destination_wake(struct destination *dst);
 void destination_job_left(struct destination *dst);
@@ -169,6 +172,9 @@ void delivery_feed(struct delivery *d);
 void delivery_drain_check(struct delivery *d);
 
 void delivery_defer(struct delivery *d, struct job *job);
+
+/* "QUEUEID: why": a host was left for the next one (B 22.4). */
+void delivery_log_skipped(const struct job *job, struct slice why);
 
 extern struct metric metric_sessions_opened, metric_connects_failed, metric_transactions, metric_suspended,
 	metric_homeless;

@@ -20,6 +20,15 @@ void destination_push_ready(struct destination *dst, struct job *job, bool first
 		list_push_back(&dst->ready, &job->node);
 }
 
+void destination_new_round(struct job *job)
+{
+	job->tried[0] = 0;
+	job->tried[1] = 0;
+	job->sessions = 0;
+	job->element = 0;
+	job->completed = false;
+}
+
 void destination_sync_tried(struct destination *dst, struct job *job)
 {
 	if (job->route_generation == dst->route_generation)
@@ -228,8 +237,7 @@ static int address_for(struct destination *dst, struct job *job)
 
 	if (i >= 0)
 		return i;
-	job->tried[0] = 0;
-	job->tried[1] = 0;
+	destination_new_round(job);
 	return route_next(dst->route, job->tried, reactor_now());
 }
 

@@ -45,7 +45,9 @@ struct job {
 	struct destination *destination;
 	uint64_t tried[2];		/* addresses of the destination's list tried in this round, one bit each */
 	uint32_t route_generation;	/* what the numbers in tried mean */
-	uint32_t sessions;		/* of this round that failed it softly (smtp_mx_session_limit) */
+	uint32_t sessions;		/* of this round and element that failed it softly (smtp_mx_session_limit) */
+	uint8_t element;		/* of the route's list: whose sessions they are */
+	bool completed;			/* some session of this round ran to its normal end (B 4) */
 	uint64_t ready_ns;		/* monotonic: when it entered the ready queue */
 };
 
@@ -74,10 +76,8 @@ struct attempt {
 	char relay[320];		/* "host[address]:port", or "none" */
 	uint32_t relay_len;
 	uint32_t conn_use;		/* how many transactions this connection has had, this one included */
-	uint64_t retry_at_ns;		/* queue clock; 0: no deferral in this settle */
+	uint64_t retry_at_ns;		/* queue clock; 0: no OUTCOME_DEFERRED in this settle */
 	uint32_t job_attempts;		/* what job->attempts becomes with this settle */
-	/* OUTCOME_SOFT means deferred (true), or goes to the next host at once (false) */
-	bool is_final;
 
 	char text[ATTEMPT_TEXT];	/* reasons */
 	uint32_t text_len;

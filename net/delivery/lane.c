@@ -193,7 +193,8 @@ static void leader_failed(struct lane *lane, struct job *job)
 	struct outcome outcome = outcome_of_failure(&lane->session, &why);
 
 	metric_add(&metric_connects_failed, 1);
-	log_put(LOG_LEVEL_INFO, "smtp", str_slice(&why));
+	if (lane->session.failure.state == SESSION_CONNECT)
+		log_put(LOG_LEVEL_INFO, "smtp", str_slice(&why));
 	if (outcome_is_local(lane->session.failure.err)) {
 		destination_answer(dst, job, outcome, SESSION_CONNECT, str_slice(&why), false);
 		return;
@@ -203,10 +204,11 @@ static void leader_failed(struct lane *lane, struct job *job)
 		job->tried[lane->address / 64] |= UINT64_C(1) << (lane->address % 64);
 		dst->route->addresses[lane->address].avoid_until_ns = reactor_now() + ROUTE_AVOID_NS;
 	}
-	if (dst->delivery->conf.params->soft_bounce && outcome.kind == OUTCOME_HARD)
-		outcome = (struct outcome){ OUTCOME_SOFT, { 4, outcome.dsn.subject, outcome.dsn.detail } };
-	if (outcome.kind == OUTCOME_SOFT && !lane->session.failure.is_last &&
-	    route_next(dst->route, job->tried, reactor_now()) >= 0) {
+	bool may_skip = outcome.kind == OUTCOME_SOFT || dst->delivery->conf.params->soft_bounce;
+
+	if (may_skip && !lane->session.failure.is_last && route_next(dst->route, job->tried, reactor_now()) >= 0) {
+		if (lane->session.failure.state != SESSION_CONNECT)
+			delivery_log_skipped(job, str_slice(&why));
 		destination_push_ready(dst, job, true);
 		return;
 	}

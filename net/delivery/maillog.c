@@ -87,7 +87,10 @@ static void add_delays(struct str *out, const struct attempt *a)
 void maillog_rcpt(const struct attempt *a, const struct rcpt *r, enum maillog_status status)
 {
 	static const char *const words[] = {
-		[MAILLOG_SENT] = "sent", [MAILLOG_DEFERRED] = "deferred", [MAILLOG_BOUNCED] = "bounced",
+		[MAILLOG_SENT] = "sent",
+		[MAILLOG_DEFERRED] = "deferred",
+		[MAILLOG_SOFTBOUNCE] = "SOFTBOUNCE",
+		[MAILLOG_BOUNCED] = "bounced",
 	};
 	char storage[2 * LOG_FIELD_MAX + 1024];	/* address and reason; the relay is 320 octets at most, the rest less */
 	struct str line = STR(storage);

@@ -9,7 +9,12 @@
 
 #include "net/delivery/job.h"
 
-enum maillog_status { MAILLOG_SENT, MAILLOG_DEFERRED, MAILLOG_BOUNCED };
+enum maillog_status {
+	MAILLOG_SENT,
+	MAILLOG_DEFERRED,
+	MAILLOG_SOFTBOUNCE,	/* deferred in place of bounced (soft_bounce) */
+	MAILLOG_BOUNCED
+};
 
 void maillog_rcpt(const struct attempt *a, const struct rcpt *r, enum maillog_status status);
 

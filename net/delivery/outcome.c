@@ -153,11 +153,8 @@ void outcome_judge(struct attempt *a, struct rcpt *rcpt, const struct verdict *v
 		reason_of_reply(&text, v, peer);
 	else
 		reason_of_error(&text, v->step, v->err, peer);
-	if (soft_bounce && o.kind == OUTCOME_HARD) {
-		o.kind = OUTCOME_SOFT;
-		o.dsn.class = 4;
-	}
-	rcpt->outcome = (uint8_t)o.kind;
+	rcpt->is_softened = o.kind == OUTCOME_HARD && (soft_bounce || v->until_final);
+	rcpt->outcome = (uint8_t)(rcpt->is_softened ? OUTCOME_SOFT : o.kind);
 	rcpt->dsn = o.dsn;
 	rcpt->phase = (uint8_t)v->step;
 	rcpt->ambiguous = v->maybe_delivered;
@@ -192,6 +189,38 @@ struct outcome outcome_of_failure(const struct session *s, struct str *ret_text)
 	return outcome_of_error(f->state, f->err);
 }
 
+/* Too old: hard, with 5.4.7 and the last reason. */
+static void expire(struct attempt *a, struct rcpt *rcpt)
+{
+	char storage[REASON_MAX];
+	struct str text = STR(storage);
+
+	str_add_cstr(&text, "delivery time expired; the last failure was: ");
+	str_add_cut(&text, rcpt->text, REASON_MAX - 100);
+	rcpt->outcome = OUTCOME_HARD;
+	rcpt->dsn = (struct enhanced_code){ 5, 4, 7 };
+	rcpt->text = outcome_keep_text(a, str_slice(&text));
+}
+
+void outcome_end_round(struct rcpt *rcpt)
+{
+	if (rcpt->outcome != OUTCOME_SOFT)
+		return;
+	rcpt->outcome = rcpt->is_softened ? OUTCOME_HARD : OUTCOME_DEFERRED;
+	rcpt->is_softened = false;
+}
+
+void outcome_conclude(struct attempt *a, struct rcpt *rcpt, bool soft_bounce, bool expired)
+{
+	if (rcpt->outcome == OUTCOME_HARD && soft_bounce) {
+		rcpt->outcome = OUTCOME_DEFERRED;
+		rcpt->dsn.class = 4;
+		rcpt->is_softened = true;
+	} else if (rcpt->outcome == OUTCOME_DEFERRED && expired && !soft_bounce) {
+		expire(a, rcpt);
+	}
+}
+
 void outcome_apply(struct attempt *a, struct outcome outcome, enum session_state step, struct slice text)
 {
 	struct slice kept = outcome_keep_text(a, text);
@@ -205,19 +234,7 @@ void outcome_apply(struct attempt *a, struct outcome outcome, enum session_state
 		r->dsn = outcome.dsn;
 		r->phase = (uint8_t)step;
 		r->ambiguous = false;
+		r->is_softened = false;
 		r->text = kept;
 	}
-}
-
-void outcome_expire(struct attempt *a, struct rcpt *rcpt)
-{
-	char storage[REASON_MAX];
-	struct str text = STR(storage);
-
-	ASSERT(rcpt->outcome == OUTCOME_SOFT);
-	str_add_cstr(&text, "delivery time expired; the last failure was: ");
-	str_add_cut(&text, rcpt->text, REASON_MAX - 100);
-	rcpt->outcome = OUTCOME_HARD;
-	rcpt->dsn = (struct enhanced_code){ 5, 4, 7 };
-	rcpt->text = outcome_keep_text(a, str_slice(&text));
 }

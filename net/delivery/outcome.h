@@ -25,7 +25,8 @@ bool outcome_is_local(int err);
 /* What losing the connection, or failing on our own side, in this step means. */
 struct outcome outcome_of_error(enum session_state step, int err);
 
-/* Writes outcome, code, step and reason into rcpt. peer: "host[address]". soft_bounce: 5xx counts as temporary. */
+/* Writes outcome, code, step and reason into rcpt. peer: "host[address]". soft_bounce: another host may be asked after
+ * a hard failure, too. */
 void outcome_judge(struct attempt *a, struct rcpt *rcpt, const struct verdict *v, struct slice peer, bool soft_bounce);
 
 /* A session that never became ready: what that means for all who wait for it, and why in words. */
@@ -34,8 +35,12 @@ struct outcome outcome_of_failure(const struct session *s, struct str *ret_text)
 /* The same outcome for every open recipient of the attempt. */
 void outcome_apply(struct attempt *a, struct outcome outcome, enum session_state step, struct slice text);
 
-/* A soft outcome of a message that has been tried long enough: hard, with 5.4.7 and the last reason. */
-void outcome_expire(struct attempt *a, struct rcpt *rcpt);
+/* No host is left: what was soft is deferred, or hard when it was so only for as long as there was one. */
+void outcome_end_round(struct rcpt *rcpt);
+
+/* The last word before the outcome is recorded (B 19.4): a bounce becomes a deferral under soft_bounce, and a deferral
+ * of a message that has been tried long enough becomes a bounce, with 5.4.7 and the last reason. */
+void outcome_conclude(struct attempt *a, struct rcpt *rcpt, bool soft_bounce, bool expired);
 
 /* text, stored with the attempt; cut when there is no room. */
 struct slice outcome_keep_text(struct attempt *a, struct slice text);

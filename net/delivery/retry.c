@@ -13,7 +13,9 @@ uint64_t retry_wait_ns(const struct params *p, uint32_t attempts, uint64_t chanc
 	return wait - swing + (swing > 0 ? chance % (2 * swing) : 0);
 }
 
-bool retry_is_expired(const struct params *p, uint64_t arrival_ns, uint64_t now_ns)
+bool retry_is_expired(const struct params *p, const struct message *msg, uint64_t now_ns)
 {
-	return now_ns >= arrival_ns && now_ns - arrival_ns >= p->maximal_queue_lifetime_ns;
+	uint64_t lifetime = msg->sender.len == 0 ? p->bounce_queue_lifetime_ns : p->maximal_queue_lifetime_ns;
+
+	return now_ns >= msg->arrival_ns && now_ns - msg->arrival_ns >= lifetime;
 }

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "net/mail/message.h"
 #include "net/params.h"
 
 #define RETRY_JITTER_PERCENT 10u
@@ -15,5 +16,6 @@
 /* attempts: failed ones so far, at least 1. chance: any 64 random bits. */
 uint64_t retry_wait_ns(const struct params *p, uint32_t attempts, uint64_t chance);
 
-/* Has a message that came at arrival been tried long enough? (maximal_queue_lifetime; queue clock, both) */
-bool retry_is_expired(const struct params *p, uint64_t arrival_ns, uint64_t now_ns);
+/* Has the message been tried long enough at this time of the queue clock? (maximal_queue_lifetime; the null sender's:
+ * bounce_queue_lifetime) */
+bool retry_is_expired(const struct params *p, const struct message *msg, uint64_t now_ns);

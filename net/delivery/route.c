@@ -27,17 +27,19 @@ static void finish(struct route *r)
 	r->fn(r);
 }
 
-/* One soft error dominates all hard ones: the element that could not be looked up might have been the one that works.
- * What an operator configured is never the sender's fault: hard errors of relays are soft (B 4). */
+/* The last error counts, but a soft one dominates all hard ones: the element that could not be looked up might have
+ * been the one that works. What an operator configured is never the sender's fault: hard errors of relays are soft (B
+ * 4). */
 static void note_error(struct route *r, const struct mx_error *error)
 {
 	bool relay = r->in_fallback || r->is_relayhost;
 	bool soft = error->class == 4 || relay;
 
-	if (r->soft_seen)
+	if (r->soft_seen && !soft)
 		return;
 	r->error = *error;
 	r->soft_seen = soft;
+	r->tail_failed = soft;
 	if (relay && error->class != 4) {
 		r->error.class = 4;
 		r->error.subject = 3;
@@ -88,6 +90,7 @@ static bool add_address(struct route *r, const struct mx_lookup *lookup, const s
 	to->host_at = keep_name(r, host);
 	to->host_len = (uint8_t)host.len;
 	r->count++;
+	r->tail_failed = false;
 	return true;
 }
 
@@ -170,6 +173,7 @@ void route_start(struct route *r, struct slice nexthop, bool is_relayhost)
 	r->element = 0;
 	r->in_fallback = false;
 	r->soft_seen = false;
+	r->tail_failed = false;
 	r->is_relayhost = is_relayhost;
 	r->error = (struct mx_error){ 0 };
 	r->rest = slice_of(r->text, nexthop.len);

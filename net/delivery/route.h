@@ -64,7 +64,7 @@ struct route {
 	enum route_state state;
 	unsigned count;
 	uint64_t expires_ns;
-	struct mx_error error;	/* when count is 0 */
+	struct mx_error error;	/* when count is 0, or of the tail */
 	/* private */
 	const struct route_conf *conf;
 	route_fn *fn;
@@ -72,6 +72,7 @@ struct route {
 	struct slice rest;	/* of the list being looked up */
 	bool in_fallback;
 	bool soft_seen;		/* error holds a soft one, which no hard one replaces */
+	bool tail_failed;	/* softly: an element behind the last address */
 	bool is_relayhost;
 	unsigned element;
 	struct wheel_timer retry;
@@ -99,6 +100,13 @@ struct slice route_host(const struct route *r, unsigned i);
 
 /* The next address to try: the first one whose bit in tried is not set, those to avoid last; -1: there is none. */
 int route_next(const struct route *r, const uint64_t tried[2], uint64_t now_ns);
+
+/* What is said of a message that has been tried at all addresses in vain, when an element behind them could not be
+ * found either; NULL: what the last host said. */
+static inline const struct mx_error *route_tail_error(const struct route *r)
+{
+	return r->count > 0 && r->tail_failed ? &r->error : NULL;
+}
 
 /* Sets the bits of all addresses of i's element of the list: it has had its sessions (smtp_mx_session_limit). */
 void route_use_up(const struct route *r, unsigned i, uint64_t tried[2]);

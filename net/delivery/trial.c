@@ -70,6 +70,7 @@ static struct trial *trial_take(struct delivery *d, struct job *job)
 	t->hop_failed = false;
 	t->had_session = false;
 	t->local_failed = false;
+	t->lost = false;
 	choose_rcpts(d->conf.params, job, &t->attempt);
 	/* When it came into the queue. */
 	t->attempt.times.active_ns = reactor_queue_now() - min_u64(reactor_now() - job->ready_ns, reactor_queue_now());
@@ -83,6 +84,7 @@ static void judge(struct transaction *transaction, struct rcpt *rcpt, const stru
 
 	outcome_judge(&t->attempt, rcpt, v, session_peer(&t->lane->session), p->soft_bounce);
 	t->local_failed |= v->reply == NULL && outcome_is_local(v->err);
+	t->lost |= v->reply == NULL && v->err != -EMSGSIZE && v->err != -EBADMSG && !v->until_final;
 	/* A server that gave up while it waited for our own disk is not to blame (row SPL-08). */
 	if (v->reply == NULL && !t->claiming &&
 	    (v->err == ERR_EOF || v->err == ERR_TIMEOUT || v->err == ERR_PROTO || v->err == -ECONNRESET))
@@ -127,12 +129,31 @@ static void name_relay(struct attempt *a, struct slice text)
 	a->relay_len = (uint32_t)relay.len;
 }
 
+static bool is_at(const struct rcpt *r, enum rcpt_outcome outcome)
+{
+	return r->state == RCPT_OPEN && r->outcome == outcome;
+}
+
 static bool any_soft(const struct attempt *a)
 {
 	for (uint32_t i = a->first; i < a->first + a->count; i++)
-		if (a->job->msg->rcpts[i].state == RCPT_OPEN && a->job->msg->rcpts[i].outcome == OUTCOME_SOFT)
+		if (is_at(rcpt_at(a->job, i), OUTCOME_SOFT))
 			return true;
 	return false;
+}
+
+/* One session more that did not bring it all (smtp_mx_session_limit); counted anew for each element of the list. */
+static void count_session(struct job *job, const struct route *route, unsigned address)
+{
+	uint32_t limit = delivery_self()->conf.params->smtp_mx_session_limit;
+
+	if (address >= route->count)
+		return;
+	if (job->element != route->addresses[address].element)
+		job->sessions = 0;
+	job->element = route->addresses[address].element;
+	if (++job->sessions >= limit && limit > 0)
+		route_use_up(route, address, job->tried);
 }
 
 /* Is there another host for those who failed softly? Marks this one as tried. */
@@ -140,44 +161,85 @@ static bool has_next_host(struct trial *t)
 {
 	struct job *job = t->attempt.job;
 	struct destination *dst = job->destination;
-	uint32_t limit = dst->delivery->conf.params->smtp_mx_session_limit;
 
 	if (!t->had_session || t->local_failed || dst->route == NULL || dst->route->state != ROUTE_READY)
 		return false;
 	destination_sync_tried(dst, job);
-	job->tried[t->address / 64] |= UINT64_C(1) << (t->address % 64);
-	job->sessions++;
-	if (limit > 0 && job->sessions >= limit && t->address < dst->route->count) {
-		route_use_up(dst->route, t->address, job->tried);
-		job->sessions = 0;
-	}
+	if (t->address < ROUTE_ADDRESSES_MAX)
+		job->tried[t->address / 64] |= UINT64_C(1) << (t->address % 64);
+	count_session(job, dst->route, t->address);
 	return route_next(dst->route, job->tried, reactor_now()) >= 0;
 }
 
-/* No host is left: defer, or give up on what is too old. However many portions of a job fail in one round, it is one
- * attempt: job->due_ns is 0 until the first of them has been deferred. */
-static void make_final(struct trial *t)
+/* "QUEUEID: reason", once for all recipients of one reply (B 4.1). */
+static void log_skipped(const struct attempt *a)
+{
+	const char *said = NULL;
+
+	for (uint32_t i = a->first; i < a->first + a->count; i++) {
+		const struct rcpt *r = rcpt_at(a->job, i);
+
+		if (!is_at(r, OUTCOME_SOFT) || r->text.ptr == said)
+			continue;
+		said = r->text.ptr;
+		delivery_log_skipped(a->job, r->text);
+	}
+}
+
+/* No host is left. When what came after the last of them in the list could not even be found, that is what is said (B
+ * 4: the last error counts, unless it is hard and an earlier one was not). */
+static void end_round_for_soft(struct trial *t)
 {
 	struct attempt *a = &t->attempt;
-	struct job *job = a->job;
-	const struct params *p = delivery_self()->conf.params;
-	bool expired = retry_is_expired(p, job->msg->arrival_ns, reactor_queue_now());
+	const struct destination *dst = a->job->destination;
+	const struct mx_error *tail =
+		t->had_session && !t->local_failed && dst->route != NULL ? route_tail_error(dst->route) : NULL;
+	struct slice why = tail != NULL ? outcome_keep_text(a, slice_of_str(tail->text)) : (struct slice){ 0 };
 
-	a->is_final = true;
 	for (uint32_t i = a->first; i < a->first + a->count; i++) {
-		struct rcpt *r = rcpt_at(job, i);
+		struct rcpt *r = rcpt_at(a->job, i);
 
-		if (r->state != RCPT_OPEN || r->outcome != OUTCOME_SOFT)
+		if (!is_at(r, OUTCOME_SOFT))
 			continue;
-		if (t->hop_failed)
-			destination_failed(job->destination, r->dsn, r->text);
-		t->hop_failed = false;		/* one failure, however many recipients */
-		if (expired)
-			outcome_expire(a, r);
+		outcome_end_round(r);
+		if (tail == NULL || r->outcome != OUTCOME_DEFERRED)
+			continue;
+		r->dsn = (struct enhanced_code){ tail->class, tail->subject, tail->detail };
+		r->text = why;
 	}
-	if (expired)
+	t->hop_failed |= tail != NULL;
+}
+
+/* B 23: the destination failed, as far as this round goes; some other session of it did not. */
+static void report_hop(struct trial *t, const struct rcpt *deferred)
+{
+	if (t->hop_failed && !t->attempt.job->completed)
+		destination_failed(t->attempt.job->destination, deferred->dsn, deferred->text);
+}
+
+/* However many portions of a job fail in one round, it is one attempt: job->due_ns is 0 until the first of them has
+ * been deferred. */
+static void conclude(struct trial *t)
+{
+	struct attempt *a = &t->attempt;
+	const struct params *p = delivery_self()->conf.params;
+	bool expired = retry_is_expired(p, a->job->msg, reactor_queue_now());
+	const struct rcpt *deferred = NULL;
+	bool later = false;
+
+	for (uint32_t i = a->first; i < a->first + a->count; i++) {
+		struct rcpt *r = rcpt_at(a->job, i);
+
+		if (r->state != RCPT_OPEN)
+			continue;
+		if (deferred == NULL && r->outcome == OUTCOME_DEFERRED)
+			report_hop(t, deferred = r);
+		outcome_conclude(a, r, p->soft_bounce, expired);
+		later |= r->outcome == OUTCOME_DEFERRED;
+	}
+	if (!later)
 		return;
-	a->job_attempts = job->attempts + (job->due_ns == 0);
+	a->job_attempts = a->job->attempts + (a->job->due_ns == 0);
 	a->retry_at_ns = reactor_queue_now() + retry_wait_ns(p, a->job_attempts, random_u64());
 }
 
@@ -186,8 +248,15 @@ static void settle(struct trial *t)
 	struct attempt *a = &t->attempt;
 
 	a->job_attempts = a->job->attempts;
-	if (any_soft(a) && !has_next_host(t))
-		make_final(t);
+	if (t->had_session && !t->lost)
+		a->job->completed = true;
+	if (any_soft(a)) {
+		if (has_next_host(t))
+			log_skipped(a);
+		else
+			end_round_for_soft(t);
+	}
+	conclude(t);
 	delivery_self()->conf.source->settle(a);
 }
 
@@ -246,14 +315,14 @@ bool trial_answer(struct destination *dst, struct job *job, struct outcome outco
 
 /* --- settled ---------------------------------------------------------------------------------- */
 
-/* Recipients that go to the next host are untried again; those deferred keep their outcome until the round is over. */
+/* Recipients that go to the next host are untried again; those deferred stay so until the round is over. */
 static void reset_outcomes(const struct attempt *a)
 {
 	for (uint32_t i = a->first; i < a->first + a->count; i++) {
 		struct rcpt *r = rcpt_at(a->job, i);
 
 		r->text = (struct slice){ 0 };
-		if (r->state == RCPT_OPEN && r->outcome == OUTCOME_SOFT && !a->is_final)
+		if (is_at(r, OUTCOME_SOFT))
 			r->outcome = OUTCOME_NONE;
 	}
 }
@@ -264,9 +333,7 @@ static void end_round(struct job *job)
 	for (uint32_t i = job->first; i < job->first + job->count; i++)
 		if (rcpt_at(job, i)->state == RCPT_OPEN)
 			rcpt_at(job, i)->outcome = OUTCOME_NONE;
-	job->tried[0] = 0;
-	job->tried[1] = 0;
-	job->sessions = 0;
+	destination_new_round(job);
 	/* Jobs may wait for days, and more destinations may fail than there is room for: the heap knows only jobs. */
 	struct destination *dst = job->destination;
 

@@ -68,6 +68,7 @@ struct rcpt {
 	uint8_t phase;		/* enum session_state in which it was decided */
 	bool ambiguous;		/* the final dot was under way: it may be delivered already (RFC 1047) */
 	bool in_doubt;		/* private to the source: on disk, an attempt was begun and its end is not certain */
+	bool is_softened;	/* a hard failure: OUTCOME_SOFT until no host is left; deferred by soft_bounce */
 	uint8_t notify;		/* enum smtp_notify: what reports were asked for; 0: nothing was said */
 	uint8_t laid;		/* private: what is laid behind addr */
 	struct enhanced_code dsn;
@@ -77,8 +78,9 @@ struct rcpt {
 enum rcpt_outcome {
 	OUTCOME_NONE,		/* not tried, or not yet known: stays open */
 	OUTCOME_SENT,
-	OUTCOME_SOFT,		/* a next host may do better; else deferred */
+	OUTCOME_SOFT,		/* a next host may do better */
 	OUTCOME_HARD,		/* never tried elsewhere */
+	OUTCOME_DEFERRED,	/* temporary, and nobody is left to try in this round */
 };
 
 struct message {

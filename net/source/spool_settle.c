@@ -20,6 +20,7 @@ static enum rcpt_state state_after(const struct rcpt *r)
 		return RCPT_BOUNCED;
 	case OUTCOME_NONE:
 	case OUTCOME_SOFT:
+	case OUTCOME_DEFERRED:
 		break;
 	}
 	return RCPT_OPEN;
@@ -70,9 +71,9 @@ static bool apply(struct spool_attempt *p, uint32_t i)
 	r->in_doubt = is_in_doubt_after(r);
 	if (r->in_doubt)
 		log_ambiguous(m, r);
-	if (r->outcome == OUTCOME_SOFT && p->a->is_final) {
+	if (r->outcome == OUTCOME_DEFERRED) {
 		metric_add(&spool_metric_deferred, 1);
-		m->journal->spool->conf.log_rcpt(p->a, r, MAILLOG_DEFERRED);
+		m->journal->spool->conf.log_rcpt(p->a, r, r->is_softened ? MAILLOG_SOFTBOUNCE : MAILLOG_DEFERRED);
 	}
 	return false;
 }

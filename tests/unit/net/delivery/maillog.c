@@ -72,7 +72,10 @@ static void a_line_for_each_status(void **state)
 	r = rcpt_of("r@example.org", 5, 1, 1, "no");
 	maillog_rcpt(a, &r, MAILLOG_BOUNCED);
 	assert_non_null(strstr(said, ", dsn=5.1.1, status=bounced (no)"));
-	assert_int_equal(lines, 3);
+	r.dsn.class = 4;
+	maillog_rcpt(a, &r, MAILLOG_SOFTBOUNCE);
+	assert_non_null(strstr(said, ", dsn=4.1.1, status=SOFTBOUNCE (no)")); /* case 566 */
+	assert_int_equal(lines, 4);
 }
 
 /* Case 589: nobody was connected to. */

@@ -174,7 +174,12 @@ static void soft_bounce_makes_bounces_soft(void **state)
 	struct rcpt r = judged(&v, true);
 
 	(void)state;
-	assert_int_equal(r.outcome, OUTCOME_SOFT);
+	assert_int_equal(r.outcome, OUTCOME_SOFT); /* the next host is asked, too */
+	outcome_end_round(&r);
+	assert_int_equal(r.outcome, OUTCOME_HARD);
+	outcome_conclude(&attempt, &r, true, true); /* however old the message is */
+	assert_int_equal(r.outcome, OUTCOME_DEFERRED);
+	assert_true(r.is_softened);
 	assert_int_equal(r.dsn.class, 4);
 	assert_int_equal(r.dsn.subject, 1);
 	reply = reply_of("250 2.0.0 ok\r\n");
@@ -183,6 +188,24 @@ static void soft_bounce_makes_bounces_soft(void **state)
 	r = judged(&yes, true);
 	assert_int_equal(r.outcome, OUTCOME_SENT);
 	assert_int_equal(r.dsn.class, 2);
+	outcome_conclude(&attempt, &r, true, true);
+	assert_int_equal(r.outcome, OUTCOME_SENT);
+}
+
+/* B 4.1: hard, but another host may have what this one lacks. */
+static void some_bounces_wait_for_the_last_host(void **state)
+{
+	struct smtp_reply reply = reply_of("550 5.6.7 no\r\n");
+	const struct verdict v = { .step = SESSION_MAIL, .reply = &reply, .until_final = true };
+	struct rcpt r = judged(&v, false);
+
+	(void)state;
+	assert_int_equal(r.outcome, OUTCOME_SOFT);
+	outcome_end_round(&r);
+	outcome_conclude(&attempt, &r, false, false);
+	assert_int_equal(r.outcome, OUTCOME_HARD);
+	assert_false(r.is_softened);
+	assert_true(r.dsn.class == 5 && r.dsn.subject == 6);
 }
 
 /* Row LOG-02: reasons are bounded, each of them and all of them, and equal ones in a row are one. */
@@ -322,7 +345,11 @@ static void an_outcome_for_those_who_have_none(void **state)
 	assert_int_equal(rcpts[1].outcome, OUTCOME_SENT);
 	assert_int_equal(rcpts[2].outcome, OUTCOME_NONE);
 	assert_int_equal(rcpts[3].outcome, OUTCOME_NONE);
-	outcome_expire(&attempt, &rcpts[0]);
+	outcome_end_round(&rcpts[0]);
+	assert_int_equal(rcpts[0].outcome, OUTCOME_DEFERRED);
+	outcome_conclude(&attempt, &rcpts[0], false, false);
+	assert_int_equal(rcpts[0].outcome, OUTCOME_DEFERRED);
+	outcome_conclude(&attempt, &rcpts[0], false, true);
 	assert_int_equal(rcpts[0].outcome, OUTCOME_HARD);
 	assert_int_equal(rcpts[0].dsn.class, 5);
 	assert_int_equal(rcpts[0].dsn.detail, 7);
@@ -336,6 +363,8 @@ int main(void)
 		CLAIM("what a loss means depends on its step", errors),
 		CLAIM("a reason is one printable line (case 592)", reasons_are_one_line),
 		CLAIM("soft_bounce makes bounces soft, and nothing else (case 566)", soft_bounce_makes_bounces_soft),
+		CLAIM("what only this host lacks bounces when no other is left (B 4.1)",
+		      some_bounces_wait_for_the_last_host),
 		CLAIM("reasons are bounded and shared (row LOG-02)", reasons_are_bounded),
 		CLAIM("refused before the first transaction (cases 151-155, 163, 166)", greetings_and_helos),
 		CLAIM("lost before the first transaction (case 125)", connections_that_failed),

@@ -6,6 +6,7 @@ static const struct params p = {
 	.minimal_backoff_time_ns = 300 * NS_PER_SEC,
 	.maximal_backoff_time_ns = 4000 * NS_PER_SEC,
 	.maximal_queue_lifetime_ns = 5 * 86400 * NS_PER_SEC,
+	.bounce_queue_lifetime_ns = 2 * 86400 * NS_PER_SEC,
 };
 
 static void doubles_up_to_the_maximum(void **state)
@@ -52,10 +53,15 @@ static void expires_with_its_age(void **state)
 	const uint64_t day = 86400 * NS_PER_SEC, came = 1000 * day;
 
 	(void)state;
-	assert_false(retry_is_expired(&p, came, came));
-	assert_false(retry_is_expired(&p, came, came + 5 * day - 1));
-	assert_true(retry_is_expired(&p, came, came + 5 * day));
-	assert_false(retry_is_expired(&p, came, came - day)); /* the clock was set back: that is no age */
+	struct message msg = { .arrival_ns = came, .sender = SLICE("s@client.test") };
+
+	assert_false(retry_is_expired(&p, &msg, came));
+	assert_false(retry_is_expired(&p, &msg, came + 5 * day - 1));
+	assert_true(retry_is_expired(&p, &msg, came + 5 * day));
+	assert_false(retry_is_expired(&p, &msg, came - day)); /* the clock was set back: that is no age */
+	msg.sender = SLICE("");
+	assert_false(retry_is_expired(&p, &msg, came + 2 * day - 1));
+	assert_true(retry_is_expired(&p, &msg, came + 2 * day));
 }
 
 int main(void)
@@ -64,7 +70,8 @@ int main(void)
 		CLAIM("the wait doubles, from minimal_ to maximal_backoff_time (case 581)", doubles_up_to_the_maximum),
 		CLAIM("the jitter is a tenth to both sides, and uses all of it", jitters_within_a_tenth),
 		CLAIM("nothing overflows or divides by nothing", odd_parameters_are_survived),
-		CLAIM("a message is too old at maximal_queue_lifetime, and not before", expires_with_its_age),
+		CLAIM("a message is too old at its lifetime, which the null sender has of his own (case 581)",
+		      expires_with_its_age),
 	};
 
 	return cmocka_run_group_tests_name("net/delivery/retry", claims, NULL, NULL);

@@ -292,7 +292,23 @@ static void relays_never_fail_hard(void **state)
 	ask(good, "x.test", false);
 	assert_error(4, 3, 5, "y.test");
 	ask(good, "soft.test", false);
-	assert_error(4, 4, 3, "soft.test");
+	assert_error(4, 3, 5, "y.test");
+}
+
+/* Cases 110-112: what is behind the last address and cannot be found is the last error. */
+static void the_tail_of_a_list_is_remembered(void **state)
+{
+	(void)state;
+	ask(good, "a.test soft.test", false);
+	assert_int_equal(route_tail_error(&route)->detail, 3);
+	ask(good, "soft.test x.test a.test", false);
+	assert_null(route_tail_error(&route));
+	ask(good, "a.test x.test", false); /* hard: what a host said counts more (case 112) */
+	assert_null(route_tail_error(&route));
+	params.smtp_fallback_relay = "y.test";
+	ask(good, "a.test", false);
+	assert_int_equal(route_tail_error(&route)->detail, 5);
+	assert_int_equal(route.error.subject, 3);
 }
 
 /* Cases 29, 33-35, 40. */
@@ -406,6 +422,8 @@ int main(void)
 		ROUTE_CLAIM("one soft error dominates all hard ones, and is soon forgotten (cases 110, 112, DNS-09)",
 			    soft_errors_dominate),
 		ROUTE_CLAIM("relayhost and fallback relays never fail hard: 4.3.5 (case 111)", relays_never_fail_hard),
+		ROUTE_CLAIM("a list whose end cannot be found has that to say (cases 110-112)",
+			    the_tail_of_a_list_is_remembered),
 		ROUTE_CLAIM("a nexthop that does not parse is 4.3.5, an empty one 4.3.0 (cases 29, 33-35, 40)",
 			    bad_syntax_is_soft),
 		ROUTE_CLAIM("smtp_mx_address_limit cuts each element (case 96)", the_address_limit_is_per_element),

@@ -138,10 +138,9 @@ static void settle(struct fake *f)
 	for (uint32_t i = a->first; i < a->first + a->count; i++) {
 		struct rcpt *r = &a->job->msg->rcpts[i];
 
-		r->outcome = r->state != RCPT_OPEN ? OUTCOME_NONE : take_nothing ? OUTCOME_SOFT : OUTCOME_SENT;
+		r->outcome = r->state != RCPT_OPEN ? OUTCOME_NONE : take_nothing ? OUTCOME_DEFERRED : OUTCOME_SENT;
 		r->ambiguous = false;
 	}
-	a->is_final = true;
 	a->retry_at_ns = take_nothing ? reactor_queue_now() + NS_PER_SEC : 0;
 	a->job_attempts = a->job->attempts + 1;
 	spool_source.settle(a);

@@ -430,7 +430,7 @@ void delivery_on_settled(struct attempt *a, int err)
 
 		if (r->outcome == OUTCOME_SENT)
 			assert_int_equal(r->state, RCPT_SENT);
-		if (r->outcome == OUTCOME_SOFT)
+		if (r->outcome == OUTCOME_SOFT || r->outcome == OUTCOME_DEFERRED)
 			assert_int_equal(r->state, RCPT_OPEN);
 	}
 	attempt_end(f, err);
@@ -574,7 +574,8 @@ static bool is_deaf(const struct job *job)
 static void settle(struct fake_attempt *f, bool complete)
 {
 	struct attempt *a = &f->a;
-	bool soft = false;
+	const bool defer = is_deaf(a->job) || chance(2) == 0;
+	bool deferred = false;
 
 	for (uint32_t i = a->first; i < a->first + a->count; i++) {
 		struct rcpt *r = &a->job->msg->rcpts[i];
@@ -583,10 +584,11 @@ static void settle(struct fake_attempt *f, bool complete)
 		if (r->state != RCPT_OPEN)
 			continue;
 		decide(f, r, complete && !is_deaf(a->job));
-		soft |= r->outcome == OUTCOME_SOFT;
+		if (defer && r->outcome == OUTCOME_SOFT)
+			r->outcome = OUTCOME_DEFERRED;
+		deferred |= r->outcome == OUTCOME_DEFERRED;
 	}
-	a->is_final = is_deaf(a->job) || chance(2) == 0;
-	a->retry_at_ns = soft && a->is_final ? reactor_queue_now() + 300 * NS_PER_SEC : 0;
+	a->retry_at_ns = deferred ? reactor_queue_now() + 300 * NS_PER_SEC : 0;
 	a->job_attempts = a->job->attempts + 1;
 	f->state = FAKE_SETTLING;
 	spool_source.settle(a);
