@@ -43,6 +43,7 @@ struct loading {
 	struct conf *conf;
 	struct params *params;
 	const struct param_row *row;
+	const char *name;	/* what it is called here: smtp_... or lmtp_... */
 	void *field;
 	struct slice value;
 	char what[160];		/* of an error about one item */
@@ -61,9 +62,9 @@ static void load_interfaces(struct loading *l);
 static void load_feedback(struct loading *l);
 static void check_across(struct params *p, struct conf *conf);
 
-int params_load(struct params *ret_params, struct conf *conf)
+static int load(struct params *ret_params, struct conf *conf, bool is_lmtp)
 {
-	*ret_params = (struct params){ 0 };
+	*ret_params = (struct params){ .is_lmtp = is_lmtp };
 	for (size_t i = 0; i < param_row_count; i++) {
 		struct loading l = {
 			.conf = conf,
@@ -71,7 +72,10 @@ int params_load(struct params *ret_params, struct conf *conf)
 			.row = &param_rows[i],
 			.field = (char *)ret_params + param_rows[i].offset,
 		};
+		char storage[PARAM_NAME_MAX];
+		struct str name = STR(storage);
 
+		l.name = param_row_name(&param_rows[i], is_lmtp, &name);
 		if (param_rows[i].kind != KIND_HEADING)
 			load_row(&l);
 	}
@@ -79,10 +83,20 @@ int params_load(struct params *ret_params, struct conf *conf)
 	return (int)MIN(conf_error_count(conf), (unsigned)INT_MAX);
 }
 
+int params_load(struct params *ret_params, struct conf *conf)
+{
+	return load(ret_params, conf, false);
+}
+
+int params_load_lmtp(struct params *ret_params, struct conf *conf)
+{
+	return load(ret_params, conf, true);
+}
+
 /* Every row has a default, so the value is NULL only when the conf has no room for one more name, and has said so. */
 static void load_row(struct loading *l)
 {
-	const char *value = conf_get(l->conf, l->row->name);
+	const char *value = conf_get(l->conf, l->name);
 
 	l->value = slice_trim(slice_of_str(value != NULL ? value : ""));
 	switch (l->row->kind) {
@@ -137,7 +151,7 @@ static void reject(struct loading *l, const char *what)
 	char storage[256];
 	struct str form = STR(storage);
 
-	conf_error(l->conf, l->row->name, what, param_row_form(l->row, &form));
+	conf_error(l->conf, l->name, what, param_row_form(l->row, &form));
 }
 
 static void reject_item(struct loading *l, struct slice item, const char *what)
@@ -164,19 +178,19 @@ static void load_number(struct loading *l)
 	/* A value that does not fit has been collected as an error, and reads as zero. */
 	switch (row->kind) {
 	case KIND_BOOL:
-		IGNORE(conf_get_bool(l->conf, row->name, &yes));
+		IGNORE(conf_get_bool(l->conf, l->name, &yes));
 		*(bool *)l->field = yes;
 		break;
 	case KIND_TIME:
-		IGNORE(conf_get_time(l->conf, row->name, row->words[0], row->min, row->max, &n));
+		IGNORE(conf_get_time(l->conf, l->name, row->words[0], row->min, row->max, &n));
 		*(uint64_t *)l->field = n;
 		break;
 	case KIND_INT:
-		IGNORE(conf_get_u64(l->conf, row->name, row->min, row->max, &n));
+		IGNORE(conf_get_u64(l->conf, l->name, row->min, row->max, &n));
 		*(uint32_t *)l->field = (uint32_t)n;
 		break;
 	default:
-		IGNORE(conf_get_u64(l->conf, row->name, row->min, row->max, &n));
+		IGNORE(conf_get_u64(l->conf, l->name, row->min, row->max, &n));
 		*(uint64_t *)l->field = n;
 		break;
 	}
@@ -184,7 +198,7 @@ static void load_number(struct loading *l)
 
 static void load_text(struct loading *l)
 {
-	if (l->row->kind == KIND_READONLY && conf_is_set(l->conf, l->row->name))
+	if (l->row->kind == KIND_READONLY && conf_is_set(l->conf, l->name))
 		reject(l, "it cannot be set");
 	else if (l->row->min > 0 && l->value.len == 0)
 		reject(l, "it is empty");
@@ -530,6 +544,62 @@ static void add_private_networks(struct params *p, struct conf *conf)
 	p->smtp_deny_networks = nets;
 }
 
+/* One octet has no room for anything but the blank that begins a broken line (case 5). */
+static void check_content(struct params *p, struct conf *conf)
+{
+	if (p->smtp_line_length_limit == 1)
+		conf_error(conf, p->is_lmtp ? "lmtp_line_length_limit" : "smtp_line_length_limit", "no room for anything",
+			   "a number above 1, or 0 for no limit");
+}
+
+static void check_sasl(struct params *p, struct conf *conf)
+{
+	const char *maps = conf_get(conf, p->is_lmtp ? "lmtp_sasl_password_maps" : "smtp_sasl_password_maps");
+
+	if (p->smtp_sasl_auth_enable && (maps == NULL || maps[0] == '\0'))
+		conf_error(conf, p->is_lmtp ? "lmtp_sasl_auth_enable" : "smtp_sasl_auth_enable",
+			   "there are no credentials", "credentials in smtp_sasl_password_maps");
+	if (strlen(p->smtp_sasl_password_result_delimiter) > 1)
+		conf_error(conf, p->is_lmtp ? "lmtp_sasl_password_result_delimiter" : "smtp_sasl_password_result_delimiter",
+			   "more than a character", "one character");
+}
+
+enum param_tls_level params_tls_level(enum param_tls_level level, bool use, bool enforce, bool enforce_peername)
+{
+	if (level != TLS_LEVEL_BY_OLD_NAMES)
+		return level;
+	if (enforce)
+		return enforce_peername ? TLS_LEVEL_VERIFY : TLS_LEVEL_ENCRYPT;
+	return use ? TLS_LEVEL_MAY : TLS_LEVEL_NONE;
+}
+
+/* The default of the level is "may"; whoever sets an old switch and not the level means the switch (P 3.1). */
+static void check_tls(struct params *p, struct conf *conf)
+{
+	static const char *const old[2][3] = {
+		{ "smtp_use_tls", "smtp_enforce_tls", "smtp_tls_enforce_peername" },
+		{ "lmtp_use_tls", "lmtp_enforce_tls", "lmtp_tls_enforce_peername" },
+	};
+
+	if (!conf_is_set(conf, p->is_lmtp ? "lmtp_tls_security_level" : "smtp_tls_security_level"))
+		for (size_t i = 0; i < ARRAY_LEN(old[0]); i++)
+			if (conf_is_set(conf, old[p->is_lmtp][i]))
+				p->smtp_tls_security_level = TLS_LEVEL_BY_OLD_NAMES;
+	p->smtp_tls_security_level = params_tls_level(p->smtp_tls_security_level, p->smtp_use_tls,
+						      p->smtp_enforce_tls, p->smtp_tls_enforce_peername);
+}
+
+static void check_reuse(struct params *p, struct conf *conf)
+{
+	const char *old_name = p->is_lmtp ? "lmtp_connection_cache_reuse_limit" : "smtp_connection_cache_reuse_limit";
+	uint32_t old = p->smtp_connection_cache_reuse_limit, limit = p->smtp_connection_reuse_count_limit;
+
+	if (conf_is_set(conf, old_name) && old > 0 && (limit == 0 || old < limit))
+		p->smtp_connection_reuse_count_limit = old;
+	p->smtp_connection_cache_time_limit_ns =
+		min_u64(p->smtp_connection_cache_time_limit_ns, p->connection_cache_ttl_limit_ns);
+}
+
 static void check_across(struct params *p, struct conf *conf)
 {
 	if (p->smtp_deny_private_networks)
@@ -543,19 +613,21 @@ static void check_across(struct params *p, struct conf *conf)
 	}
 	check_hostname(conf, "myhostname", p->myhostname);
 	check_hostname(conf, "mydomain", p->mydomain);
-	check_hostname(conf, "smtp_helo_name", p->smtp_helo_name);
+	check_hostname(conf, p->is_lmtp ? "lmtp_lhlo_name" : "smtp_helo_name", p->smtp_helo_name);
 	if (p->syslog_facility[0] != '\0' && !log_facility_is_known(p->syslog_facility))
 		conf_error(conf, "syslog_facility", "no such facility",
 			   "mail, daemon, user, local0 to local7, ...");
 
+	check_content(p, conf);
+	check_sasl(p, conf);
+	check_tls(p, conf);
+	check_reuse(p, conf);
 	uint32_t both = INET_PROTOCOL_IPV4 | INET_PROTOCOL_IPV6;
 
 	if (p->smtp_dns_support_level == DNS_SUPPORT_BY_OLD_NAME)
 		p->smtp_dns_support_level = p->disable_dns_lookups ? DNS_SUPPORT_DISABLED : DNS_SUPPORT_ENABLED;
 	if (p->inet_protocols & ~both)	/* "all" is the third word */
 		p->inet_protocols = both;
-	p->smtp_connection_cache_time_limit_ns =
-		min_u64(p->smtp_connection_cache_time_limit_ns, p->connection_cache_ttl_limit_ns);
 }
 
 /* --- networks ----------------------------------------------------------------------------------- */
@@ -637,5 +709,5 @@ const char *params_default(struct slice name, void *params_system)
 	for (size_t i = 0; i < param_row_count; i++)
 		if (param_rows[i].kind != KIND_HEADING && slice_eq(name, slice_of_str(param_rows[i].name)))
 			return param_rows[i].def;
-	return NULL;
+	return param_twin_default(sys->conf, name);
 }

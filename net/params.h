@@ -42,6 +42,29 @@ enum param_address_preference { ADDRESS_PREFERENCE_ANY, ADDRESS_PREFERENCE_IPV4,
 enum param_bare_newline { BARE_NEWLINE_REJECT, BARE_NEWLINE_NORMALIZE };
 enum param_dns_support { DNS_SUPPORT_DISABLED, DNS_SUPPORT_ENABLED, DNS_SUPPORT_DNSSEC, DNS_SUPPORT_BY_OLD_NAME };
 enum param_inet_protocols { INET_PROTOCOL_IPV4 = 1, INET_PROTOCOL_IPV6 = 2 };	/* "all" is both */
+enum param_tls_level {
+	TLS_LEVEL_NONE,
+	TLS_LEVEL_MAY,
+	TLS_LEVEL_ENCRYPT,
+	TLS_LEVEL_FINGERPRINT,
+	TLS_LEVEL_DANE,
+	TLS_LEVEL_DANE_ONLY,
+	TLS_LEVEL_VERIFY,
+	TLS_LEVEL_SECURE,
+	TLS_LEVEL_BY_OLD_NAMES		/* empty; never in a field after params_load */
+};
+
+enum param_notify_class {
+	NOTIFY_2BOUNCE = 1,
+	NOTIFY_BOUNCE = 2,
+	NOTIFY_DATA = 4,
+	NOTIFY_DELAY = 8,
+	NOTIFY_POLICY = 16,
+	NOTIFY_PROTOCOL = 32,
+	NOTIFY_RESOURCE = 64,
+	NOTIFY_SOFTWARE = 128
+};
+
 enum param_host_lookup { HOST_LOOKUP_DNS = 1, HOST_LOOKUP_NATIVE = 2 };
 
 struct param_nets {
@@ -97,6 +120,7 @@ struct param_feedback {
 #define PARAM_FIELD_MLIST(x)		struct mlist *x;
 
 struct params {
+	bool is_lmtp;			/* loaded by params_load_lmtp */
 #define X(kind, name, def, min, max, words, help) PARAM_FIELD_##kind(name)
 	PARAMS(X)
 #undef X
@@ -124,6 +148,12 @@ const char *params_default(struct slice name, void *params_system);
  * then the params must not be used. */
 int params_load(struct params *ret_params, struct conf *conf);
 
+/* The same for LMTP: every field smtp_xxx has the value of lmtp_xxx. */
+int params_load_lmtp(struct params *ret_params, struct conf *conf);
+
+/* The level that smtp_tls_security_level and the three switches it replaced mean together (P 3.1). */
+enum param_tls_level params_tls_level(enum param_tls_level level, bool use, bool enforce, bool enforce_peername);
+
 /* Opens the tables of every MAPS and MLIST row and reads the files of their lists: start only, after params_load.
  * Returns 0, or the number of errors in conf so far. warn (may be NULL) hears one line for each oddity that is no
  * error. The lists are freed by params_close_tables, the tables belong to the set. */
@@ -147,6 +177,9 @@ struct param_description {
 	const char *def;		/* empty also for what is computed at start */
 	const char *form;		/* empty for a heading */
 	const char *help;
+	const char *phase;		/* when it matters, in words */
+	const char *remark;		/* what stands between it and its effect; empty: nothing */
+	const char *twin;		/* what LMTP reads in its place; the name itself: the same */
 	bool is_heading;
 };
 

@@ -41,3 +41,14 @@ extern const size_t param_row_count;
 
 /* The accepted form in words, perhaps in the storage. */
 const char *param_row_form(const struct param_row *row, struct str *storage);
+
+#define PARAM_NAME_MAX 80u
+
+/* What the row is called: its own name, or the twin that LMTP reads in its place (P 0.4), in the storage. */
+const char *param_row_name(const struct param_row *row, bool is_lmtp, struct str *storage);
+
+/* The default of an lmtp_ name, or NULL: no such twin. The text lives in the conf. */
+const char *param_twin_default(struct conf *conf, struct slice name);
+
+/* What params_remarks says about a row, or an empty text. */
+const char *param_remark(const char *name);

@@ -1,33 +1,215 @@
 /* params_remarks.c - what to say of a parameter that somebody has set, and that does not do what its name promises
  *
- * A row goes when the effect comes.
+ * A row goes when the effect comes. What equals the default is not worth a remark, but for the obsolete.
  */
 #include "net/params_impl.h"
+
+#define PENDING		"no effect yet"
+#define PENDING_CLEAR	"no effect yet: mail is delivered without TLS"
+#define PENDING_AUTH	"no effect yet: sessions are not authenticated"
+#define ELSEWHERE	"accepted, and has no function here"
+#define GONE		"obsolete, and has no function"
 
 static const struct {
 	const char *name;
 	const char *remark;
+	bool always;		/* also when the value is the default */
 } remarks[] = {
-	{ "smtp_discard_ehlo_keyword_address_maps", "no effect yet" },
-	{ "smtp_reply_filter", "no effect yet" },
-	{ "smtp_dns_reply_filter", "no effect yet" },
-	{ "smtp_delivery_status_filter", "no effect yet" },
-	{ "smtp_connection_cache_destinations", "no effect yet" },
-	{ "smtp_pix_workaround_maps", "no effect yet" },
-	{ "debug_peer_list", "no effect yet" },
+	/* the client */
+	{ "smtp_discard_ehlo_keywords", PENDING, false },
+	{ "smtp_discard_ehlo_keyword_address_maps", PENDING, false },
+	{ "smtp_reply_filter", PENDING, false },
+	{ "smtp_dns_reply_filter", PENDING, false },
+	{ "smtp_delivery_status_filter", PENDING, false },
+	{ "smtp_connection_cache_destinations", PENDING, false },
+	{ "smtp_pix_workarounds", PENDING, false },
+	{ "smtp_pix_workaround_maps", PENDING, false },
+	{ "smtp_pix_workaround_delay_time", PENDING, false },
+	{ "smtp_pix_workaround_threshold_time", PENDING, false },
+	{ "smtp_quote_rfc821_envelope", PENDING, false },
+	{ "smtp_send_xforward_command", PENDING, false },
+	{ "smtp_xforward_timeout", PENDING, false },
+	{ "debug_peer_list", PENDING, false },
+	{ "debug_peer_level", PENDING, false },
+	{ "notify_classes", PENDING, false },
+	{ "error_notice_recipient", PENDING, false },
+	{ "best_mx_transport", PENDING, false },
+	{ "dnssec_probe", PENDING, false },
+	{ "smtp_bind_address_enforce", PENDING, false },
+	{ "smtp_address_verify_target", PENDING, false },
+	{ "lmtp_assume_final", PENDING, false },
+	{ "daemon_timeout", PENDING, false },
+	{ "info_log_address_format", PENDING, false },
+	{ "smtputf8_enable", PENDING, false },
+	/* content */
+	{ "smtp_line_length_limit", PENDING, false },
+	{ "disable_mime_output_conversion", PENDING, false },
+	{ "mime_boundary_length_limit", PENDING, false },
+	{ "mime_nesting_limit", PENDING, false },
+	{ "header_size_limit", PENDING, false },
+	{ "smtp_generic_maps", "no effect yet: addresses are not rewritten", false },
+	{ "propagate_unmatched_extensions", PENDING, false },
+	{ "recipient_delimiter", PENDING, false },
+	{ "smtp_header_checks", PENDING, false },
+	{ "smtp_mime_header_checks", PENDING, false },
+	{ "smtp_nested_header_checks", PENDING, false },
+	{ "smtp_body_checks", PENDING, false },
+	/* TLS */
+	{ "smtp_tls_security_level", PENDING_CLEAR, true },
+	{ "smtp_use_tls", "obsolete, use smtp_tls_security_level; " PENDING_CLEAR, true },
+	{ "smtp_enforce_tls", "obsolete, use smtp_tls_security_level; " PENDING_CLEAR, true },
+	{ "smtp_tls_enforce_peername", "obsolete, use smtp_tls_security_level; " PENDING_CLEAR, true },
+	{ "smtp_tls_policy_maps", PENDING_CLEAR, false },
+	{ "smtp_tls_per_site", "obsolete, use smtp_tls_policy_maps; " PENDING_CLEAR, true },
+	{ "smtp_tls_wrappermode", PENDING_CLEAR, false },
+	{ "smtp_starttls_timeout", PENDING, false },
+	{ "smtp_tls_note_starttls_offer", PENDING, false },
+	{ "smtp_tls_loglevel", PENDING, false },
+	{ "smtp_tls_loglevel_maps", PENDING, false },
+	{ "smtp_log_tls_feature_status", PENDING, false },
+	{ "smtp_tls_connection_reuse", PENDING, false },
+	{ "smtp_tls_block_early_mail_reply", PENDING, false },
+	{ "smtp_tls_servername", PENDING, false },
+	{ "tls_required_enable", PENDING, false },
+	{ "requiretls_enable", PENDING, false },
+	{ "smtp_requiretls_policy", PENDING, false },
+	{ "requiretls_redact_dsn", PENDING, false },
+	{ "requiretls_esmtp_header", PENDING, false },
+	{ "smtp_tlsrpt_enable", PENDING, false },
+	{ "smtp_tlsrpt_socket_name", PENDING, false },
+	{ "smtp_tlsrpt_skip_reused_handshakes", PENDING, false },
+	{ "smtp_tls_CAfile", PENDING, false },
+	{ "smtp_tls_CApath", PENDING, false },
+	{ "tls_append_default_CA", PENDING, false },
+	{ "smtp_tls_trust_anchor_file", PENDING, false },
+	{ "smtp_tls_scert_verifydepth", PENDING, false },
+	{ "smtp_tls_verify_cert_match", PENDING, false },
+	{ "smtp_tls_secure_cert_match", PENDING, false },
+	{ "smtp_tls_fingerprint_cert_match", PENDING, false },
+	{ "smtp_tls_fingerprint_digest", PENDING, false },
+	{ "smtp_tls_dane_insecure_mx_policy", PENDING, false },
+	{ "smtp_tls_force_insecure_host_tlsa_lookup", PENDING, false },
+	{ "tls_dane_digests", PENDING, false },
+	{ "tls_dane_digest_agility", GONE, true },
+	{ "tls_dane_trust_anchor_digest_enable", GONE, true },
+	{ "smtp_tls_enforce_sts_mx_patterns", PENDING, false },
+	{ "smtp_tls_enable_rpk", ELSEWHERE, false },
+	{ "smtp_tls_cert_file", PENDING, false },
+	{ "smtp_tls_key_file", PENDING, false },
+	{ "smtp_tls_eccert_file", PENDING, false },
+	{ "smtp_tls_eckey_file", PENDING, false },
+	{ "smtp_tls_dcert_file", "obsolete, use smtp_tls_chain_files; no effect", true },
+	{ "smtp_tls_dkey_file", "obsolete, use smtp_tls_chain_files; no effect", true },
+	{ "smtp_tls_chain_files", PENDING, false },
+	{ "smtp_tls_protocols", PENDING, false },
+	{ "smtp_tls_mandatory_protocols", PENDING, false },
+	{ "smtp_tls_ciphers", PENDING, false },
+	{ "smtp_tls_mandatory_ciphers", PENDING, false },
+	{ "smtp_tls_exclude_ciphers", PENDING, false },
+	{ "smtp_tls_mandatory_exclude_ciphers", PENDING, false },
+	{ "smtp_tls_cipherlist", "obsolete, use smtp_tls_mandatory_ciphers; no effect yet", true },
+	{ "tls_high_cipherlist", PENDING, false },
+	{ "tls_medium_cipherlist", PENDING, false },
+	{ "tls_null_cipherlist", PENDING, false },
+	{ "tls_low_cipherlist", GONE, true },
+	{ "tls_export_cipherlist", GONE, true },
+	{ "tls_eecdh_auto_curves", PENDING, false },
+	{ "tls_ffdhe_auto_groups", PENDING, false },
+	{ "tls_fast_shutdown_enable", PENDING, false },
+	{ "smtp_tls_session_cache_database", PENDING, false },
+	{ "smtp_tls_session_cache_timeout", PENDING, false },
+	{ "tls_daemon_random_bytes", "obsolete: the TLS library asks the kernel", true },
+	{ "smtp_tls_trace_size_limit", ELSEWHERE, false },
+	{ "tls_trace_rate_limit", ELSEWHERE, false },
+	{ "tls_disable_workarounds", ELSEWHERE, false },
+	{ "tls_ssl_options", ELSEWHERE, false },
+	{ "tls_config_file", ELSEWHERE, false },
+	{ "tls_config_name", ELSEWHERE, false },
+	{ "tls_wildcard_matches_multiple_labels", ELSEWHERE, false },
+	{ "tlsmgr_service_name", ELSEWHERE, false },
+	{ "tlsproxy_service_name", ELSEWHERE, false },
+	/* authentication */
+	{ "smtp_sasl_auth_enable", PENDING_AUTH, false },
+	{ "smtp_sasl_password_maps", PENDING_AUTH, false },
+	{ "smtp_sasl_password_result_delimiter", PENDING, false },
+	{ "smtp_sender_dependent_authentication", PENDING_AUTH, false },
+	{ "smtp_sasl_security_options", PENDING, false },
+	{ "smtp_sasl_tls_security_options", PENDING, false },
+	{ "smtp_sasl_tls_verified_security_options", PENDING, false },
+	{ "smtp_sasl_mechanism_filter", PENDING, false },
+	{ "smtp_sasl_type", ELSEWHERE, false },
+	{ "smtp_sasl_path", ELSEWHERE, false },
+	{ "send_cyrus_sasl_authzid", PENDING, false },
+	{ "smtp_sasl_auth_soft_bounce", PENDING, false },
+	{ "smtp_sasl_auth_cache_name", PENDING, false },
+	{ "smtp_sasl_auth_cache_time", PENDING, false },
+	{ "smtp_send_dummy_mail_auth", PENDING, false },
+	/* old names with an effect (P 3.5) */
+	{ "fallback_relay", "obsolete, use smtp_fallback_relay", true },
+	{ "disable_dns_lookups", "obsolete, use smtp_dns_support_level", true },
+	{ "smtp_per_record_deadline", "obsolete, use smtp_per_request_deadline", true },
+	{ "smtp_connection_cache_reuse_limit", "obsolete, use smtp_connection_reuse_count_limit", true },
+	{ "smtp_cname_overrides_servername", "obsolete", true },
+	{ "smtp_skip_4xx_greeting", "obsolete", true },
+	/* what Postfix has, and we have not */
+	{ "cleanup_replace_stray_cr_lf", ELSEWHERE, false },
+	{ "smtputf8_autodetect_classes", ELSEWHERE, false },
+	{ "internal_mail_filter_classes", ELSEWHERE, false },
+	{ "header_from_format", ELSEWHERE, false },
+	{ "ipc_timeout", ELSEWHERE, false },
+	{ "max_idle", ELSEWHERE, false },
+	{ "max_use", ELSEWHERE, false },
+	{ "connection_cache_protocol_timeout", ELSEWHERE, false },
+	{ "tcp_windowsize", ELSEWHERE, false },
 };
+
+const char *param_remark(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(remarks); i++)
+		if (strcmp(remarks[i].name, name) == 0)
+			return remarks[i].remark;
+	return "";
+}
+
+static const struct param_row *find_row(const char *name)
+{
+	for (size_t i = 0; i < param_row_count; i++)
+		if (strcmp(param_rows[i].name, name) == 0)
+			return &param_rows[i];
+	UNREACHABLE();
+}
+
+/* Does the value say no more than the default? Only what the default spells out is compared. */
+static bool says_nothing_new(struct conf *conf, const char *name, const struct param_row *row)
+{
+	const char *value = conf_get(conf, name);
+
+	return value != NULL && slice_eq_nocase(slice_trim(slice_of_str(value)), slice_of_str(row->def));
+}
+
+static void remark(struct conf *conf, const char *name, const char *text, params_line_fn *fn, void *context)
+{
+	char storage[512];
+	struct str line = STR(storage);
+
+	str_add_cut(&line, slice_of_str(conf_where(conf, name)), 200);
+	line.full = false;	/* a path that had to be cut still gets its remark */
+	str_printf(&line, ": %s: %s", name, text);
+	fn(str_cstr(&line), context);
+}
 
 void params_remarks(struct conf *conf, params_line_fn *fn, void *context)
 {
 	for (size_t i = 0; i < ARRAY_LEN(remarks); i++) {
-		char storage[512];
-		struct str line = STR(storage);
+		const struct param_row *row = find_row(remarks[i].name);
+		char storage[PARAM_NAME_MAX];
+		struct str twin_storage = STR(storage);
+		const char *twin = param_row_name(row, true, &twin_storage);
 
-		if (!conf_is_set(conf, remarks[i].name))
-			continue;
-		str_add_cut(&line, slice_of_str(conf_where(conf, remarks[i].name)), 200);
-		line.full = false;	/* a path that had to be cut still gets its remark */
-		str_printf(&line, ": %s: %s", remarks[i].name, remarks[i].remark);
-		fn(str_cstr(&line), context);
+		if (conf_is_set(conf, row->name) && (remarks[i].always || !says_nothing_new(conf, row->name, row)))
+			remark(conf, row->name, remarks[i].remark, fn, context);
+		if (strcmp(twin, row->name) != 0 && conf_is_set(conf, twin) &&
+		    (remarks[i].always || !says_nothing_new(conf, twin, row)))
+			remark(conf, twin, remarks[i].remark, fn, context);
 	}
 }

@@ -12,10 +12,14 @@
  *		ENUM: max is 1 when the value may be empty: that is the word behind the last;
  *		STR, PATH, SET: min is 1 when the value must not be empty;
  *		MAPS, MLIST: min is 1 when the answer is needed at once, so that no table of another process will do
- * words	ENUM, SET: the accepted words, in the order of the enum or of the bits; TIME: the unit of a bare number
+ * words	ENUM, SET: the accepted words, in the order of the enum or of the bits; TIME: the unit of a bare number;
+ *		HEADING: when what stands below it matters
  * help		whole sentences for an administrator
  */
 #pragma once
+
+#include "net/params_table_more.h"
+#include "net/params_table_tls.h"
 
 #define PARAM_COMPUTED ""
 #define PARAM_U32	UINT32_MAX
@@ -35,7 +39,7 @@
 	"10.0.0.0/8 100.64.0.0/10 172.16.0.0/12 192.168.0.0/16 198.18.0.0/15 [fc00::]/7"
 
 #define PARAMS_IDENTITY(X) \
-X(HEADING, identity, "", 0, 0, NULL, "Who we are") \
+X(HEADING, identity, "", 0, 0, "start-up", "Who we are") \
 X(STR, myhostname, PARAM_COMPUTED, 1, 0, NULL, \
 	"The fully qualified name of this machine. The default is the system's host name; when " \
 	"that has no dot, $mydomain (or localdomain) is appended.") \
@@ -52,7 +56,7 @@ X(READONLY, process_name, PARAM_COMPUTED, 0, 0, NULL, \
 	"The name of the program, for use in other values. It cannot be set.")
 
 #define PARAMS_LOG(X) \
-X(HEADING, logging, "", 0, 0, NULL, "Logging") \
+X(HEADING, logging, "", 0, 0, "logging", "Logging") \
 X(STR, syslog_name, "ringpost", 1, 0, NULL, \
 	"The first half of the tag of every log line: syslog_name/program.") \
 X(STR, syslog_facility, "mail", 1, 0, NULL, \
@@ -66,7 +70,7 @@ X(PATH, metrics_file, "", 0, 0, NULL, \
 	"form. Empty: none.")
 
 #define PARAMS_RESOURCES(X) \
-X(HEADING, resources, "", 0, 0, NULL, "Threads, memory and the spool") \
+X(HEADING, resources, "", 0, 0, "start-up", "Threads, memory and the spool") \
 X(INT, worker_threads, "0", 0, 64, NULL, \
 	"Engine threads, each with a ring of its own. 0: one for each core that may be used.") \
 X(PATH, spool_directory, "/var/spool/ringpost", 1, 0, NULL, \
@@ -87,7 +91,7 @@ X(TIME, drain_timeout, "600s", 1, PARAM_TIME_MAX, "s", \
 	"TERM. A service manager that kills must wait longer than this.")
 
 #define PARAMS_INJECT(X) \
-X(HEADING, injection, "", 0, 0, NULL, "Accepting mail") \
+X(HEADING, injection, "", 0, 0, "injection", "Accepting mail") \
 X(ENDPOINTS, inject_smtp_listen, "127.0.0.1:2525", 0, 0, NULL, \
 	"Where the SMTP listener accepts connections: address:port, [address]:port, or " \
 	"unix:/path. Empty: no listener.") \
@@ -114,7 +118,7 @@ X(INT, hopcount_limit, "50", 1, 10000, NULL, \
 	"Received header fields beyond which a message counts as looping and is refused.")
 
 #define PARAMS_RESOLVE(X) \
-X(HEADING, resolving, "", 0, 0, NULL, "Finding the next host") \
+X(HEADING, resolving, "", 0, 0, "name resolution", "Finding the next host") \
 X(ENDPOINTS, dns_servers, "", 53, 0, NULL, \
 	"DNS servers to ask: address, address:port or [address]:port. Empty: those of " \
 	"/etc/resolv.conf.") \
@@ -175,6 +179,10 @@ X(PORTS, known_tcp_ports, "lmtp=24, smtp=25, smtps=submissions=465, submission=5
 	"may share a port.") \
 X(PORT, smtp_tcp_port, "smtp", 0, 0, NULL, \
 	"The port when the destination names none: a number or a name from known_tcp_ports.") \
+X(STR, best_mx_transport, "", 0, 0, NULL, \
+	"Where mail goes whose best mail exchanger is this machine. Empty: it bounces.") \
+X(STR, dnssec_probe, "ns:.", 0, 0, NULL, \
+	"What is asked once to find out whether DNSSEC validation works here: type:name.") \
 X(BOOL, smtp_randomize_addresses, "yes", 0, 0, NULL, \
 	"Shuffle addresses of equal preference.") \
 X(ENUM, smtp_address_preference, "any", 0, 0, "any ipv4 ipv6", \
@@ -190,7 +198,7 @@ X(INT, smtp_mx_session_limit, "2", 0, PARAM_U32, NULL, \
 	"Sessions past the greeting tried for one destination. 0: no limit.")
 
 #define PARAMS_CONNECT(X) \
-X(HEADING, connecting, "", 0, 0, NULL, "Connecting") \
+X(HEADING, connecting, "", 0, 0, "connecting", "Connecting") \
 X(NETS, smtp_deny_networks, PARAM_DENY_NETWORKS, 0, 0, NULL, \
 	"Networks never connected to when the address comes from DNS, also behind an " \
 	"IPv4-mapped, NAT64 or 6to4 prefix. Addresses written in relayhost and the like are " \
@@ -203,12 +211,15 @@ X(ADDR4, smtp_bind_address, "", 0, 0, NULL, \
 X(ADDR6, smtp_bind_address6, "", 0, 0, NULL, \
 	"The numeric IPv6 source address. Empty: the system chooses; :: also overrides " \
 	"inet_interfaces.") \
+X(BOOL, smtp_bind_address_enforce, "no", 0, 0, NULL, \
+	"When a source address cannot be used, try the next address of the destination instead of " \
+	"connecting from another source address.") \
 X(TIME, smtp_connect_timeout, "30s", 0, PARAM_TIME_MAX, "s", \
 	"How long one address may take to accept a connection. 0: as long as the system " \
 	"allows.")
 
 #define PARAMS_SESSION(X) \
-X(HEADING, session, "", 0, 0, NULL, "The SMTP session") \
+X(HEADING, session, "", 0, 0, "the session", "The SMTP session") \
 X(STR, smtp_helo_name, "$myhostname", 1, 0, NULL, \
 	"The name sent with EHLO or HELO: a host name or an address literal, in ASCII.") \
 X(BOOL, smtp_always_send_ehlo, "yes", 0, 0, NULL, \
@@ -221,8 +232,26 @@ X(BOOL, smtp_skip_4xx_greeting, "yes", 0, 0, NULL, \
 	"Try the next host after a 4xx greeting; no: defer at once.") \
 X(BOOL, smtp_skip_quit_response, "yes", 0, 0, NULL, \
 	"Do not wait for the reply to QUIT.") \
+X(STR, smtp_discard_ehlo_keywords, "", 0, 0, NULL, \
+	"EHLO keywords that are ignored; silent-discard among them: without a word in the log.") \
 X(MAPS, smtp_discard_ehlo_keyword_address_maps, "", 1, 0, NULL, \
 	"Tables from the address of a server to the EHLO keywords of it that are ignored.") \
+X(STR, smtp_pix_workarounds, "disable_esmtp,delay_dotcrlf", 0, 0, NULL, \
+	"Work-arounds for servers that greet like a PIX firewall.") \
+X(TIME, smtp_pix_workaround_delay_time, "10s", 1, PARAM_TIME_MAX, "s", \
+	"The pause before the final dot of delay_dotcrlf.") \
+X(TIME, smtp_pix_workaround_threshold_time, "500s", 0, PARAM_TIME_MAX, "s", \
+	"How old a message is before delay_dotcrlf is used for it.") \
+X(BOOL, smtp_quote_rfc821_envelope, "yes", 0, 0, NULL, \
+	"Quote local parts in MAIL and RCPT that need it; no: send addresses as they are.") \
+X(BOOL, smtp_send_xforward_command, "no", 0, 0, NULL, \
+	"Tell servers that announce XFORWARD where a message came from.") \
+X(TIME, smtp_xforward_timeout, "300s", 1, PARAM_TIME_MAX, "s", \
+	"For XFORWARD and its reply.") \
+X(ENUM, smtp_address_verify_target, "rcpt", 0, 0, "rcpt data", \
+	"How far a probe of an address goes.") \
+X(BOOL, lmtp_assume_final, "no", 0, 0, NULL, \
+	"Report a success of LMTP as delivered, not as relayed.") \
 X(MAPS, smtp_pix_workaround_maps, "", 1, 0, NULL, \
 	"Tables from the address of a server to work-arounds for it.") \
 X(MAPS, smtp_reply_filter, "", 1, 0, NULL, \
@@ -260,9 +289,12 @@ X(BOOL, soft_bounce, "no", 0, 0, NULL, \
 	"Treat every 5xx reply as temporary: a safety net while testing.")
 
 #define PARAMS_REUSE(X) \
-X(HEADING, reuse, "", 0, 0, NULL, "Keeping connections") \
+X(HEADING, reuse, "", 0, 0, "end of a transaction", "Keeping connections") \
 X(BOOL, smtp_connection_cache_on_demand, "yes", 0, 0, NULL, \
 	"Keep a connection open when more mail for the same destination waits.") \
+X(INT, smtp_connection_cache_reuse_limit, "10", 0, PARAM_U32, NULL, \
+	"The old form of smtp_connection_reuse_count_limit. Only when it is set: the smaller one " \
+	"counts.") \
 X(MLIST, smtp_connection_cache_destinations, "", 1, 0, NULL, \
 	"Destinations for which connections are always kept: names without brackets and port.") \
 X(TIME, connection_cache_ttl_limit, "2s", 1, PARAM_TIME_MAX, "s", \
@@ -275,7 +307,7 @@ X(INT, smtp_connection_reuse_count_limit, "0", 0, PARAM_U32, NULL, \
 	"How often a connection may be used again. 0: no limit.")
 
 #define PARAMS_SCHEDULE(X) \
-X(HEADING, scheduling, "", 0, 0, NULL, "Concurrency and retries") \
+X(HEADING, scheduling, "", 0, 0, "scheduling", "Concurrency and retries") \
 X(INT, default_destination_concurrency_limit, "20", 0, PARAM_U32, NULL, \
 	"The default of smtp_destination_concurrency_limit.") \
 X(INT, smtp_destination_concurrency_limit, "$default_destination_concurrency_limit", 0, PARAM_U32, NULL, \
@@ -324,4 +356,5 @@ X(TIME, bounce_queue_lifetime, "5d", 0, PARAM_TIME_MAX, "d", \
 
 #define PARAMS(X)	\
 	PARAMS_IDENTITY(X) PARAMS_LOG(X) PARAMS_RESOURCES(X) PARAMS_INJECT(X) PARAMS_RESOLVE(X)	\
-	PARAMS_CONNECT(X) PARAMS_SESSION(X) PARAMS_REUSE(X) PARAMS_SCHEDULE(X)
+	PARAMS_CONNECT(X) PARAMS_SESSION(X) PARAMS_REUSE(X) PARAMS_SCHEDULE(X) PARAMS_CONTENT(X)	\
+	PARAMS_TLS(X) PARAMS_SASL(X) PARAMS_REPORT(X) PARAMS_PROCESS(X)

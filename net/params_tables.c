@@ -6,6 +6,7 @@
 #include "net/params_impl.h"
 
 struct opening {
+	bool is_lmtp;
 	struct conf *conf;
 	struct table_set *set;
 	params_line_fn *warn;
@@ -14,28 +15,29 @@ struct opening {
 
 static void complain(struct opening *o, const struct param_row *row, const char *what)
 {
-	char storage[256];
-	struct str form = STR(storage);
+	char storage[256], name_storage[PARAM_NAME_MAX];
+	struct str form = STR(storage), name = STR(name_storage);
 
-	conf_error(o->conf, row->name, what, param_row_form(row, &form));
+	conf_error(o->conf, param_row_name(row, o->is_lmtp, &name), what, param_row_form(row, &form));
 }
 
 static void say(struct opening *o, const struct param_row *row, struct str *what)
 {
-	char storage[TABLE_WHY_MAX + 256];
-	struct str line = STR(storage);
+	char storage[TABLE_WHY_MAX + 512], name_storage[PARAM_NAME_MAX];
+	struct str line = STR(storage), name_str = STR(name_storage);
+	const char *name = param_row_name(row, o->is_lmtp, &name_str);
 
 	if (o->warn == NULL)
 		return;
-	str_printf(&line, "%s: %s: %s", conf_where(o->conf, row->name), row->name, str_cstr(what));
+	str_printf(&line, "%s: %s: %s", conf_where(o->conf, name), name, str_cstr(what));
 	o->warn(str_cstr(&line), o->context);
 }
 
 static void open_row(struct opening *o, const struct param_row *row, void *field)
 {
-	char storage[TABLE_WHY_MAX];
-	struct str why = STR(storage);
-	const char *value = conf_get(o->conf, row->name);
+	char storage[TABLE_WHY_MAX], name[PARAM_NAME_MAX];
+	struct str why = STR(storage), name_str = STR(name);
+	const char *value = conf_get(o->conf, param_row_name(row, o->is_lmtp, &name_str));
 	struct slice text = slice_of_str(value != NULL ? value : "");
 	int r = row->kind == KIND_MAPS ? maps_open(o->set, text, &why, field) : mlist_open(o->set, text, &why, field);
 
@@ -50,7 +52,7 @@ static void open_row(struct opening *o, const struct param_row *row, void *field
 
 int params_open_tables(struct params *p, struct conf *conf, struct table_set *set, params_line_fn *warn, void *context)
 {
-	struct opening o = { .conf = conf, .set = set, .warn = warn, .context = context };
+	struct opening o = { .is_lmtp = p->is_lmtp, .conf = conf, .set = set, .warn = warn, .context = context };
 
 	for (size_t i = 0; i < param_row_count; i++)
 		if (param_rows[i].kind == KIND_MAPS || param_rows[i].kind == KIND_MLIST)

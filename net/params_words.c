@@ -92,15 +92,24 @@ const char *param_row_form(const struct param_row *row, struct str *s)
 
 void params_describe(void (*fn)(const struct param_description *d, void *context), void *context)
 {
+	const char *phase = "";
+
 	for (size_t i = 0; i < param_row_count; i++) {
-		char storage[256];
-		struct str form = STR(storage);
+		const struct param_row *row = &param_rows[i];
+		char form_storage[256], twin_storage[PARAM_NAME_MAX];
+		struct str form = STR(form_storage), twin = STR(twin_storage);
+
+		if (row->kind == KIND_HEADING)
+			phase = row->words;
 		struct param_description d = {
-			.name = param_rows[i].name,
-			.def = param_rows[i].def,
-			.form = param_row_form(&param_rows[i], &form),
-			.help = param_rows[i].help,
-			.is_heading = param_rows[i].kind == KIND_HEADING,
+			.name = row->name,
+			.def = row->def,
+			.form = param_row_form(row, &form),
+			.help = row->help,
+			.phase = phase,
+			.remark = param_remark(row->name),
+			.twin = param_row_name(row, true, &twin),
+			.is_heading = row->kind == KIND_HEADING,
 		};
 
 		fn(&d, context);

@@ -43,7 +43,14 @@ static void put_row(const struct param_description *d, void *context)
 	put_text(d->help);
 	fputs("\n.br\nForm: ", stdout);
 	put_text(d->form);
+	fputs(". Phase: ", stdout);
+	put_text(d->phase);
 	fputs(".\n", stdout);
+	if (d->remark[0] != '\0') {
+		fputs(".br\nNote: ", stdout);
+		put_text(d->remark);
+		fputs(".\n", stdout);
+	}
 }
 
 static const char head[] =

@@ -142,7 +142,8 @@ def parameters_documented(objects):
 	generator = "tools/gen_params_man.c"
 	if table not in tree.files or generator not in tree.files:
 		return []
-	rows = re.findall(r"\bX\((\w+),\s*(\w+),", re.sub(r"/\*.*?\*/", "", tree.text(table), flags=re.S))
+	text = "".join(tree.text(t) for t in sorted(tree.files) if re.fullmatch(r"net/params_table\w*\.h", t))
+	rows = re.findall(r"\bX\((\w+),\s*(\w+),", re.sub(r"/\*.*?\*/", "", text, flags=re.S))
 	names = [name for kind, name in rows if kind not in ("HEADING", "kind")]
 	program = os.path.join(objects.folder, "gen_params_man")
 	archive = os.path.join(objects.folder, "engine.a")

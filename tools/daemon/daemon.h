@@ -29,6 +29,7 @@ struct daemon {
 	struct params_system system;
 	struct conf *conf;
 	struct params params;
+	struct params lmtp_params;	/* the same names, with the values for LMTP */
 	struct table_set *tables;
 	struct services services;
 	struct hosts hosts;

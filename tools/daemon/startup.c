@@ -70,7 +70,9 @@ int startup_config(struct daemon *d)
 		return EX_OSERR;
 	}
 	(void)params_load(&d->params, d->conf);
+	(void)params_load_lmtp(&d->lmtp_params, d->conf);
 	(void)params_open_tables(&d->params, d->conf, d->tables, say_line, NULL);
+	(void)params_open_tables(&d->lmtp_params, d->conf, d->tables, say_line, NULL);
 	params_remarks(d->conf, say_line, NULL);
 	conf_unused(d->conf, say_line, NULL);
 	conf_errors(d->conf, say_line, NULL);

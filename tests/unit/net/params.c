@@ -5,51 +5,7 @@
 
 #include "core/base.h"
 #include "net/params.h"
-
-struct loaded {
-	struct params_system sys;
-	struct conf *conf;
-	struct params p;
-	int errors;
-	char said[65536];
-	unsigned lines;
-};
-
-static void hear(const char *line, void *context)
-{
-	struct loaded *l = context;
-	size_t len = strlen(l->said);
-
-	(void)snprintf(l->said + len, sizeof(l->said) - len, "%s\n", line);	/* a cut one fails its comparison */
-	l->lines++;
-}
-
-/* A machine called host, whatever this one is called. */
-static struct loaded *load_on(const char *host, const char *text)
-{
-	struct loaded *l = calloc(1, sizeof(*l));
-
-	assert_non_null(l);
-	params_system_init(&l->sys, "ringpostd", NULL);
-	(void)snprintf(l->sys.host, sizeof(l->sys.host), "%s", host);	/* fits */
-	assert_non_null(params_conf_new(&l->sys));
-	l->conf = l->sys.conf;
-	conf_read_text(l->conf, "main.cf", slice_of_str(text));
-	l->errors = params_load(&l->p, l->conf);
-	conf_errors(l->conf, hear, l);
-	return l;
-}
-
-static struct loaded *load(const char *text)
-{
-	return load_on("mail.example.org", text);
-}
-
-static void unload(struct loaded *l)
-{
-	conf_free(&l->conf);
-	free(l);
-}
+#include "tests/unit/net/loaded.h"
 
 static struct addr ip(const char *text)
 {
@@ -364,15 +320,14 @@ static void hear_unused(const char *line, void *context)
 static void only_unknown_names_are_unused(void **state)
 {
 	struct loaded *l = load("smtp_foo = 1\nfallback_relay = x\nsmtp_fallback_relay = y\n"
-				"smtp_tls_loglevel = $mine\nmine = 1\n");
+				"smtp_tls_loglevel = $mine\nmine = 1\nmynewhostname = $mine\nlmtp_lhlo_timeout = 2s\n");
 
 	(void)state;
 	assert_int_equal(l->errors, 0);
 	conf_unused(l->conf, hear_unused, l);
 	assert_string_equal(l->said,
 		"main.cf:1: unused parameter: smtp_foo\n"
-		"main.cf:4: unused parameter: smtp_tls_loglevel\n"
-		"main.cf:5: unused parameter: mine\n");
+		"main.cf:6: unused parameter: mynewhostname\n");
 	unload(l);
 }
 
