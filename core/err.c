@@ -17,6 +17,8 @@ const char *err_text(int err)
 		return "stored by another version of this program";
 	case ERR_SYNTAX:
 		return "syntax error";
+	case ERR_TABLE:
+		return "table lookup error";
 	default:
 		break;
 	}

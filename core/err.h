@@ -11,6 +11,7 @@ enum {
 	ERR_TIMEOUT	= -5003,	/* our own deadline, not the kernel's ETIMEDOUT */
 	ERR_CORRUPT	= -5004,	/* stored bytes do not match their checksum or their grammar */
 	ERR_VERSION	= -5005,	/* stored by a release whose format we do not know */
+	ERR_TABLE	= -5007,	/* a lookup table gave no answer: neither yes nor no */
 	ERR_SYNTAX	= -5006,	/* text from an operator does not parse */
 };
 

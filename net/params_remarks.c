@@ -16,16 +16,10 @@ static const struct {
 	bool always;		/* also when the value is the default */
 } remarks[] = {
 	/* the client */
-	{ "smtp_discard_ehlo_keywords", PENDING, false },
-	{ "smtp_discard_ehlo_keyword_address_maps", PENDING, false },
 	{ "smtp_reply_filter", PENDING, false },
 	{ "smtp_dns_reply_filter", PENDING, false },
 	{ "smtp_delivery_status_filter", PENDING, false },
 	{ "smtp_connection_cache_destinations", PENDING, false },
-	{ "smtp_pix_workarounds", PENDING, false },
-	{ "smtp_pix_workaround_maps", PENDING, false },
-	{ "smtp_pix_workaround_delay_time", PENDING, false },
-	{ "smtp_pix_workaround_threshold_time", PENDING, false },
 	{ "smtp_quote_rfc821_envelope", PENDING, false },
 	{ "smtp_send_xforward_command", PENDING, false },
 	{ "smtp_xforward_timeout", PENDING, false },

@@ -233,15 +233,21 @@ X(BOOL, smtp_skip_4xx_greeting, "yes", 0, 0, NULL, \
 X(BOOL, smtp_skip_quit_response, "yes", 0, 0, NULL, \
 	"Do not wait for the reply to QUIT.") \
 X(STR, smtp_discard_ehlo_keywords, "", 0, 0, NULL, \
-	"EHLO keywords that are ignored; silent-discard among them: without a word in the log.") \
+	"EHLO keywords that are taken as not offered: pipelining, size, 8bitmime, dsn, smtputf8, starttls, " \
+	"auth, chunking, xforward and so on. silent-discard: without a line in the log.") \
 X(MAPS, smtp_discard_ehlo_keyword_address_maps, "", 1, 0, NULL, \
-	"Tables from the address of a server to the EHLO keywords of it that are ignored.") \
+	"Tables from the address of a server to such a list, which then stands in the place of " \
+	"smtp_discard_ehlo_keywords, also when it is empty.") \
 X(STR, smtp_pix_workarounds, "disable_esmtp,delay_dotcrlf", 0, 0, NULL, \
-	"Work-arounds for servers that greet like a PIX firewall.") \
+	"What to do when a firewall has written asterisks over a server's greeting. disable_esmtp: say HELO; " \
+	"delay_dotcrlf: wait before the final dot.") \
+X(MAPS, smtp_pix_workaround_maps, "", 1, 0, NULL, \
+	"Tables from the address of a server to such a list, which then stands in the place of " \
+	"smtp_pix_workarounds.") \
 X(TIME, smtp_pix_workaround_delay_time, "10s", 1, PARAM_TIME_MAX, "s", \
-	"The pause before the final dot of delay_dotcrlf.") \
+	"How long delay_dotcrlf waits.") \
 X(TIME, smtp_pix_workaround_threshold_time, "500s", 0, PARAM_TIME_MAX, "s", \
-	"How old a message is before delay_dotcrlf is used for it.") \
+	"How old a message must be before delay_dotcrlf is used for it. 0: from the first attempt on.") \
 X(BOOL, smtp_quote_rfc821_envelope, "yes", 0, 0, NULL, \
 	"Quote local parts in MAIL and RCPT that need it; no: send addresses as they are.") \
 X(BOOL, smtp_send_xforward_command, "no", 0, 0, NULL, \
@@ -252,8 +258,6 @@ X(ENUM, smtp_address_verify_target, "rcpt", 0, 0, "rcpt data", \
 	"How far a probe of an address goes.") \
 X(BOOL, lmtp_assume_final, "no", 0, 0, NULL, \
 	"Report a success of LMTP as delivered, not as relayed.") \
-X(MAPS, smtp_pix_workaround_maps, "", 1, 0, NULL, \
-	"Tables from the address of a server to work-arounds for it.") \
 X(MAPS, smtp_reply_filter, "", 1, 0, NULL, \
 	"Tables that each line of a reply is looked up in; what is found there stands in its place.") \
 X(MLIST, debug_peer_list, "", 1, 0, NULL, \
@@ -272,6 +276,9 @@ X(TIME, smtp_data_xfer_timeout, "180s", 1, PARAM_TIME_MAX, "s", \
 X(TIME, smtp_data_done_timeout, "600s", 1, PARAM_TIME_MAX, "s", \
 	"For the final dot and its reply. When it runs out, the message may be delivered " \
 	"twice.") \
+X(TIME, smtp_transaction_time_limit, "7200s", 0, PARAM_TIME_MAX, "s", \
+	"For a whole transaction, from MAIL to the reply to the final dot, however quick each single " \
+	"reply is. 0: no limit.") \
 X(TIME, smtp_rset_timeout, "20s", 1, PARAM_TIME_MAX, "s", \
 	"For RSET and its reply.") \
 X(TIME, smtp_quit_timeout, "300s", 1, PARAM_TIME_MAX, "s", \

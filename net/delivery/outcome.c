@@ -70,6 +70,8 @@ struct outcome outcome_of_error(enum session_state step, int err)
 					 { 4, step == SESSION_BODY ? 4 : 5, step == SESSION_BODY ? 2 : 0 } };
 	case -ELOOP:
 		return (struct outcome){ OUTCOME_HARD, { 5, 4, 6 } };
+	case ERR_TABLE:		/* of this host: the next one is asked (B 6.5) */
+		return (struct outcome){ OUTCOME_SOFT, { 4, 3, 0 } };
 	default:
 		break;
 	}
@@ -132,6 +134,9 @@ static void reason_of_error(struct str *out, enum session_state step, int err, s
 		break;
 	case ERR_TIMEOUT:
 		str_printf(out, "conversation with %.*s timed out while %s", SLICE_FMT(peer), words);
+		break;
+	case ERR_TABLE:
+		str_printf(out, "local data error while talking to %.*s", SLICE_FMT(peer));
 		break;
 	case ERR_PROTO:
 		str_printf(out, "protocol error: %.*s sent something that is no reply while %s", SLICE_FMT(peer),

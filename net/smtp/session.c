@@ -69,7 +69,7 @@ static const uint32_t may_follow[SESSION_COUNT] = {
 	[SESSION_QUIT] = BIT(SESSION_CLOSED),
 };
 
-static void session_enter(struct session *s, enum session_state next)	/* the only writer of s->state */
+void session_enter(struct session *s, enum session_state next)	/* the only writer of s->state */
 {
 	ASSERT(may_follow[s->state] & BIT(next));
 	s->state = next;
@@ -89,12 +89,50 @@ static enum session_state deadline_subject(const struct session *s)
 	/* While octets of a body wait to leave, the peer owes us reading, whatever else it owes. */
 	if (s->current != NULL && s->current->state >= TRANSACTION_BODY && !conn_is_drained(&s->conn))
 		return SESSION_BODY;
+	if (s->current != NULL && s->current->dot_waits)
+		return SESSION_PAUSE;
 	if (oldest == NULL)
 		return SESSION_CLOSED;
 	/* LMTP owes no reply to the dot of a message that nobody takes, but some servers give one (B 26.23). */
 	if (s->lmtp && oldest->step == SESSION_FINAL_DOT && oldest->transaction->lone_dot)
 		return SESSION_RSET;
 	return oldest->step;
+}
+
+/* However kindly it answers each of a thousand commands: some time a transaction has to end (row TIM-04). */
+static void deadline_arm(struct session *s, uint64_t deadline_ns)
+{
+	uint64_t limit = s->params->smtp_transaction_time_limit_ns;
+
+	if (s->current != NULL && limit > 0)
+		deadline_ns = min_u64(deadline_ns, s->current->began_ns + limit);
+	s->deadline_ns = deadline_ns;
+	timer_arm_at(&s->deadline, deadline_ns);
+}
+
+/* A body earns time by moving: every smtp_min_data_rate octets a second more, never beyond smtp_data_xfer_timeout.
+ * What is left of its time at the moment. */
+static uint64_t body_time_left(struct session *s)
+{
+	uint64_t sent = s->conn.octets_sent - s->progress_mark;
+	uint64_t full = s->params->smtp_data_xfer_timeout_ns;
+	uint64_t earned = min_u64(sent, UINT64_MAX / NS_PER_SEC) * NS_PER_SEC / s->params->smtp_min_data_rate;
+	uint64_t left = s->deadline_ns > reactor_now() ? s->deadline_ns - reactor_now() : 0;
+
+	s->progress_mark = s->conn.octets_sent;
+	if (!s->params->smtp_per_request_deadline && sent > 0)
+		return full;
+	return min_u64(left + min_u64(earned, full), full);
+}
+
+/* The time for what we wait for now, from the beginning; of a body that goes on, what is left of it: while we wait for
+ * our own disk between two pieces, the peer's time stands still, but it is not given anew. */
+static uint64_t time_for(struct session *s, enum session_state subject)
+{
+	if (subject != SESSION_BODY || s->body_answered != s->pipeline.answered ||
+	    !s->params->smtp_per_request_deadline)
+		return state_timeout_ns(s, subject);
+	return s->body_left_ns;
 }
 
 static void deadline_set(struct session *s)
@@ -104,34 +142,25 @@ static void deadline_set(struct session *s)
 
 	if (key == s->deadline_key && wheel_timer_is_armed(&s->deadline))
 		return;		/* one budget for one request (smtp_per_request_deadline) */
+	if ((s->deadline_key & 0xff) == SESSION_BODY && wheel_timer_is_armed(&s->deadline))
+		s->body_left_ns = body_time_left(s);
 	s->deadline_key = key;
 	if (subject == SESSION_CLOSED || (subject == SESSION_CONNECT && s->params->smtp_connect_timeout_ns == 0)) {
 		timer_cancel(&s->deadline);
 		return;
 	}
 	s->progress_mark = s->conn.octets_sent;
-	s->deadline_ns = reactor_now() + state_timeout_ns(s, subject);
-	timer_arm_at(&s->deadline, s->deadline_ns);
+	deadline_arm(s, reactor_now() + time_for(s, subject));
+	if (subject == SESSION_BODY)
+		s->body_answered = s->pipeline.answered;
 }
 
-/* A body earns time by moving: every smtp_min_data_rate octets a second more, never beyond smtp_data_xfer_timeout
- * from now. */
 static bool deadline_extended(struct session *s)
 {
-	uint64_t sent = s->conn.octets_sent - s->progress_mark;
-	uint64_t full = s->params->smtp_data_xfer_timeout_ns;
-	uint64_t earned = min_u64(sent, UINT64_MAX / NS_PER_SEC) * NS_PER_SEC / s->params->smtp_min_data_rate;
-
-	if (deadline_subject(s) != SESSION_BODY || sent == 0)
+	if (deadline_subject(s) != SESSION_BODY)
 		return false;
-	if (!s->params->smtp_per_request_deadline)
-		earned = full;
-	s->progress_mark = s->conn.octets_sent;
-	s->deadline_ns = min_u64(s->deadline_ns + min_u64(earned, full), reactor_now() + full);
-	if (s->deadline_ns <= reactor_now())
-		return false;
-	timer_arm_at(&s->deadline, s->deadline_ns);
-	return true;
+	deadline_arm(s, reactor_now() + body_time_left(s));
+	return s->deadline_ns > reactor_now();
 }
 
 static void on_deadline(struct wheel_timer *timer)
@@ -139,7 +168,9 @@ static void on_deadline(struct wheel_timer *timer)
 	struct session *s = container_of(timer, struct session, deadline);
 
 	CHECK_MAGIC(s, SESSION_MAGIC);
-	if (!deadline_extended(s))
+	if (deadline_subject(s) == SESSION_PAUSE)
+		session_pause_over(s);
+	else if (!deadline_extended(s))
 		session_lose(s, s->state == SESSION_CONNECT ? -ETIMEDOUT : ERR_TIMEOUT);
 }
 
@@ -159,24 +190,6 @@ void session_lose(struct session *s, int err)
 	}
 	/* Octets of a body may still be in the kernel: who owns them hears of it in on_closed, not before. */
 	conn_close(&s->conn);
-}
-
-static void fail_by_reply(struct session *s, const struct smtp_reply *reply)
-{
-	struct session_failure *f = &s->failure;
-	struct str text = STR(f->text);
-	struct slice line, rest = reply->text;
-
-	f->state = s->state;
-	f->err = 0;
-	f->code = reply->code;
-	f->dsn = reply->enhanced;
-	f->is_last = s->state == SESSION_GREETING && reply->code / 100 == 4 && !s->params->smtp_skip_4xx_greeting;
-	while (smtp_reply_next_line(&rest, &line)) {
-		str_add_cstr(&text, text.len > 0 ? " " : "");
-		str_add_printable(&text, line, sizeof(f->text));
-	}
-	f->text_len = text.len;
 }
 
 void session_quit(struct session *s)
@@ -199,99 +212,6 @@ void session_quit(struct session *s)
 void session_abort(struct session *s, int err)
 {
 	session_lose(s, err);
-}
-
-/* --- greeting, EHLO, HELO --------------------------------------------------------------------- */
-
-static void say_hello(struct session *s, enum smtp_verb verb)
-{
-	struct str command = conn_command(&s->conn, SMTP_COMMAND_SEND_MAX);
-
-	session_enter(s, verb == SMTP_VERB_EHLO ? SESSION_EHLO : verb == SMTP_VERB_LHLO ? SESSION_LHLO : SESSION_HELO);
-	if (smtp_command_add_hello(&command, verb, slice_of_str(s->params->smtp_helo_name)) < 0) {
-		session_lose(s, -EBADMSG);
-		return;
-	}
-	conn_command_add(&s->conn, &command);
-}
-
-/* Is the word "ESMTP", in any case, one of the greeting's words? (B 6.3) */
-static bool greets_with_esmtp(struct slice text)
-{
-	struct slice line;
-
-	for (bool first = true; smtp_reply_next_line(&text, &line); first = false) {
-		if (first)
-			/* its code; those of later lines are no word we look for */
-			slice_skip(&line, MIN(line.len, 4));
-		while (line.len > 0) {
-			ptrdiff_t end = slice_find_char(line, 0, ' ');
-			struct slice word = slice_head(line, end < 0 ? line.len : (size_t)end);
-
-			if (slice_eq_nocase(word, SLICE("ESMTP")))
-				return true;
-			slice_skip(&line, MIN(line.len, word.len + 1));
-		}
-	}
-	return false;
-}
-
-static void on_greeting(struct session *s, const struct smtp_reply *reply)
-{
-	if (reply->code / 100 != 2) {
-		fail_by_reply(s, reply);
-		session_quit(s);
-		return;
-	}
-	if (s->lmtp) {
-		say_hello(s, SMTP_VERB_LHLO);	/* no other hello follows when it fails (RFC 2033 4.1, case 631) */
-		return;
-	}
-	s->esmtp_seen = greets_with_esmtp(reply->text);
-	bool ehlo = !s->params->smtp_never_send_ehlo && (s->params->smtp_always_send_ehlo || s->esmtp_seen);
-
-	say_hello(s, ehlo ? SMTP_VERB_EHLO : SMTP_VERB_HELO);
-}
-
-static void become_open(struct session *s)
-{
-	session_enter(s, SESSION_OPEN);
-	s->reusable = true;
-	s->events->ready(s);
-}
-
-static void on_ehlo(struct session *s, const struct smtp_reply *reply)
-{
-	if (reply->code == 421) {
-		fail_by_reply(s, reply);
-		session_quit(s);
-		return;
-	}
-	if (reply->code / 100 != 2) {
-		say_hello(s, SMTP_VERB_HELO);	/* an old server, and no offence */
-		return;
-	}
-	smtp_ehlo_parse(reply, 0, &s->caps);
-	if (s->loop_check && slice_eq_nocase(smtp_caps_name(&s->caps), slice_of_str(s->params->myhostname))) {
-		s->failure.state = s->state;
-		s->failure.err = -ELOOP;
-		session_quit(s);
-		return;
-	}
-	become_open(s);
-}
-
-static void on_helo(struct session *s, const struct smtp_reply *reply)
-{
-	if (reply->code / 100 != 2) {
-		fail_by_reply(s, reply);
-		session_quit(s);
-		return;
-	}
-	memset(&s->caps, 0, sizeof(s->caps));
-	if (s->state == SESSION_LHLO)
-		smtp_ehlo_parse(reply, 0, &s->caps);
-	become_open(s);
 }
 
 /* --- replies ---------------------------------------------------------------------------------- */
@@ -323,14 +243,14 @@ static void on_reply(struct session *s, const struct smtp_reply *reply)
 {
 	switch (s->state) {
 	case SESSION_GREETING:
-		on_greeting(s, reply);
+		session_hello_greeting(s, reply);
 		break;
 	case SESSION_EHLO:
-		on_ehlo(s, reply);
+		session_hello_ehlo(s, reply);
 		break;
 	case SESSION_HELO:
 	case SESSION_LHLO:
-		on_helo(s, reply);
+		session_hello_helo(s, reply);
 		break;
 	case SESSION_OPEN:
 		on_reply_open(s, reply);
@@ -476,6 +396,7 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->riding = NULL;
 	pipeline_init(&s->pipeline);
 	s->esmtp_seen = false;
+	s->quirks = 0;
 	s->rset_due = false;
 	s->rset_refused = false;
 	s->in_callback = false;
@@ -485,6 +406,7 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->transform = target->transform;
 	s->lost_err = 0;
 	s->deadline_key = UINT64_MAX;
+	s->body_answered = UINT64_MAX;
 	wheel_timer_init(&s->deadline, on_deadline);
 	smtp_reply_parser_init(&s->parser);
 	name_relay(s, target->host, target->remote);
@@ -513,7 +435,9 @@ void session_start(struct session *s, struct transaction *t)
 	t->mail_written = false;
 	t->mail_failed = false;
 	t->lone_dot = false;
+	t->dot_waits = false;
 	t->verdicts_final = false;
+	t->began_ns = reactor_now();
 	t->rcpt_next = 0;
 	t->accepted = 0;
 	t->dot_next = 0;

@@ -42,7 +42,7 @@ struct session_events {
 /* Why a session never became ready. */
 struct session_failure {
 	enum session_state state;	/* in which it failed; SESSION_CLOSED: it did not */
-	int err;			/* 0: a reply decided; -ELOOP: the server is ourselves */
+	int err;			/* 0: a reply decided; -ELOOP: the server is ourselves; ERR_TABLE */
 	bool is_last;			/* soft or hard, no other host is to be asked now */
 	int code;			/* of the reply */
 	struct enhanced_code dsn;	/* of the reply */
@@ -70,6 +70,7 @@ struct session {
 	struct transaction *riding;	/* behind current */
 	struct pipeline pipeline;
 	bool esmtp_seen;
+	uint32_t quirks;		/* enum quirk */
 	bool rset_due;
 	bool rset_refused;
 	bool in_callback;		/* pumping follows anyway */
@@ -81,6 +82,8 @@ struct session {
 	uint64_t deadline_key;		/* what the armed deadline is for */
 	uint64_t deadline_ns;
 	uint64_t progress_mark;
+	uint64_t body_left_ns;		/* of the time for a body, while we wait for ourselves */
+	uint64_t body_answered;		/* pipeline.answered: which body that is */
 	struct smtp_reply_parser parser;
 	struct conn_transform *transform;
 	struct conn conn;

@@ -1,10 +1,19 @@
-/* session_internal.h - what session.c (beginning, replies, end) and session_transaction.c (MAIL to dot) share
+/* session_internal.h - what session.c (connection, deadlines, replies, end), session_hello.c (greeting to EHLO) and
+ *                      session_transaction.c (MAIL to dot) share
  *
  * never    included outside of net/smtp
  */
 #pragma once
 
 #include "net/smtp/session.h"
+
+/* The only writer of s->state. */
+void session_enter(struct session *s, enum session_state next);
+
+/* The reply that is due in this state. */
+void session_hello_greeting(struct session *s, const struct smtp_reply *reply);
+void session_hello_ehlo(struct session *s, const struct smtp_reply *reply);
+void session_hello_helo(struct session *s, const struct smtp_reply *reply);	/* and LHLO */
 
 /* Writes what may be written now, flushes, sets the deadline. */
 void session_pump(struct session *s);
@@ -24,6 +33,9 @@ void session_early_reply(struct session *s, const struct smtp_reply *reply);
 
 /* 421 while nothing is asked, but a transaction is about to begin: the reply to its MAIL, as it were (B 26.2). */
 void session_goodbye(struct session *s, const struct smtp_reply *reply);
+
+/* Whoever wanted the body alone has had it, and time to digest it: the dot. */
+void session_pause_over(struct session *s);
 
 /* A tagged piece has left. */
 void session_transaction_sent(struct session *s, uint8_t tag);

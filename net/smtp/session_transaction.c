@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "core/err.h"
+#include "net/smtp/quirks.h"
 #include "net/smtp/session_internal.h"
 #include "net/wire/smtp_command.h"
 
@@ -230,10 +231,28 @@ static bool add_dot(struct session *s, struct transaction *t)
 	return true;
 }
 
+/* All of the body is in the chain. */
+static bool end_body(struct session *s, struct transaction *t)
+{
+	t->dot_waits = (s->quirks & QUIRK_DELAY_DOTCRLF) &&
+		       reactor_queue_now() >= t->msg->arrival_ns + s->params->smtp_pix_workaround_threshold_time_ns;
+	return !t->dot_waits && add_dot(s, t);
+}
+
+void session_pause_over(struct session *s)
+{
+	ASSERT(s->current->dot_waits && s->current->state == TRANSACTION_BODY);
+	s->current->dot_waits = false;
+	(void)add_dot(s, s->current);		/* always true */
+	session_pump(s);
+}
+
 static bool step_body(struct session *s, struct transaction *t)
 {
 	struct body_window *w = &t->body->windows[t->window];
 
+	if (t->dot_waits)
+		return false;
 	if (pipeline_is_full(&s->pipeline) || conn_room(&s->conn) < BODY_PIECES + 2)
 		return false;
 	if (t->lone_dot)
@@ -254,7 +273,7 @@ static bool step_body(struct session *s, struct transaction *t)
 	if (w->count == 0)
 		t->body->release(t->body, w);
 	t->window ^= 1;
-	return !last || add_dot(s, t);
+	return !last || end_body(s, t);
 }
 
 bool session_transaction_step(struct session *s)

@@ -51,7 +51,9 @@ struct transaction {
 	bool mail_written;
 	bool mail_failed;
 	bool lone_dot;			/* 354 although no recipient was accepted: end it without a body */
+	bool dot_waits;			/* QUIRK_DELAY_DOTCRLF: the body shall arrive without its end */
 	bool verdicts_final;		/* its synchronisation point has passed */
+	uint64_t began_ns;		/* monotonic: for smtp_transaction_time_limit */
 	uint32_t rcpt_next;		/* the next to write */
 	uint32_t accepted;
 	uint32_t dot_next;		/* LMTP: below it, everybody has had his reply to the dot */

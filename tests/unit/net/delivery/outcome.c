@@ -122,6 +122,8 @@ static const struct error_case error_cases[] = {
 	  NULL },
 	{ "damaged content", SESSION_BODY, ERR_CORRUPT, false, OUTCOME_SOFT, 4, 3, 0, "the stored message is damaged" },
 	{ "no memory is no reason to bounce", SESSION_MAIL, -ENOBUFS, false, OUTCOME_SOFT, 4, 3, 0, NULL },
+	{ "case 176: a table that fails", SESSION_EHLO, ERR_TABLE, false, OUTCOME_SOFT, 4, 3, 0,
+	  "local data error while talking to mx1.test[192.0.2.1]" },
 	{ "case 178", SESSION_EHLO, -ELOOP, false, OUTCOME_HARD, 5, 4, 6, NULL },
 	{ "case 125", SESSION_CONNECT, -ECONNREFUSED, false, OUTCOME_SOFT, 4, 4, 1, NULL },
 	{ "case 118", SESSION_CONNECT, -ETIMEDOUT, false, OUTCOME_SOFT, 4, 4, 1, NULL },

@@ -512,6 +512,28 @@ static void slow_replies_one_after_the_other(void **state)
 	stage_close();
 }
 
+/* Row TIM-04: each reply is in time, and together they are not. */
+static void a_transaction_has_an_end(void **state)
+{
+	(void)state;
+	for (unsigned limited = 0; limited < 2; limited++) {
+		stage_open(NULL);
+		stage.puppet.caps = "SIZE";
+		stage.puppet.chunk_wait_ns = WAIT_NS / 8;
+		stage.params.smtp_mail_timeout_ns = WAIT_NS;
+		stage.params.smtp_rcpt_timeout_ns = WAIT_NS;
+		stage.params.smtp_transaction_time_limit_ns = limited ? WAIT_NS : 0;
+		struct mail *m = simple("1@x 2@x 3@x 4@x 5@x 6@x 7@x 8@x 9@x 10@x");
+
+		stage_play();
+		if (limited)
+			stage_expect(m, 9, OUTCOME_SOFT, SESSION_RCPT, 0, ERR_TIMEOUT);
+		else
+			stage_expect(m, 9, OUTCOME_SENT, SESSION_FINAL_DOT, 250, 0);
+		stage_close();
+	}
+}
+
 /* --- connecting --------------------------------------------------------------------------------------------------- */
 
 static void connections_that_never_are(void **state)
@@ -569,6 +591,7 @@ int main(void)
 		STAGE_CLAIM("silence ends each step at its own limit (cases 157, 188, 189)", silence_at_each_step),
 		STAGE_CLAIM("trickling does not stretch a request (row TIM-01, cases 190, 191)", trickling_servers),
 		STAGE_CLAIM("each reply of a group has its own budget (case 192)", slow_replies_one_after_the_other),
+		STAGE_CLAIM("a transaction of many replies in time has an end, too (row TIM-04)", a_transaction_has_an_end),
 		STAGE_CLAIM("a connection that cannot be had says why", connections_that_never_are),
 		STAGE_CLAIM("the source address is the given one", source_addresses_are_used),
 	};
