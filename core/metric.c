@@ -57,6 +57,13 @@ void metric_add(const struct metric *m, int64_t n)
 				      memory_order_relaxed);
 }
 
+void metric_forget(void)
+{
+	for (unsigned row = 0; row <= OTHER_ROW; row++)
+		for (unsigned i = 0; i < METRIC_MAX; i++)
+			atomic_store(&rows[row].cells[i], 0);
+}
+
 int64_t metric_read(const struct metric *m)
 {
 	int64_t sum = 0;

@@ -42,3 +42,6 @@ void metric_write_all(struct str *out);
 
 /* The calling thread counts as this core from now on. */
 void metric_thread_core(unsigned core);
+
+/* All metrics are 0 again, as in a new process: for the simulator, whose crashes are not the end of it. */
+void metric_forget(void);

@@ -106,12 +106,17 @@ static uint64_t sleep_until(struct reactor *r, uint64_t until_ns, bool notes_wai
 	return until <= r->now_ns || !xcall_may_sleep(r->core) ? 0 : until;
 }
 
-int reactor_turn(struct reactor *r, uint64_t until_ns)
+uint64_t reactor_rest(struct reactor *r, uint64_t until_ns)
 {
 	ASSERT(self == r);
 	bool notes_wait = xcall_flush(r->core);
-	int err = io_wait(sleep_until(r, until_ns, notes_wait));
 
+	return sleep_until(r, until_ns, notes_wait);
+}
+
+void reactor_work(struct reactor *r)
+{
+	ASSERT(self == r);
 	xcall_awake(r->core);
 	read_clocks(r);
 	r->turns++;
@@ -120,5 +125,17 @@ int reactor_turn(struct reactor *r, uint64_t until_ns)
 	wheel_advance(&r->wheel, r->now_ns);
 	run_tasks(&r->tasks);
 	run_tasks(&r->turn_ends);
+}
+
+int reactor_turn(struct reactor *r, uint64_t until_ns)
+{
+	int err = io_wait(reactor_rest(r, until_ns));
+
+	reactor_work(r);
 	return err;
+}
+
+void reactor_switch(struct reactor *r)
+{
+	self = r;
 }

@@ -32,6 +32,7 @@ struct reactor {
 	uint64_t queue_ns;	/* the same moment on the queue clock */
 	uint64_t turns;
 	struct wheel wheel;
+	void *delivery;		/* net/delivery's share of this core: its own to read and write */
 	/* private */
 	struct list tasks;
 	struct list turn_ends;
@@ -82,3 +83,11 @@ void reactor_close(struct reactor *r);
 
 /* One turn; sleeps at most until until_ns (monotonic). Returns 0, or a negative errno that ends this core. */
 int reactor_turn(struct reactor *r, uint64_t until_ns);
+
+/* The two halves of a turn, for the simulator, which is what comes between them: until when the core may sleep (0: not
+ * at all), and what it does once awake. */
+uint64_t reactor_rest(struct reactor *r, uint64_t until_ns);
+void reactor_work(struct reactor *r);
+
+/* The calling thread is this core from now on, or none (NULL): the simulator has several cores in one thread. */
+void reactor_switch(struct reactor *r);

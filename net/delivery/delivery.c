@@ -24,11 +24,9 @@ static struct {
 	uint64_t seed[2];
 } shared;
 
-static _Thread_local struct delivery *self;
-
 struct delivery *delivery_self(void)
 {
-	return self;
+	return reactor_self()->delivery;
 }
 
 void delivery_start(const struct params *params, unsigned cores)
@@ -77,7 +75,7 @@ static void on_offer(struct note *note)
 	destination_new_round(job);
 	job->route_generation = 0;
 	job->ready_ns = 0;
-	destination_take_job(self, job);
+	destination_take_job(delivery_self(), job);
 }
 
 void delivery_offer(struct job *job)
@@ -224,7 +222,7 @@ struct delivery *delivery_new(const struct delivery_conf *conf)
 {
 	struct delivery *d = calloc(1, sizeof(*d));
 
-	ASSERT(self == NULL);
+	ASSERT(delivery_self() == NULL);
 	if (d == NULL)
 		return NULL;
 	d->conf = *conf;
@@ -233,9 +231,7 @@ struct delivery *delivery_new(const struct delivery_conf *conf)
 		return NULL;
 	}
 	d->nexthop = (struct nexthop_conf){
-		.services = conf->services,
-		.default_port = conf->params->smtp_tcp_port,
-		.default_service = services_name(conf->services, conf->params->smtp_tcp_port),
+		.services = conf->services, .default_port = conf->params->smtp_tcp_port,
 	};
 	d->route = (struct route_conf){
 		.params = conf->params, .nexthop = &d->nexthop, .mx = &d->conf.mx, .lookups = &d->lookups,
@@ -249,7 +245,7 @@ struct delivery *delivery_new(const struct delivery_conf *conf)
 	task_init(&d->feed, on_feed);
 	task_init(&d->drain_check, on_drain_check);
 	wheel_timer_init(&d->due, on_due);
-	self = d;
+	reactor_self()->delivery = d;
 	return d;
 }
 
@@ -276,7 +272,7 @@ void delivery_free(struct delivery **d)
 	pool_done(&(*d)->destinations);
 	free(*d);
 	*d = NULL;
-	self = NULL;
+	reactor_self()->delivery = NULL;
 }
 
 static size_t list_length(const struct list *head)
