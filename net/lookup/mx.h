@@ -1,8 +1,7 @@
-/* mx.h - from a destination to the addresses to try, in order (B 3; RFC 5321 5.1, RFC 7505, RFC 2782)
+/* mx.h - from a destination to the addresses to try, in order (B 3; RFC 5321 5.1, RFC 7505)
  *
  *	destination --MX--> hosts by preference --A, AAAA, hosts file--> addresses
- *	            |--SRV--> hosts by priority and weight----^          '--loops out, shuffle, sort, balance--> list
- *	            |--[host], literal, no MX, LMTP--^
+ *	            |--[host], literal, no MX, LMTP--^                   '--loops out, shuffle, sort, balance--> list
  *	            '--unix:path (LMTP)--------------------------------------------------------------------------^
  *
  * The result is a list of at most MX_ADDRESSES_MAX addresses, or one error with the status it means: a soft failure
@@ -26,6 +25,7 @@
 #include "net/lookup/hosts.h"
 #include "net/lookup/nexthop.h"
 #include "net/lookup/resolver.h"
+#include "net/params.h"
 
 #define MX_ADDRESSES_MAX	DNS_RECORDS_MAX
 #define MX_WARM			8u
@@ -47,11 +47,6 @@ struct mx_conf {
 	enum mx_family_preference address_preference;	/* smtp_... */
 	unsigned address_limit;			/* smtp_mx_address_limit: here for balancing only */
 	const char *myhostname;			/* the name of a server behind a unix socket (B 25) */
-	struct slice srv_services;		/* use_srv_lookup: a list */
-	bool ignore_srv_lookup_error;
-	bool allow_srv_lookup_fallback;
-	bool idna2003;				/* enable_idna2003_compatibility */
-	unsigned record_limit;			/* dns_rr_list_limit; 0: MX_ADDRESSES_MAX */
 	struct resolver *resolver;
 	const struct hosts *hosts;
 	const struct addr *own;			/* inet_interfaces and proxy_interfaces: no loops */
@@ -62,6 +57,9 @@ struct mx_conf {
 	void *context;
 };
 
+/* What main.cf says; resolver, hosts, own addresses and warn are the caller's to fill in. The params must stay. */
+struct mx_conf mx_conf_from_params(const struct params *p);
+
 /* An enhanced status code (RFC 3463) and why. class is 4 (soft) or 5 (hard). */
 struct mx_error {
 	uint8_t class, subject, detail;
@@ -69,7 +67,7 @@ struct mx_error {
 };
 
 struct mx_address {
-	struct addr addr;		/* with the destination's port, or that of the SRV record */
+	struct addr addr;		/* with the destination's port */
 	uint16_t preference;
 	bool last_of_preference;	/* the next one, if any, has a worse preference */
 	bool validated;			/* every record set on the way carried the AD bit */
@@ -77,10 +75,7 @@ struct mx_address {
 	uint32_t host_at;
 };
 
-enum mx_state { MX_IDLE, MX_ASKING_SRV, MX_ASKING_MX, MX_ASKING_A, MX_ASKING_AAAA, MX_ANSWER };
-
-/* Where the hosts come from. */
-enum mx_origin { MX_FROM_DESTINATION, MX_FROM_MX, MX_FROM_SRV };
+enum mx_state { MX_IDLE, MX_ASKING_MX, MX_ASKING_A, MX_ASKING_AAAA, MX_ANSWER };
 
 struct mx_lookup;
 /* error is NULL when there is at least one address. Both live in the lookup; it may be started anew or go away from
@@ -93,8 +88,7 @@ struct mx_verdict {
 };
 
 struct mx_host {
-	uint16_t preference;		/* of the MX record; priority of an SRV record */
-	uint16_t weight, port;		/* SRV; else 0 and the destination's port */
+	uint16_t preference;
 	uint16_t name_len;
 	uint32_t name_at;
 };
@@ -111,11 +105,10 @@ struct mx_lookup {
 	enum mx_state state;
 	const struct mx_conf *conf;
 	mx_lookup_fn *fn;
-	struct destination_name dest;	/* its texts are the caller's and must stay put; host is in A-labels */
-	struct slice question;		/* the name that MX or SRV records are asked for */
+	struct destination_name dest;	/* its texts are the caller's and must stay put */
 	bool from_recipient;
-	enum mx_origin origin;
-	bool list_validated;
+	bool from_mx;			/* hosts come from MX records, not from the destination itself */
+	bool mx_validated;
 	bool overflow_told;		/* the warning about too many records has been given */
 	bool soft_seen;			/* error is soft and stays so */
 	bool no_address_seen;
@@ -124,13 +117,11 @@ struct mx_lookup {
 	unsigned host_count;
 	unsigned host_usable;		/* addresses it gave us, those we had already included */
 	unsigned host_denied;		/* and those on the deny list */
-	unsigned record_limit;
 	struct mx_verdict worst;	/* of its A and AAAA answers */
 	struct query query;
 	struct task finish;
 	struct mx_host hosts[MX_ADDRESSES_MAX];
 	size_t names_len;
-	size_t names_base;		/* of it: the destination in A-labels, which outlives a list that is given up */
 	char names[MX_NAMES_SIZE];
 };
 

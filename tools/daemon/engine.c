@@ -180,35 +180,14 @@ static void warn(void *context, const char *text)
 
 static struct mx_conf mx_conf_of(const struct daemon *d, struct resolver *resolver)
 {
-	const struct params *p = &d->params;
+	struct mx_conf conf = mx_conf_from_params(&d->params);
 
-	return (struct mx_conf){
-		.dns = p->smtp_dns_support_level != DNS_SUPPORT_DISABLED,
-		.host_dns = p->smtp_host_lookup & HOST_LOOKUP_DNS,
-		.host_native = p->smtp_host_lookup & HOST_LOOKUP_NATIVE,
-		.ipv4 = p->inet_protocols & INET_PROTOCOL_IPV4,
-		.ipv6 = p->inet_protocols & INET_PROTOCOL_IPV6,
-		.ignore_mx_lookup_error = p->ignore_mx_lookup_error,
-		.defer_if_no_mx_address_found = p->smtp_defer_if_no_mx_address_found,
-		.randomize_addresses = p->smtp_randomize_addresses,
-		.balance_inet_protocols = p->smtp_balance_inet_protocols,
-		.cname_overrides_servername = p->smtp_cname_overrides_servername,
-		.address_preference = (enum mx_family_preference)p->smtp_address_preference,
-		.address_limit = p->smtp_mx_address_limit,
-		.myhostname = p->myhostname,
-		.srv_services = slice_of_str(p->use_srv_lookup),
-		.ignore_srv_lookup_error = p->ignore_srv_lookup_error,
-		.allow_srv_lookup_fallback = p->allow_srv_lookup_fallback,
-		.idna2003 = p->enable_idna2003_compatibility,
-		.record_limit = p->dns_rr_list_limit,
-		.resolver = resolver,
-		.hosts = &d->hosts,
-		.own = d->own,
-		.own_count = d->own_count,
-		.deny = p->smtp_deny_networks.list,
-		.deny_count = p->smtp_deny_networks.count,
-		.warn = warn,
-	};
+	conf.resolver = resolver;
+	conf.hosts = &d->hosts;
+	conf.own = d->own;
+	conf.own_count = d->own_count;
+	conf.warn = warn;
+	return conf;
 }
 
 static int start_delivery(struct part *p)
