@@ -1,0 +1,308 @@
+#include "tests/sim/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/metric.h"
+#include "core/table.h"
+#include "net/delivery/delivery.h"
+#include "net/lookup/mx.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/log.h"
+#include "tests/sim/machine.h"
+#include "tests/sim/mail.h"
+
+#define WALL_DEFAULT_NS	(UINT64_C(1795435200) * NS_PER_SEC)	/* 2026-11-23 12:00:00 UTC */
+#define RECV_BUFS	64u
+#define FILES_MAX	512u
+#define JOBS_MAX	65536u
+#define OWN_MAX		32u
+
+/* One core's engine. */
+struct part {
+	unsigned core;
+	struct resolver *resolver;
+	struct delivery *delivery;
+	bool drained;
+};
+
+static struct {
+	struct world_conf conf;
+	struct params_system system;
+	struct conf *text;
+	struct params params;
+	struct table_set *tables;
+	struct services services;
+	struct hosts hosts;
+	struct addr own[OWN_MAX];
+	unsigned own_count;
+	unsigned cores;
+	struct part parts[WORLD_CORES];
+} world;
+
+static const char *const level_words[LOG_LEVEL_COUNT] = { "panic", "fatal", "error", "warning", "info", "debug" };
+
+const struct params *world_params(void)
+{
+	return &world.params;
+}
+
+uint64_t world_wall(void)
+{
+	return clock_wall_ns();
+}
+
+void world_step_wall(int64_t by_ns)
+{
+	machine_step_wall(by_ns);
+}
+
+/* --- configuration ------------------------------------------------------------------------------ */
+
+static void on_line(void *context, enum log_level level, struct slice program, struct slice text)
+{
+	char name[64];
+	struct str out = STR(name);
+
+	(void)context;
+	str_add(&out, program);
+	if (world.conf.on_log != NULL)
+		world.conf.on_log(world.conf.context, level_words[level], str_cstr(&out), text);
+}
+
+static void on_config_line(const char *line, void *context)
+{
+	(void)context;
+	if (world.conf.on_log != NULL)
+		world.conf.on_log(world.conf.context, "error", "config", slice_of_str(line));
+}
+
+static unsigned load_params(void)
+{
+	const char *main_cf = world.conf.main_cf != NULL ? world.conf.main_cf : "";
+
+	params_system_init(&world.system, "ringpostd", NULL);
+	(void)snprintf(world.system.host, sizeof(world.system.host), "client.test");	/* fits */
+	world.text = params_conf_new(&world.system);
+	world.tables = table_set_new();
+	ASSERT(world.text != NULL && world.tables != NULL);
+	conf_read_text(world.text, "main.cf", slice_of_str(main_cf));
+	(void)params_load(&world.params, world.text);	/* errors are counted below */
+	(void)params_open_tables(&world.params, world.text, world.tables, on_config_line, NULL);
+	conf_errors(world.text, on_config_line, NULL);
+	return conf_error_count(world.text);
+}
+
+static void load_own(void)
+{
+	struct slice rest = slice_of_str(world.conf.own != NULL ? world.conf.own : ""), item;
+
+	world.own_count = 0;
+	while ((item = conf_list_next(&rest)).len > 0) {
+		ASSERT(world.own_count < OWN_MAX);
+		ASSERT(addr_parse_ip(item, 0, &world.own[world.own_count++]) == 0);
+	}
+	for (unsigned i = 0; i < world.params.known_tcp_ports.count; i++)
+		(void)services_add(&world.services, world.params.known_tcp_ports.list[i].name,
+				   world.params.known_tcp_ports.list[i].port);	/* params have checked them */
+	ASSERT(hosts_init(&world.hosts, slice_of_str(world.conf.hosts != NULL ? world.conf.hosts : "")) == 0);
+}
+
+/* --- one core ------------------------------------------------------------------------------------ */
+
+static void warn(void *context, const char *text)
+{
+	(void)context;
+	log_line(LOG_LEVEL_WARNING, "smtp", "%s", text);
+}
+
+static void start_delivery(struct part *p)
+{
+	const struct params *params = &world.params;
+	const struct resolver_conf resolver = { .timeout_ms = (unsigned)(params->dns_timeout_ns / NS_PER_MS) };
+
+	ASSERT(resolver_new(&resolver, &p->resolver) == 0);
+	struct delivery_conf conf = {
+		.core = p->core,
+		.cores = world.cores,
+		.params = params,
+		.source = &mail_source,
+		.services = &world.services,
+		.mx = mx_conf_from_params(params),
+		.sessions_max = world.conf.sessions_max != 0 ? world.conf.sessions_max :
+							       MAX(params->session_limit / world.cores, 1u),
+		.jobs_max = JOBS_MAX,
+	};
+
+	conf.mx.resolver = p->resolver;
+	conf.mx.hosts = &world.hosts;
+	conf.mx.own = world.own;
+	conf.mx.own_count = world.own_count;
+	conf.mx.warn = warn;
+	p->delivery = delivery_new(&conf);
+	ASSERT(p->delivery != NULL);
+}
+
+static void start_core(void *context)
+{
+	struct part *p = context;
+	const struct io_conf io = {
+		.core = p->core,
+		.files_max = world.conf.files_max != 0 ? world.conf.files_max : FILES_MAX,
+		.recv_bufs = world.conf.recv_bufs != 0 ? world.conf.recv_bufs : RECV_BUFS,
+	};
+
+	ASSERT(reactor_open(&machine_cores[p->core].reactor, &io) == 0);
+	start_delivery(p);
+}
+
+static void start_log(void)
+{
+	static bool started;
+	const struct log_conf log = { .tag = "ringpost", .facility = "mail", .hostname = "client" };
+
+	log_set_sink(on_line, NULL);
+	maillog_start(world.params.delay_logging_resolution_limit);
+	if (started)
+		return;
+	started = true;
+	ASSERT(log_start(&log) == 0 && log_thread_open() == 0);
+}
+
+unsigned world_start(const struct world_conf *conf)
+{
+	unsigned errors;
+
+	memset(&world, 0, sizeof(world));
+	world.conf = *conf;
+	world.cores = conf->cores != 0 ? conf->cores : 1;
+	ASSERT(world.cores <= WORLD_CORES);
+	errors = load_params();
+	if (errors > 0)
+		return errors;
+	load_own();
+	start_log();
+	metric_forget();
+	mail_start();
+	machine_start(world.cores, conf->wall_ns != 0 ? conf->wall_ns : WALL_DEFAULT_NS);
+	for (unsigned i = 0; i < world.cores; i++) {
+		world.parts[i].core = i;
+		if (i == 0)
+			delivery_start(&world.params, world.cores);
+		machine_on_core(i, start_core, &world.parts[i]);
+	}
+	for (unsigned i = 0; i < world.cores; i++)
+		machine_core_ready(i);
+	return 0;
+}
+
+/* --- the end ------------------------------------------------------------------------------------- */
+
+static void on_drained(struct delivery *d, void *context)
+{
+	struct part *p = context;
+
+	ASSERT(d == p->delivery);
+	p->drained = true;
+}
+
+static void drain_core(void *context)
+{
+	struct part *p = context;
+
+	delivery_drain(p->delivery, on_drained, p);
+}
+
+static bool all_drained(void *context)
+{
+	(void)context;
+	for (unsigned i = 0; i < world.cores; i++)
+		if (!world.parts[i].drained || machine_cores[i].flight_count > 0)
+			return false;
+	return true;
+}
+
+/* Everything taken has been put. */
+static void stop_core(void *context)
+{
+	struct part *p = context;
+	struct machine_core *c = machine_self();
+	const struct delivery_usage u = delivery_usage(p->delivery);
+
+	ASSERT(u.lanes == 0 && u.trials == 0);
+	ASSERT(io_bufs_free() == c->buf_count);
+	ASSERT(c->files_open == 0);
+	ASSERT(c->flight_count == 0);
+	delivery_free(&p->delivery);
+	resolver_free(&p->resolver);
+	ASSERT(c->reactor.wheel.armed == 0);
+}
+
+bool world_stop(uint64_t limit_ns)
+{
+	for (unsigned i = 0; i < world.cores; i++)
+		machine_on_core(i, drain_core, &world.parts[i]);
+	if (!world_run(limit_ns, all_drained, NULL))
+		return false;
+	for (unsigned i = 0; i < world.cores; i++)
+		machine_on_core(i, stop_core, &world.parts[i]);
+	log_drain();
+	machine_end();
+	mail_stop();
+	hosts_done(&world.hosts);
+	table_set_free(&world.tables);
+	conf_free(&world.text);
+	machine_forget();
+	net_clear();
+	zone_clear();
+	disk_format();
+	return true;
+}
+
+/* --- time ---------------------------------------------------------------------------------------- */
+
+bool world_run(uint64_t for_ns, bool (*done)(void *context), void *context)
+{
+	const uint64_t end = sim_now() + for_ns;
+
+	while (done == NULL || !done(context)) {
+		if (!machine_step(end))
+			return done != NULL && done(context);
+	}
+	return true;
+}
+
+static bool is_settled(void *context)
+{
+	(void)context;
+	return mail_all_settled();
+}
+
+static bool is_finished(void *context)
+{
+	(void)context;
+	return mail_all_finished();
+}
+
+static bool is_quiet(void *context)
+{
+	(void)context;
+	return net_conns_open() == 0 && machine_next_event() == UINT64_MAX;
+}
+
+bool world_run_settled(uint64_t limit_ns)
+{
+	return world_run(limit_ns, is_settled, NULL);
+}
+
+bool world_run_finished(uint64_t limit_ns)
+{
+	return world_run(limit_ns, is_finished, NULL);
+}
+
+bool world_run_quiet(uint64_t limit_ns)
+{
+	return world_run(limit_ns, is_quiet, NULL);
+}
