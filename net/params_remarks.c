@@ -16,7 +16,6 @@ static const struct {
 	bool always;		/* also when the value is the default */
 } remarks[] = {
 	/* the client */
-	{ "smtp_reply_filter", PENDING, false },
 	{ "smtp_dns_reply_filter", PENDING, false },
 	{ "smtp_delivery_status_filter", PENDING, false },
 	{ "smtp_connection_cache_destinations", PENDING, false },

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "core/err.h"
+#include "core/log.h"
 #include "net/smtp/session_internal.h"
 #include "net/wire/smtp_command.h"
 
@@ -216,6 +217,22 @@ void session_abort(struct session *s, int err)
 
 /* --- replies ---------------------------------------------------------------------------------- */
 
+static int filter_reply(void *context, struct slice line, struct str *ret_line)
+{
+	const struct session *s = context;
+	int r = maps_find(s->params->smtp_reply_filter, line, 0, ret_line);
+
+	if (r < 0) {
+		log_line(LOG_LEVEL_WARNING, "smtp", "smtp_reply_filter: lookup of \"%.*s\" failed: %s", SLICE_FMT(line),
+			 err_text(r));
+		return ERR_TABLE;
+	}
+	if (r > 0)
+		log_line(LOG_LEVEL_INFO, "smtp", "host %.*s: replacing server reply \"%.*s\" with \"%.*s\"",
+			 SLICE_FMT(session_peer(s)), SLICE_FMT(line), SLICE_FMT(str_slice(ret_line)));
+	return r;
+}
+
 static void on_reply_open(struct session *s, const struct smtp_reply *reply)
 {
 	if (reply->codes_differ)
@@ -310,7 +327,7 @@ static void on_data(struct conn *c, struct slice data)
 		int r = smtp_reply_feed(&s->parser, &data, &reply);
 
 		if (r < 0)
-			session_lose(s, ERR_PROTO);
+			session_lose(s, r == ERR_TABLE ? r : ERR_PROTO);
 		if (r <= 0)
 			break;
 		on_reply(s, &reply);
@@ -409,6 +426,9 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->body_answered = UINT64_MAX;
 	wheel_timer_init(&s->deadline, on_deadline);
 	smtp_reply_parser_init(&s->parser);
+	if (s->params->smtp_reply_filter != NULL)
+		s->parser.filter = filter_reply;
+	s->parser.filter_context = s;
 	name_relay(s, target->host, target->remote);
 	session_enter(s, SESSION_CONNECT);
 	s->conn.state = CONN_CLOSED;

@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include "core/err.h"
 #include "net/params.h"
 #include "net/smtp/conn.h"
 #include "net/smtp/pipeline.h"
@@ -127,7 +128,7 @@ static inline struct slice session_relay(const struct session *s)
 /* After its end: the beginning of what the server sent that is no reply, fit to print; empty when all were replies. */
 static inline struct slice session_offence(const struct session *s)
 {
-	return s->parser.failed != 0 ? smtp_reply_offence(&s->parser) : (struct slice){ 0 };
+	return s->parser.failed != 0 && s->lost_err != ERR_TABLE ? smtp_reply_offence(&s->parser) : (struct slice){ 0 };
 }
 
 /* "host[address]" */

@@ -17,6 +17,7 @@ static int end_line(struct smtp_reply_parser *p, struct smtp_reply *ret_reply);
 void smtp_reply_parser_init(struct smtp_reply_parser *p)
 {
 	p->failed = 0;
+	p->filter = NULL;
 	start_reply(p);
 }
 
@@ -260,11 +261,39 @@ static int finish_reply(
 	return 1;
 }
 
+/* What a filter puts in place of the line is from an operator; it is cut and made printable like any other. */
+static int filter_line(struct smtp_reply_parser *p)
+{
+	char storage[REPLY_TEXT_MAX];
+	struct str found = STR(storage);
+	struct slice line;
+	size_t room = MIN(sizeof(p->text) - p->text_len, (size_t)REPLY_TEXT_MAX);
+
+	(void)clean_line(p, room);	/* cut or not, nothing else can be asked for */
+	int r = p->filter(p->filter_context, slice_of(p->text + p->text_len, p->line_kept), &found);
+	struct slice rest = str_slice(&found);
+
+	if (r <= 0)
+		return r;
+	if (!smtp_reply_next_line(&rest, &line))
+		line = (struct slice){ 0 };
+	p->line_kept = MIN(line.len, room);
+	p->line_len = line.len;
+	memcpy(p->text + p->text_len, line.ptr, p->line_kept);
+	return 0;
+}
+
 static int end_line(struct smtp_reply_parser *p, struct smtp_reply *ret_reply)
 {
 	p->lf_only |= p->line_crs != 1;
 	p->line_len -= p->line_crs;
 	p->line_kept = MIN(p->line_kept, p->line_len);
+	if (p->filter != NULL) {
+		int r = filter_line(p);
+
+		if (r < 0)
+			return fail(p, r);
+	}
 
 	struct slice line = slice_of(p->text + p->text_len, p->line_kept);
 	int code = line_code(line);

@@ -13,12 +13,13 @@
  *          else -EMSGSIZE (rows RPL-01, RPL-02); the first REPLY_TEXT_MAX octets of text are kept,
  *          the rest is read and dropped
  * memory   the text lives in the parser, good until the next feed
- * errors   ERR_PROTO: not an SMTP reply; -EMSGSIZE: over a bound. The parser stays failed
+ * errors   ERR_PROTO: not an SMTP reply; -EMSGSIZE: over a bound; those of a filter. The parser stays failed
  * never    allocates, logs, or looks at a clock
  */
 #pragma once
 
 #include "core/slice.h"
+#include "core/str.h"
 
 #define REPLY_TEXT_MAX		2048u		/* line_length_limit of Postfix */
 #define REPLY_LINE_MAX		(REPLY_TEXT_MAX + 4096u)
@@ -51,7 +52,13 @@ struct smtp_reply {
 	struct slice text;
 };
 
+/* Sees every line before it is understood, printable and without its end. 1: what it put into *ret_line stands there
+ * instead (the first line of it); 0: nothing; a negative error ends the parser. */
+typedef int smtp_reply_filter_fn(void *context, struct slice line, struct str *ret_line);
+
 struct smtp_reply_parser {
+	smtp_reply_filter_fn *filter;	/* NULL: none; set after init */
+	void *filter_context;
 	/* private */
 	int failed;			/* the error that every feed returns from now on */
 	/* the last feed gave a whole reply: the next one starts afresh */

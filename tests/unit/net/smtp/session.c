@@ -652,6 +652,44 @@ static void relays_have_names(void **state)
 	stage_close();
 }
 
+/* --- smtp_reply_filter -------------------------------------------------------------------------------------------- */
+
+/* Cases 143, 144. */
+static void replies_are_filtered(void **state)
+{
+	static const struct puppet_step script[] = {
+		GREET, PIPE, SAY(MAIL RCPT("a") RCPT("b") DATA, OK "550 5.7.1 try later\r\n" OK GO),
+		SAY(TEXT ".\r\n", OK), BYE, END,
+	};
+	static const struct puppet_step failing[] = { GREET, END };
+	char storage[TABLE_WHY_MAX];
+	struct str why = STR(storage);
+	struct table_set *tables = table_set_new();
+
+	(void)state;
+	stage_open(script);
+	assert_int_equal(maps_open(tables, SLICE("inline:{ { 550 5.7.1 try later = 450 4.7.1 try later } }"), &why,
+				   &stage.params.smtp_reply_filter), 0);
+	struct mail *m = simple("a@example.org b@example.org");
+
+	stage_play();
+	stage_expect(m, 0, OUTCOME_SOFT, SESSION_RCPT, 450, 0);
+	assert_dsn(m, 0, 4, 7, 1);
+	stage_expect(m, 1, OUTCOME_SENT, SESSION_FINAL_DOT, 250, 0);
+	stage_close();
+	maps_free(&stage.params.smtp_reply_filter);
+
+	stage_open(failing);
+	assert_int_equal(maps_open(tables, SLICE("fail:broken"), &why, &stage.params.smtp_reply_filter), 0);
+	stage_play();
+	assert_int_equal(stage.session.failure.state, SESSION_GREETING);
+	assert_int_equal(stage.session.failure.err, ERR_TABLE);
+	assert_int_equal(session_offence(&stage.session).len, 0);
+	stage_close();
+	maps_free(&stage.params.smtp_reply_filter);
+	table_set_free(&tables);
+}
+
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
@@ -689,6 +727,8 @@ int main(void)
 		STAGE_CLAIM("QUIT's answer is waited for as smtp_skip_quit_response says (cases 199, 459)",
 			    quit_with_and_without_waiting),
 		STAGE_CLAIM("the relay's name is host[address]:port", relays_have_names),
+		STAGE_CLAIM("smtp_reply_filter changes lines before they are understood (cases 143, 144)",
+			    replies_are_filtered),
 	};
 
 	return cmocka_run_group_tests_name("net/smtp/session", claims, NULL, stage_end);

@@ -674,6 +674,78 @@ static void test_lines_are_taken_off_one_by_one(void **state)
 	assert_false(smtp_reply_next_line(&text, &line));
 }
 
+/* --- a filter ----------------------------------------------------------------------------------------------------- */
+
+struct filter_seen {
+	char lines[256];
+	size_t len;
+};
+
+static int filter(void *context, struct slice line, struct str *ret_line)
+{
+	struct filter_seen *seen = context;
+
+	memcpy(seen->lines + seen->len, line.ptr, line.len);
+	seen->len += line.len;
+	seen->lines[seen->len++] = '|';
+	if (slice_eq(line, SLICE("550 5.7.1 try later")))
+		str_add(ret_line, SLICE("450 4.7.1 try later"));
+	else if (slice_eq(line, SLICE("garbage?")))
+		str_add(ret_line, SLICE("250-was garbage\nand more"));
+	else if (slice_eq(line, SLICE("fail")))
+		return ERR_TABLE;
+	else
+		return 0;
+	return 1;
+}
+
+/* Case 143, as far as the parser goes: lines are seen printable, whole and one by one, before they are understood. */
+static void test_a_filter_sees_each_line_at_every_cut(void **state)
+{
+	static const char wire[] = "550 5.7.1 try later\r\ngarbage\x01\r\n250 2.0.0 x\n";
+
+	(void)state;
+	for (size_t cut = 0; cut < sizeof(wire); cut++) {
+		struct slice in = slice_of(wire, cut);
+		struct filter_seen seen = { .len = 0 };
+		struct smtp_reply_parser p;
+		struct smtp_reply r;
+		unsigned replies = 0;
+
+		smtp_reply_parser_init(&p);
+		p.filter = filter;
+		p.filter_context = &seen;
+		for (unsigned part = 0; part < 2; part++) {
+			while (smtp_reply_feed(&p, &in, &r) > 0)
+				if (replies++ == 0) {
+					assert_int_equal(r.code, 450);
+					assert_int_equal(r.enhanced.class, 4);
+					assert_true(slice_eq(r.text, SLICE("450 4.7.1 try later")));
+				}
+			in = slice_of(wire + cut, sizeof(wire) - 1 - MIN(cut, sizeof(wire) - 1));
+		}
+		assert_int_equal(replies, 2);
+		assert_int_equal(r.lines, 2);
+		assert_true(slice_eq(r.text, SLICE("250-was garbage\n250 2.0.0 x")));
+		assert_true(slice_eq(slice_of(seen.lines, seen.len), SLICE("550 5.7.1 try later|garbage?|250 2.0.0 x|")));
+	}
+}
+
+static void test_a_filter_that_fails_ends_the_parser(void **state)
+{
+	struct slice in = SLICE("250-a\r\nfail\r\n250 b\r\n");
+	struct filter_seen seen = { .len = 0 };
+	struct smtp_reply_parser p;
+	struct smtp_reply r;
+
+	(void)state;
+	smtp_reply_parser_init(&p);
+	p.filter = filter;
+	p.filter_context = &seen;
+	assert_int_equal(smtp_reply_feed(&p, &in, &r), ERR_TABLE);
+	assert_int_equal(smtp_reply_feed(&p, &in, &r), ERR_TABLE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -691,6 +763,8 @@ int main(void)
 		cmocka_unit_test(test_the_end_of_the_text_does_not_split_a_character),
 		cmocka_unit_test(test_a_begun_reply_is_not_idle),
 		cmocka_unit_test(test_lines_are_taken_off_one_by_one),
+		cmocka_unit_test(test_a_filter_sees_each_line_at_every_cut),
+		cmocka_unit_test(test_a_filter_that_fails_ends_the_parser),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
