@@ -561,13 +561,14 @@ static void submit_cancel(struct io *io, uint32_t slot)
 	sqe->user_data = (uint64_t)CANCEL_GENERATION << 32 | slot;
 }
 
-/* Between two steps of its chain a connect is nowhere to be found; then it has to be asked again, or it would go on
- * until the kernel gives up by itself, minutes later. */
+/* Between two steps of its chain a connect is nowhere to be found (-ENOENT), and a step that a helper thread is at
+ * cannot be stopped (-EALREADY) though the next one can. Then it has to be asked again, or it would go on until the
+ * kernel gives up by itself, minutes later. */
 static void on_cancel_failed(struct io *io, uint32_t slot, int res)
 {
 	const struct op *op = io->slots[slot].op;
 
-	if (res == -ENOENT && op != NULL && op->kind == KIND_CONNECT && op->cancel_asked)
+	if ((res == -ENOENT || res == -EALREADY) && op != NULL && op->kind == KIND_CONNECT && op->cancel_asked)
 		submit_cancel(io, slot);
 }
 
