@@ -2,12 +2,15 @@
 
 #include <errno.h>
 
-/* In a block: the length in two octets, then the address. */
-#define LEN_SIZE	sizeof(uint16_t)
-#define ADDR_MAX	1024u
+/* In a block: this, the address, the ORCPT. */
+struct head {
+	uint16_t addr_len;
+	uint16_t orcpt_len;
+	uint8_t notify;
+};
 
-static_assert(LEN_SIZE + ADDR_MAX <= sizeof(((struct inject_rcpt_block *)0)->text),
-	      "every address fits an empty block");
+static_assert(sizeof(struct head) + INJECT_RCPT_MAX <= sizeof(((struct inject_rcpt_block *)0)->text),
+	      "every recipient fits an empty block");
 
 static int add_block(struct inject_rcpts *rcpts, struct pool *blocks)
 {
@@ -25,12 +28,17 @@ static int add_block(struct inject_rcpts *rcpts, struct pool *blocks)
 	return 0;
 }
 
-int inject_rcpts_add(struct inject_rcpts *rcpts, struct pool *blocks, struct slice head, struct slice tail)
+int inject_rcpts_add(struct inject_rcpts *rcpts, struct pool *blocks, const struct rcpt_facts *facts)
 {
-	uint16_t len = (uint16_t)(head.len + tail.len);
+	const struct head head = {
+		.addr_len = (uint16_t)facts->addr.len,
+		.orcpt_len = (uint16_t)facts->orcpt.len,
+		.notify = (uint8_t)facts->notify,
+	};
+	const size_t size = sizeof(head) + facts->addr.len + facts->orcpt.len;
 
-	ASSERT(head.len + tail.len > 0 && head.len + tail.len <= ADDR_MAX);
-	if (rcpts->last == NULL || sizeof(rcpts->last->text) - rcpts->last->used < LEN_SIZE + len) {
+	ASSERT(facts->addr.len > 0 && facts->addr.len + facts->orcpt.len <= INJECT_RCPT_MAX);
+	if (rcpts->last == NULL || sizeof(rcpts->last->text) - rcpts->last->used < size) {
 		int r = add_block(rcpts, blocks);
 
 		if (r < 0)
@@ -38,26 +46,32 @@ int inject_rcpts_add(struct inject_rcpts *rcpts, struct pool *blocks, struct sli
 	}
 	char *at = rcpts->last->text + rcpts->last->used;
 
-	memcpy(at, &len, LEN_SIZE);
-	memcpy(at + LEN_SIZE, head.ptr, head.len);
-	if (tail.len > 0)
-		memcpy(at + LEN_SIZE + head.len, tail.ptr, tail.len);
-	rcpts->last->used += (uint32_t)(LEN_SIZE + len);
+	memcpy(at, &head, sizeof(head));
+	memcpy(at + sizeof(head), facts->addr.ptr, facts->addr.len);
+	if (facts->orcpt.len > 0)
+		memcpy(at + sizeof(head) + facts->addr.len, facts->orcpt.ptr, facts->orcpt.len);
+	rcpts->last->used += (uint32_t)size;
 	rcpts->count++;
 	return 0;
 }
 
-void inject_rcpts_list(const struct inject_rcpts *rcpts, struct slice *list)
+void inject_rcpts_list(const struct inject_rcpts *rcpts, struct rcpt_facts *list)
 {
 	uint32_t n = 0;
 
 	for (struct inject_rcpt_block *block = rcpts->first; block != NULL; block = block->next) {
 		for (uint32_t at = 0; at < block->used; n++) {
-			uint16_t len;
+			const char *text = block->text + at + sizeof(struct head);
+			struct head head;
 
-			memcpy(&len, block->text + at, LEN_SIZE);
-			list[n] = slice_of(block->text + at + LEN_SIZE, len);
-			at += (uint32_t)(LEN_SIZE + len);
+			memcpy(&head, block->text + at, sizeof(head));
+			list[n] = (struct rcpt_facts){
+				.addr = slice_of(text, head.addr_len),
+				.orcpt = slice_of(text + head.addr_len, head.orcpt_len),
+				.original = slice_of(text, head.addr_len),
+				.notify = head.notify,
+			};
+			at += (uint32_t)sizeof(head) + head.addr_len + head.orcpt_len;
 		}
 	}
 	ASSERT(n == rcpts->count);

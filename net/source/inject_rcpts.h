@@ -1,7 +1,7 @@
 /* inject_rcpts.h - the recipients of one transaction, until its message is committed
  *
- * Addresses are written one behind the other into blocks; there are more of them in the pool than usual mail needs, and
- * far fewer than every client could fill at one time.
+ * Addresses, and what was asked for them, are written one behind the other into blocks; there are more blocks in the
+ * pool than usual mail needs, and far fewer than every client could fill at one time.
  *
  * bounds   the caller's count of recipients; INJECT_RCPT_BLOCK octets a block
  * memory   blocks come from the caller's pool and go back with inject_rcpts_clear
@@ -10,9 +10,10 @@
 #pragma once
 
 #include "core/pool.h"
-#include "core/slice.h"
+#include "net/mail/message.h"
 
 #define INJECT_RCPT_BLOCK	KIB(2)
+#define INJECT_RCPT_MAX		(KIB(2) - 32u)
 
 struct inject_rcpt_block {
 	struct inject_rcpt_block *next;
@@ -29,10 +30,10 @@ struct inject_rcpts {
 	struct inject_rcpt_block *last;
 };
 
-/* Adds head and tail as one address, together 1..1024 octets. */
-int inject_rcpts_add(struct inject_rcpts *rcpts, struct pool *blocks, struct slice head, struct slice tail);
+/* Copies one; together not more than INJECT_RCPT_MAX octets. The original address is the address. */
+int inject_rcpts_add(struct inject_rcpts *rcpts, struct pool *blocks, const struct rcpt_facts *facts);
 
 /* Writes all of them to list, which has room for rcpts->count; they are good until inject_rcpts_clear. */
-void inject_rcpts_list(const struct inject_rcpts *rcpts, struct slice *list);
+void inject_rcpts_list(const struct inject_rcpts *rcpts, struct rcpt_facts *list);
 
 void inject_rcpts_clear(struct inject_rcpts *rcpts, struct pool *blocks);

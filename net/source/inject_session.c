@@ -105,7 +105,7 @@ int inject_common_init(struct inject_common *c, const struct params *params, str
 {
 	/* Two blocks a connection hold some 100 usual recipients each; beyond that, the longest addresses in the
 	 * largest envelope still find room while nobody else needs much. */
-	size_t largest = params->smtpd_recipient_limit * (ADDRESS_MAX + sizeof(uint16_t)) / INJECT_RCPT_BLOCK * 2 + 2;
+	size_t largest = params->smtpd_recipient_limit * (ADDRESS_MAX + 8u) / INJECT_RCPT_BLOCK * 2 + 2;
 
 	*c = (struct inject_common){ .params = params, .spool = spool };
 	c->hostname = slice_head(slice_of_str(params->myhostname), RECEIVED_NAME_MAX);
@@ -520,8 +520,8 @@ static void on_rcpt(struct inject_session *s, const struct smtp_command *cmd, ui
 	static const char denied[] = "554 5.7.1 Relay access denied";
 	/* Postmaster alone is ours (RFC 5321 4.5.1), and as we have no mailboxes it goes where our own name leads. */
 	bool is_ours = cmd->path.domain.len == 0;
-	char at_us[1 + RECEIVED_NAME_MAX];
-	struct str tail = STR(at_us);
+	char storage[ADDRESS_MAX + 1 + RECEIVED_NAME_MAX];
+	struct str addr = STR(storage);
 
 	(void)wall_ns;
 	if (!s->trusted) {
@@ -536,11 +536,15 @@ static void on_rcpt(struct inject_session *s, const struct smtp_command *cmd, ui
 		inject_reply(s, "452 4.5.3 Too many recipients");
 		return;
 	}
+	str_add(&addr, cmd->path.mailbox);
 	if (is_ours) {
-		str_add_char(&tail, '@');
-		str_add(&tail, s->common->hostname);
+		str_add_char(&addr, '@');
+		str_add(&addr, s->common->hostname);
 	}
-	if (inject_rcpts_add(&s->rcpts, &s->common->rcpt_blocks, cmd->path.mailbox, str_slice(&tail)) < 0) {
+	ASSERT(!str_is_full(&addr));
+	const struct rcpt_facts rcpt = { .addr = str_slice(&addr) };
+
+	if (inject_rcpts_add(&s->rcpts, &s->common->rcpt_blocks, &rcpt) < 0) {
 		metric_add(&inject_metric_refused[INJECT_REFUSED_ROOM], 1);
 		inject_reply(s, "452 4.3.1 No memory for this recipient, try again later");
 		return;

@@ -83,7 +83,7 @@ struct inject_common {
 	struct spool *spool;
 	struct pool rcpt_blocks;
 	struct pool rcpt_lists;		/* of one: */
-	struct slice *rcpt_list;	/* smtpd_recipient_limit of them, an envelope while it is handed over */
+	struct rcpt_facts *rcpt_list;	/* smtpd_recipient_limit of them, an envelope while it is handed over */
 	struct slice hostname;
 	char ehlo[INJECT_REPLY_MAX];	/* the reply to EHLO */
 	size_t ehlo_len;

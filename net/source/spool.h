@@ -92,14 +92,16 @@ uint64_t spool_draft_id(const struct spool_draft *draft);
 int spool_message_write(struct spool_draft *draft, const struct slice *parts, unsigned count);
 
 struct spool_envelope {
-	struct slice sender;		/* wire form, empty for "<>" */
-	const struct slice *rcpts;	/* wire form, 1..SPOOL_ADDR_MAX octets each */
+	struct slice sender;		/* at most SPOOL_ADDR_MAX octets, empty for "<>" */
+	struct slice envid;		/* at most SMTP_ENVID_MAX octets */
+	struct slice client;		/* as in struct message */
+	const struct rcpt_facts *rcpts;
 	uint32_t rcpt_count;		/* 1..MESSAGE_RCPTS_MAX */
 	uint32_t facts;			/* enum message_fact */
 	uint64_t size;			/* as in struct message; the wire size is counted by spool_message_write */
 };
 
-#define SPOOL_ADDR_MAX 1024u		/* of a sender or recipient; RFC 5321 4.5.3.1 asks for 256 */
+#define SPOOL_ADDR_MAX MESSAGE_ADDR_MAX
 
 struct spool_waiter {
 	/* Exactly once, never inside spool_message_commit. 0: durable and queued under this id. Otherwise nothing is

@@ -143,16 +143,14 @@ static int prepare(struct spool_message *m, const struct spool_envelope *envelop
 {
 	size_t text = 0;
 
-	for (uint32_t i = 0; i < envelope->rcpt_count; i++) {
-		ASSERT(envelope->rcpts[i].len > 0 && envelope->rcpts[i].len <= SPOOL_ADDR_MAX);
-		text += envelope->rcpts[i].len;
-	}
-	int r = spool_message_set_sender(m, envelope->sender, envelope->rcpt_count, text);
+	for (uint32_t i = 0; i < envelope->rcpt_count; i++)
+		text += rcpt_facts_size(&envelope->rcpts[i]);
+	int r = spool_message_set_head(m, envelope, text);
 
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < envelope->rcpt_count; i++)
-		spool_message_set_rcpt(m, i, envelope->rcpts[i]);
+		spool_message_set_rcpt(m, i, &envelope->rcpts[i]);
 	spool_message_sort(m);
 	return spool_message_make_jobs(m);
 }
@@ -164,8 +162,6 @@ void spool_message_commit(struct spool_draft *draft, const struct spool_envelope
 	ASSERT(envelope->rcpt_count > 0 && envelope->rcpt_count <= MESSAGE_RCPTS_MAX);
 	ASSERT(envelope->sender.len <= SPOOL_ADDR_MAX);
 	m->waiter = waiter;
-	m->msg.facts = envelope->facts;
-	m->msg.size = envelope->size;
 	m->state = SPOOL_MESSAGE_COMMITTING;
 	if (m->fragment_count == 0)
 		m->epoch = journal_epoch(m->journal->journal);

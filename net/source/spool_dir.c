@@ -84,6 +84,13 @@ static int check_dir(const char *path, struct str *ret_why)
 	}
 }
 
+static int write_version(const char *name, struct str *ret_why)
+{
+	const int r = file_replace(name, SLICE(VERSION_WORD "2\n"));
+
+	return r < 0 ? why(ret_why, r, name, err_text(r)) : 0;
+}
+
 /* A directory without VERSION is new only if it has no journals. */
 static int check_version(const char *path, struct str *ret_why)
 {
@@ -93,10 +100,8 @@ static int check_version(const char *path, struct str *ret_why)
 	uint64_t version = 0;
 	int r = file_read(name_in(path, "VERSION", name), VERSION_TEXT_MAX, &text, &len);
 
-	if (r == -ENOENT && spool_dir_journals(path) == 0) {
-		r = file_replace(name, SLICE(VERSION_WORD "1\n"));
-		return r < 0 ? why(ret_why, r, name, err_text(r)) : 0;
-	}
+	if (r == -ENOENT && spool_dir_journals(path) == 0)
+		return write_version(name, ret_why);
 	if (r == -ENOENT)
 		return why(ret_why, ERR_VERSION, name, "the file is missing, but there is a journal: not touched");
 	if (r < 0)
@@ -108,10 +113,11 @@ static int check_version(const char *path, struct str *ret_why)
 		r = slice_to_u64(s, 1000000, &version);
 	}
 	free(text);
-	if (r < 0 || version != SPOOL_DIR_VERSION)
+	if (r < 0 || version == 0 || version > SPOOL_DIR_VERSION)
 		return why(ret_why, ERR_VERSION, name,
-			   "another release's format: not touched; this release reads \"" VERSION_WORD "1\"");
-	return 0;
+			   "another release's format: not touched; this release reads \"" VERSION_WORD "1\" and \""
+			   VERSION_WORD "2\"");
+	return version < SPOOL_DIR_VERSION ? write_version(name, ret_why) : 0;
 }
 
 int spool_dir_open(const char *path, struct spool_dir *ret_dir, struct str *ret_why)

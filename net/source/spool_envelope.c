@@ -25,7 +25,14 @@ static struct spool_envelope_head head_of(const struct spool_message *m)
 		.retry_count = retry_count(m),
 		.fragment_count = m->fragment_count,
 		.sender = m->msg.sender,
+		.envid = m->msg.envid,
+		.client = m->msg.client,
 	};
+}
+
+static size_t size_of(const struct spool_message *m, const struct spool_envelope_head *head)
+{
+	return spool_envelope_size(head, m->text_len - head->sender.len - head->envid.len - head->client.len);
 }
 
 /* Octets of the envelope when no job was ever deferred. */
@@ -34,7 +41,7 @@ size_t spool_envelope_text(const struct spool_message *m)
 	struct spool_envelope_head head = head_of(m);
 
 	head.retry_count = 0;
-	return spool_envelope_size(&head, m->text_size - m->msg.sender.len);
+	return size_of(m, &head);
 }
 
 static void encode(const struct spool_message *m, const struct spool_envelope_head *head, uint8_t *dst, size_t size)
@@ -44,8 +51,9 @@ static void encode(const struct spool_message *m, const struct spool_envelope_he
 	dst += spool_write_envelope_head(dst, head);
 	for (uint32_t i = 0; i < m->msg.rcpt_count; i++) {
 		const struct rcpt *r = &m->msg.rcpts[i];
+		const struct rcpt_facts facts = rcpt_facts(r);
 
-		dst += spool_write_rcpt(dst, r->addr, (enum rcpt_state)r->state, r->in_doubt);
+		dst += spool_write_rcpt(dst, &facts, (enum rcpt_state)r->state, r->in_doubt);
 	}
 	for (const struct spool_job *job = m->jobs; job != NULL; job = job->next) {
 		const struct spool_retry retry = {
@@ -175,7 +183,7 @@ static void put_go(struct spool_message *m)
 {
 	struct journal *j = m->journal->journal;
 	const struct spool_envelope_head head = head_of(m);
-	const size_t size = spool_envelope_size(&head, m->text_size - m->msg.sender.len);
+	const size_t size = size_of(m, &head);
 	int r = -EIO;
 
 	/* Something of the message has become void meanwhile: no envelope may speak of it. */

@@ -86,8 +86,9 @@ struct spool_message {
 	uint32_t epoch;			/* of the first record */
 
 	/* envelope */
-	char *text;			/* sender and addresses, from the slab */
+	char *text;			/* sender, ENVID, client, recipients, one behind the other; from the slab */
 	size_t text_size;
+	size_t text_len;		/* written so far */
 	size_t rcpts_size;
 
 	/* state */
@@ -165,6 +166,7 @@ struct spool_journal {
 	size_t part_total;
 	size_t part_got;
 	uint64_t part_id;
+	enum spool_record_type part_type;
 	uint32_t part_segment;
 	uint64_t damage_octets;
 	unsigned bad_records;
@@ -294,9 +296,12 @@ int spool_message_add_fragment(struct spool_message *m, struct journal_ref ref);
 struct journal_ref *spool_fragments_take(struct spool *s, uint32_t count);
 void spool_fragments_put(struct spool *s, struct journal_ref **fragments, uint32_t count);
 
-/* Room for sender, recipients and rcpt_text octets of addresses. 0 or -ENOBUFS. */
-int spool_message_set_sender(struct spool_message *m, struct slice sender, uint32_t rcpt_count, size_t rcpt_text);
-void spool_message_set_rcpt(struct spool_message *m, uint32_t i, struct slice addr);
+/* Sets what belongs to the message alone, and makes room for recipients with rcpt_text octets, exactly. 0 or
+ * -ENOBUFS. */
+int spool_message_set_head(struct spool_message *m, const struct spool_envelope *envelope, size_t rcpt_text);
+
+/* In ascending order of i: each recipient's text follows the one before. */
+void spool_message_set_rcpt(struct spool_message *m, uint32_t i, const struct rcpt_facts *facts);
 
 /* Recipients of one domain next to each other, each domain's in the order of acceptance: for ever the same order. */
 void spool_message_sort(struct spool_message *m);

@@ -144,12 +144,22 @@ uint64_t spool_message_octets(const struct spool_message *m)
 
 /* --- recipients --------------------------------------------------------------------------------------------------- */
 
-int spool_message_set_sender(struct spool_message *m, struct slice sender, uint32_t rcpt_count, size_t rcpt_text)
+static struct slice add_text(struct spool_message *m, struct slice text)
+{
+	const struct slice kept = slice_of(m->text + m->text_len, text.len);
+
+	if (text.len > 0)
+		memcpy(m->text + m->text_len, text.ptr, text.len);
+	m->text_len += text.len;
+	return kept;
+}
+
+int spool_message_set_head(struct spool_message *m, const struct spool_envelope *envelope, size_t rcpt_text)
 {
 	struct spool *s = m->journal->spool;
 
-	m->rcpts_size = rcpt_count * sizeof(struct rcpt);
-	m->text_size = sender.len + rcpt_text;
+	m->rcpts_size = envelope->rcpt_count * sizeof(struct rcpt);
+	m->text_size = envelope->sender.len + envelope->envid.len + envelope->client.len + rcpt_text;
 	if (m->text_size > SPOOL_TEXT_MAX)
 		return -ENOBUFS;
 	m->msg.rcpts = slab_take(&s->memory, m->rcpts_size);
@@ -157,22 +167,19 @@ int spool_message_set_sender(struct spool_message *m, struct slice sender, uint3
 	if (m->msg.rcpts == NULL || m->text == NULL)
 		return -ENOBUFS;
 	memset(m->msg.rcpts, 0, m->rcpts_size);
-	m->msg.rcpt_count = rcpt_count;
-	m->msg.sender = slice_of(m->text, sender.len);
-	if (sender.len > 0)
-		memcpy(m->text, sender.ptr, sender.len);
+	m->msg.rcpt_count = envelope->rcpt_count;
+	m->msg.facts = envelope->facts;
+	m->msg.size = envelope->size;
+	m->msg.sender = add_text(m, envelope->sender);
+	m->msg.envid = add_text(m, envelope->envid);
+	m->msg.client = add_text(m, envelope->client);
 	return 0;
 }
 
-/* In ascending order of i: each address follows the one before. */
-void spool_message_set_rcpt(struct spool_message *m, uint32_t i, struct slice addr)
+void spool_message_set_rcpt(struct spool_message *m, uint32_t i, const struct rcpt_facts *facts)
 {
-	const struct slice *before = i > 0 ? &m->msg.rcpts[i - 1].addr : &m->msg.sender;
-	char *text = m->text + (before->ptr + before->len - m->text);
-
-	ASSERT(i < m->msg.rcpt_count && text + addr.len <= m->text + m->text_size);
-	memcpy(text, addr.ptr, addr.len);
-	m->msg.rcpts[i].addr = slice_of(text, addr.len);
+	ASSERT(i < m->msg.rcpt_count && rcpt_facts_size(facts) <= m->text_size - m->text_len);
+	m->text_len = (size_t)(rcpt_set(&m->msg.rcpts[i], m->text + m->text_len, facts) - m->text);
 }
 
 static struct slice domain_of(struct slice addr)

@@ -127,13 +127,23 @@ size_t spool_write_defer(uint8_t dst[SPOOL_DEFER_SIZE], uint64_t id, const struc
 
 size_t spool_envelope_size(const struct spool_envelope_head *head, size_t rcpt_text)
 {
-	return SPOOL_ENVELOPE_HEAD + head->sender.len + (size_t)head->rcpt_count * SPOOL_RCPT_HEAD + rcpt_text +
+	return SPOOL_ENVELOPE_HEAD + head->sender.len + head->envid.len + head->client.len +
+	       (size_t)head->rcpt_count * SPOOL_RCPT_HEAD + rcpt_text +
 	       (size_t)head->retry_count * SPOOL_RETRY_SIZE + (size_t)head->fragment_count * SPOOL_FRAGMENT_SIZE;
+}
+
+/* The text, without a length. */
+static uint8_t *put_text(uint8_t *dst, struct slice text)
+{
+	if (text.len > 0)
+		memcpy(dst, text.ptr, text.len);
+	return dst + text.len;
 }
 
 size_t spool_write_envelope_head(uint8_t *dst, const struct spool_envelope_head *head)
 {
-	ASSERT(head->sender.len <= SPOOL_ADDR_MAX);
+	ASSERT(head->sender.len <= SPOOL_ADDR_MAX && head->envid.len <= SMTP_ENVID_MAX);
+	ASSERT(head->client.len <= MESSAGE_CLIENT_MAX);
 	put(dst, head->id, 8);
 	put(dst + 8, head->arrival_ns, 8);
 	put(dst + 16, head->size, 8);
@@ -143,18 +153,49 @@ size_t spool_write_envelope_head(uint8_t *dst, const struct spool_envelope_head 
 	put(dst + 40, head->retry_count, 4);
 	put(dst + 44, head->fragment_count, 4);
 	put(dst + 48, head->sender.len, 2);
-	if (head->sender.len > 0)
-		memcpy(dst + SPOOL_ENVELOPE_HEAD, head->sender.ptr, head->sender.len);
-	return SPOOL_ENVELOPE_HEAD + head->sender.len;
+	put(dst + 50, head->envid.len, 2);
+	put(dst + 52, head->client.len, 2);
+	put(dst + 54, 0, 2);
+	uint8_t *end = put_text(dst + SPOOL_ENVELOPE_HEAD, head->sender);
+
+	end = put_text(end, head->envid);
+	return (size_t)(put_text(end, head->client) - dst);
 }
 
-size_t spool_write_rcpt(uint8_t *dst, struct slice addr, enum rcpt_state state, bool in_doubt)
+static uint8_t asked_octet(const struct rcpt_facts *facts)
 {
-	ASSERT(addr.len > 0 && addr.len <= SPOOL_ADDR_MAX);
-	put(dst, addr.len, 2);
+	unsigned asked = facts->notify & SPOOL_ASKED_NOTIFY;
+
+	if (facts->orcpt.len > 0)
+		asked |= SPOOL_ASKED_ORCPT;
+	if (facts->original.len > 0)
+		asked |= slice_eq(facts->original, facts->addr) ? SPOOL_ASKED_ORIGINAL_SAME : SPOOL_ASKED_ORIGINAL;
+	return (uint8_t)asked;
+}
+
+static uint8_t *put_counted(uint8_t *dst, struct slice text)
+{
+	ASSERT(text.len <= SPOOL_ADDR_MAX);
+	put(dst, text.len, 2);
+	return put_text(dst + 2, text);
+}
+
+size_t spool_write_rcpt(uint8_t *dst, const struct rcpt_facts *facts, enum rcpt_state state, bool in_doubt)
+{
+	const uint8_t asked = asked_octet(facts);
+
+	ASSERT(facts->addr.len > 0 && facts->addr.len <= SPOOL_ADDR_MAX);
+	put(dst, facts->addr.len, 2);
 	dst[2] = state_octet(state, in_doubt);
-	memcpy(dst + SPOOL_RCPT_HEAD, addr.ptr, addr.len);
-	return SPOOL_RCPT_HEAD + addr.len;
+	dst[3] = asked;
+	uint8_t *end = put_text(dst + SPOOL_RCPT_HEAD, facts->addr);
+
+	if (asked & SPOOL_ASKED_ORCPT)
+		end = put_counted(end, facts->orcpt);
+	if (asked & SPOOL_ASKED_ORIGINAL)
+		end = put_counted(end, facts->original);
+	ASSERT((size_t)(end - dst) == SPOOL_RCPT_HEAD + rcpt_facts_size(facts));
+	return (size_t)(end - dst);
 }
 
 size_t spool_write_retry(uint8_t *dst, const struct spool_retry *retry)
@@ -244,6 +285,7 @@ static int read_body(uint8_t type, struct slice p, struct spool_record *r)
 	case SPOOL_CONTENT:
 		return read_content(p, r);
 	case SPOOL_ENVELOPE:
+	case SPOOL_ENVELOPE_1:
 		return read_part(p, r);
 	case SPOOL_BEGIN:
 	case SPOOL_SETTLE:
@@ -294,6 +336,62 @@ struct spool_settle_entry spool_read_entry(const struct spool_record *record, ui
 
 /* --- reading envelopes -------------------------------------------------------------------------------------------- */
 
+/* A length and so many octets off the front of *rest, at least one. */
+static int cut_counted(struct slice *rest, struct slice *ret_text)
+{
+	if (rest->len < 2)
+		return ERR_CORRUPT;
+	const size_t len = get16(*rest, 0);
+
+	if (len == 0 || len > SPOOL_ADDR_MAX || len > rest->len - 2)
+		return ERR_CORRUPT;
+	*ret_text = slice_of(rest->ptr + 2, len);
+	slice_skip(rest, 2 + len);
+	return 0;
+}
+
+/* What asked says that it follows the address. */
+static int cut_asked(struct slice *rest, uint8_t asked, struct rcpt_facts *facts)
+{
+	const unsigned both = SPOOL_ASKED_ORIGINAL | SPOOL_ASKED_ORIGINAL_SAME;
+
+	if (asked > (SPOOL_ASKED_NOTIFY | SPOOL_ASKED_ORCPT | both) || (asked & both) == both)
+		return ERR_CORRUPT;
+	facts->notify = asked & SPOOL_ASKED_NOTIFY;
+	if ((asked & SPOOL_ASKED_ORCPT) && cut_counted(rest, &facts->orcpt) < 0)
+		return ERR_CORRUPT;
+	if ((asked & SPOOL_ASKED_ORIGINAL) &&
+	    (cut_counted(rest, &facts->original) < 0 || slice_eq(facts->original, facts->addr)))
+		return ERR_CORRUPT;
+	if (asked & SPOOL_ASKED_ORIGINAL_SAME)
+		facts->original = facts->addr;
+	return 0;
+}
+
+/* One recipient off the front of *rest. */
+static int cut_rcpt(enum spool_record_type type, struct slice *rest, struct spool_rcpt *ret_rcpt)
+{
+	const size_t head = type == SPOOL_ENVELOPE ? SPOOL_RCPT_HEAD : SPOOL_RCPT_1_HEAD;
+	struct spool_rcpt r = { 0 };
+
+	if (rest->len < head)
+		return ERR_CORRUPT;
+	const size_t len = get16(*rest, 0);
+	const uint8_t state = (uint8_t)rest->ptr[2];
+	const uint8_t asked = type == SPOOL_ENVELOPE ? (uint8_t)rest->ptr[3] : 0;
+
+	if (len == 0 || len > SPOOL_ADDR_MAX || len > rest->len - head || !state_is_known(state))
+		return ERR_CORRUPT;
+	r.facts.addr = slice_of(rest->ptr + head, len);
+	r.state = state_of(state);
+	r.in_doubt = (state & SPOOL_STATE_DOUBT) != 0;
+	slice_skip(rest, head + len);
+	if (cut_asked(rest, asked, &r.facts) < 0)
+		return ERR_CORRUPT;
+	*ret_rcpt = r;
+	return 0;
+}
+
 /* Cuts the recipients off the front of *rest. */
 static int cut_rcpts(struct slice *rest, struct spool_envelope_view *v)
 {
@@ -301,15 +399,11 @@ static int cut_rcpts(struct slice *rest, struct spool_envelope_view *v)
 
 	v->rcpt_text = 0;
 	for (uint32_t i = 0; i < v->head.rcpt_count; i++) {
-		if (rest->len < SPOOL_RCPT_HEAD)
-			return ERR_CORRUPT;
-		const size_t len = get16(*rest, 0);
+		struct spool_rcpt r;
 
-		if (len == 0 || len > SPOOL_ADDR_MAX || len > rest->len - SPOOL_RCPT_HEAD ||
-		    !state_is_known((uint8_t)rest->ptr[2]))
+		if (cut_rcpt(v->type, rest, &r) < 0)
 			return ERR_CORRUPT;
-		v->rcpt_text += len;
-		slice_skip(rest, SPOOL_RCPT_HEAD + len);
+		v->rcpt_text += rcpt_facts_size(&r.facts);
 	}
 	v->rcpts = slice_of(begin, (size_t)(rest->ptr - begin));
 	return v->rcpt_text <= SPOOL_TEXT_MAX ? 0 : ERR_CORRUPT;
@@ -347,38 +441,62 @@ static int check_fragments(const struct spool_envelope_view *v)
 	return octets == v->head.wire_size ? 0 : ERR_CORRUPT;
 }
 
-/* The numbers and the sender. */
-static int cut_head(struct slice *rest, struct spool_envelope_head *h)
+/* len octets off the front of *rest; fails when there are fewer, or more than max. */
+static int cut_text(struct slice *rest, size_t len, size_t max, struct slice *ret_text)
 {
-	if (rest->len < SPOOL_ENVELOPE_HEAD)
+	if (len > max || len > rest->len)
 		return ERR_CORRUPT;
-	const size_t sender = get16(*rest, 48);
-
-	*h = (struct spool_envelope_head){
-		.id = get64(*rest, 0),
-		.arrival_ns = get64(*rest, 8),
-		.size = get64(*rest, 16),
-		.wire_size = get64(*rest, 24),
-		.facts = get32(*rest, 32),
-		.rcpt_count = get32(*rest, 36),
-		.retry_count = get32(*rest, 40),
-		.fragment_count = get32(*rest, 44),
-		.sender = slice_of(rest->ptr + SPOOL_ENVELOPE_HEAD, sender),
-	};
-	slice_skip(rest, SPOOL_ENVELOPE_HEAD);
-	if (sender > SPOOL_ADDR_MAX || sender > rest->len || h->rcpt_count == 0 || h->rcpt_count > MESSAGE_RCPTS_MAX ||
-	    h->retry_count > h->rcpt_count || h->fragment_count > SPOOL_FRAGMENTS_MAX)
-		return ERR_CORRUPT;
-	slice_skip(rest, sender);
+	*ret_text = slice_of(rest->ptr, len);
+	slice_skip(rest, len);
 	return 0;
 }
 
-int spool_envelope_read(struct slice in, struct spool_envelope_view *ret_view)
+/* The texts behind the numbers. */
+static int cut_texts(struct slice numbers, bool is_first_format, struct slice *rest, struct spool_envelope_head *h)
 {
-	struct spool_envelope_view v;
+	if (cut_text(rest, get16(numbers, 48), SPOOL_ADDR_MAX, &h->sender) < 0)
+		return ERR_CORRUPT;
+	if (is_first_format)
+		return 0;
+	if (get16(numbers, 54) != 0 || cut_text(rest, get16(numbers, 50), SMTP_ENVID_MAX, &h->envid) < 0 ||
+	    cut_text(rest, get16(numbers, 52), MESSAGE_CLIENT_MAX, &h->client) < 0)
+		return ERR_CORRUPT;
+	return message_client_is_valid(h->client) ? 0 : ERR_CORRUPT;
+}
+
+/* The numbers, and what belongs to the message alone. */
+static int cut_head(enum spool_record_type type, struct slice *rest, struct spool_envelope_head *h)
+{
+	const bool is_first_format = type == SPOOL_ENVELOPE_1;
+	const size_t size = is_first_format ? SPOOL_ENVELOPE_1_HEAD : SPOOL_ENVELOPE_HEAD;
+	const struct slice numbers = slice_head(*rest, size);
+
+	if (numbers.len < size)
+		return ERR_CORRUPT;
+	*h = (struct spool_envelope_head){
+		.id = get64(numbers, 0),
+		.arrival_ns = get64(numbers, 8),
+		.size = get64(numbers, 16),
+		.wire_size = get64(numbers, 24),
+		.facts = get32(numbers, 32),
+		.rcpt_count = get32(numbers, 36),
+		.retry_count = get32(numbers, 40),
+		.fragment_count = get32(numbers, 44),
+	};
+	slice_skip(rest, size);
+	if (h->rcpt_count == 0 || h->rcpt_count > MESSAGE_RCPTS_MAX || h->retry_count > h->rcpt_count ||
+	    h->fragment_count > SPOOL_FRAGMENTS_MAX)
+		return ERR_CORRUPT;
+	return cut_texts(numbers, is_first_format, rest, h);
+}
+
+int spool_envelope_read(enum spool_record_type type, struct slice in, struct spool_envelope_view *ret_view)
+{
+	struct spool_envelope_view v = { .type = type };
 	struct slice rest = in;
 
-	if (cut_head(&rest, &v.head) < 0 || cut_rcpts(&rest, &v) < 0)
+	ASSERT(type == SPOOL_ENVELOPE || type == SPOOL_ENVELOPE_1);
+	if (cut_head(type, &rest, &v.head) < 0 || cut_rcpts(&rest, &v) < 0)
 		return ERR_CORRUPT;
 	const size_t retries = (size_t)v.head.retry_count * SPOOL_RETRY_SIZE;
 	const size_t fragments = (size_t)v.head.fragment_count * SPOOL_FRAGMENT_SIZE;
@@ -393,15 +511,11 @@ int spool_envelope_read(struct slice in, struct spool_envelope_view *ret_view)
 	return 0;
 }
 
-void spool_next_rcpt(struct slice *list, struct slice *ret_addr, enum rcpt_state *ret_state, bool *ret_in_doubt)
+void spool_next_rcpt(struct spool_envelope_view *view, struct spool_rcpt *ret_rcpt)
 {
-	const size_t len = get16(*list, 0);
-	const uint8_t octet = (uint8_t)list->ptr[2];
+	const int r = cut_rcpt(view->type, &view->rcpts, ret_rcpt);
 
-	*ret_addr = slice_of(list->ptr + SPOOL_RCPT_HEAD, len);
-	*ret_state = state_of(octet);
-	*ret_in_doubt = (octet & SPOOL_STATE_DOUBT) != 0;
-	slice_skip(list, SPOOL_RCPT_HEAD + len);
+	ASSERT(r == 0);		/* spool_envelope_read has seen it */
 }
 
 void spool_next_retry(struct slice *list, struct spool_retry *ret_retry)

@@ -14,10 +14,15 @@
  *	SAID		unsaid 8				of the bounces so far, all but the last ones are logged
  *
  *	envelope	id 8 | arrival 8 | size 8 | wire size 8 | facts 4 | recipients 4 | retries 4 | fragments 4
- *			| sender length 2 | sender | rcpt... | retry... | fragment...
- *	  rcpt		length 2 | state 1 | address
+ *			| sender length 2 | ENVID length 2 | client length 2 | zero 2
+ *			| sender | ENVID | client | rcpt... | retry... | fragment...
+ *	  rcpt		length 2 | state 1 | asked 1 | address [ | length 2 | ORCPT ] [ | length 2 | original address ]
  *	  retry		first 4 | count 4 | attempts 4 | due 8
  *	  fragment	segment 4 | offset 4 | length 4		a CONTENT record of this message
+ *
+ * asked says in its bits 0-3 which reports (enum smtp_notify), and in the others what follows the address. ENVELOPE_1
+ * is what the first format wrote, and is only read: its head ends behind the sender's length, its rcpt has no octet
+ * asked and nothing behind the address, and its addresses are in wire form.
  *
  * An envelope longer than one record is cut into parts, appended in order and never mixed with parts of another; the
  * last part makes it count. A later envelope of the same id replaces what was known of the message: state, places and
@@ -38,13 +43,14 @@
 
 enum spool_record_type {
 	SPOOL_CONTENT = 1,
-	SPOOL_ENVELOPE,
+	SPOOL_ENVELOPE_1,
 	SPOOL_BEGIN,
 	SPOOL_SETTLE,
 	SPOOL_DEFER,
 	SPOOL_DAMAGED,
 	SPOOL_IDS,
 	SPOOL_SAID,
+	SPOOL_ENVELOPE,
 };
 
 #define SPOOL_CONTENT_HEAD	16u
@@ -60,13 +66,16 @@ enum spool_record_type {
 #define SPOOL_IDS_SIZE		24u
 #define SPOOL_SAID_SIZE		8u
 
-#define SPOOL_ENVELOPE_HEAD	50u
-#define SPOOL_RCPT_HEAD		3u
+#define SPOOL_ENVELOPE_HEAD	56u
+#define SPOOL_ENVELOPE_1_HEAD	50u
+#define SPOOL_RCPT_HEAD		4u
+#define SPOOL_RCPT_1_HEAD	3u
 #define SPOOL_RETRY_SIZE	20u
 #define SPOOL_FRAGMENT_SIZE	12u
 
-/* Addresses: 100,000 of RFC 5321's 256 octets would be 26 MB; one message may have SPOOL_TEXT_MAX octets of them,
- * however they are spread. 24 MiB + 100,000 x (3 + 20) + 262,144 x 12 + head = 30.6 MB. */
+/* Addresses and what belongs to them: 100,000 of RFC 5321's 256 octets would be 26 MB; one message may have
+ * SPOOL_TEXT_MAX octets of them, however they are spread. 24 MiB + 100,000 x (4 + 20) + 262,144 x 12 + head =
+ * 30.7 MB. */
 #define SPOOL_TEXT_MAX		MIB(24)
 #define SPOOL_ENVELOPE_MAX	(SPOOL_ENVELOPE_HEAD + SPOOL_TEXT_MAX + \
 				 MESSAGE_RCPTS_MAX * (SPOOL_RCPT_HEAD + SPOOL_RETRY_SIZE) + \
@@ -78,6 +87,12 @@ static_assert(SPOOL_FRAGMENT_MAX + SPOOL_CONTENT_HEAD + JOURNAL_RECORD_HEADER <=
 	      "a fragment fits a read buffer");
 
 #define SPOOL_STATE_DOUBT	0x80u
+
+/* asked */
+#define SPOOL_ASKED_NOTIFY	0x0fu
+#define SPOOL_ASKED_ORCPT	0x10u
+#define SPOOL_ASKED_ORIGINAL	0x20u
+#define SPOOL_ASKED_ORIGINAL_SAME 0x40u	/* as the address: nothing has rewritten it */
 
 /* --- writing: each returns the octets written to dst -------------------------------------------------------------- */
 
@@ -111,11 +126,14 @@ struct spool_envelope_head {
 	uint32_t retry_count;
 	uint32_t fragment_count;
 	struct slice sender;
+	struct slice envid;
+	struct slice client;
 };
 
+/* rcpt_text: octets of all recipients as rcpt_facts_size counts them. */
 size_t spool_envelope_size(const struct spool_envelope_head *head, size_t rcpt_text);
 size_t spool_write_envelope_head(uint8_t *dst, const struct spool_envelope_head *head);
-size_t spool_write_rcpt(uint8_t *dst, struct slice addr, enum rcpt_state state, bool in_doubt);
+size_t spool_write_rcpt(uint8_t *dst, const struct rcpt_facts *facts, enum rcpt_state state, bool in_doubt);
 size_t spool_write_retry(uint8_t *dst, const struct spool_retry *retry);
 size_t spool_write_fragment(uint8_t *dst, struct journal_ref ref);
 
@@ -147,16 +165,24 @@ struct spool_settle_entry spool_read_entry(const struct spool_record *record, ui
 
 struct spool_envelope_view {
 	struct spool_envelope_head head;
-	size_t rcpt_text;		/* octets of all addresses */
+	enum spool_record_type type;	/* SPOOL_ENVELOPE, or SPOOL_ENVELOPE_1: addresses are in wire form */
+	size_t rcpt_text;		/* octets of all recipients as rcpt_facts_size counts them */
 	struct slice rcpts;		/* for spool_next_rcpt ... */
 	struct slice retries;
 	struct slice fragments;
 };
 
-/* Reads and checks a whole envelope: afterwards the lists can be walked without a further check. 0 or ERR_CORRUPT. */
-int spool_envelope_read(struct slice in, struct spool_envelope_view *ret_view);
+struct spool_rcpt {
+	struct rcpt_facts facts;
+	enum rcpt_state state;
+	bool in_doubt;
+};
+
+/* Reads and checks a whole envelope of that type: afterwards the lists can be walked without a further check. 0 or
+ * ERR_CORRUPT. */
+int spool_envelope_read(enum spool_record_type type, struct slice in, struct spool_envelope_view *ret_view);
 
 /* Each takes one item off the front of the list; there must be one. */
-void spool_next_rcpt(struct slice *list, struct slice *ret_addr, enum rcpt_state *ret_state, bool *ret_in_doubt);
+void spool_next_rcpt(struct spool_envelope_view *view, struct spool_rcpt *ret_rcpt);
 void spool_next_retry(struct slice *list, struct spool_retry *ret_retry);
 void spool_next_fragment(struct slice *list, struct journal_ref *ret_ref);

@@ -80,20 +80,22 @@ static int fill_fragments(struct spool_message *m, const struct spool_envelope_v
 
 static int fill_rcpts(struct spool_message *m, const struct spool_envelope_view *v)
 {
-	struct slice list = v->rcpts;
-	int r = spool_message_set_sender(m, v->head.sender, v->head.rcpt_count, v->rcpt_text);
+	struct spool_envelope_view list = *v;
+	const struct spool_envelope envelope = {
+		.sender = v->head.sender, .envid = v->head.envid, .client = v->head.client,
+		.rcpt_count = v->head.rcpt_count, .facts = v->head.facts, .size = v->head.size,
+	};
+	const int r = spool_message_set_head(m, &envelope, v->rcpt_text);
 
 	if (r < 0)
 		return r;
-	for (uint32_t i = 0; list.len > 0; i++) {
-		struct slice addr;
-		enum rcpt_state state;
-		bool in_doubt;
+	for (uint32_t i = 0; list.rcpts.len > 0; i++) {
+		struct spool_rcpt rcpt;
 
-		spool_next_rcpt(&list, &addr, &state, &in_doubt);
-		spool_message_set_rcpt(m, i, addr);
-		m->msg.rcpts[i].state = (uint8_t)state;
-		m->msg.rcpts[i].in_doubt = in_doubt && state == RCPT_OPEN;
+		spool_next_rcpt(&list, &rcpt);
+		spool_message_set_rcpt(m, i, &rcpt.facts);
+		m->msg.rcpts[i].state = (uint8_t)rcpt.state;
+		m->msg.rcpts[i].in_doubt = rcpt.in_doubt && rcpt.state == RCPT_OPEN;
 	}
 	return spool_message_make_jobs(m);
 }
@@ -118,8 +120,6 @@ static int fill(struct spool_message *m, const struct spool_envelope_view *v, ui
 
 	m->msg.id = v->head.id;
 	m->msg.arrival_ns = v->head.arrival_ns;
-	m->msg.size = v->head.size;
-	m->msg.facts = v->head.facts;
 	r = fill_fragments(m, v, segment);
 	if (r == 0)
 		r = fill_rcpts(m, v);
@@ -132,24 +132,24 @@ static int fill(struct spool_message *m, const struct spool_envelope_view *v, ui
 	return r;
 }
 
-static int replay_whole(struct spool_journal *sj, struct slice text, uint64_t id, uint32_t segment)
+static int replay_whole(struct spool_journal *sj, const struct spool_record *r, struct slice text, uint32_t segment)
 {
 	struct spool_envelope_view v;
 
-	if (spool_envelope_read(text, &v) < 0 || v.head.id != id)
+	if (spool_envelope_read(r->type, text, &v) < 0 || v.head.id != r->id)
 		return ERR_CORRUPT;
-	struct spool_message *m = spool_message_find(sj->spool, id);
+	struct spool_message *m = spool_message_find(sj->spool, r->id);
 
 	if (m != NULL)
 		spool_message_put(&m);		/* the new envelope tells all of it */
 	m = spool_message_take(sj);
 	if (m == NULL)
 		return -ENOBUFS;
-	const int r = fill(m, &v, segment);
+	const int err = fill(m, &v, segment);
 
-	if (r < 0) {
+	if (err < 0) {
 		spool_message_put(&m);
-		return r;
+		return err;
 	}
 	saw_stamp(sj, m->msg.arrival_ns);
 	insert_live(sj, m);
@@ -176,9 +176,11 @@ static int replay_parts(struct spool_journal *sj, const struct spool_record *r, 
 			return -ENOBUFS;
 		sj->part_total = r->total;
 		sj->part_id = r->id;
+		sj->part_type = r->type;
 		sj->part_segment = segment;
 	}
-	if (sj->part_text == NULL || r->id != sj->part_id || r->total != sj->part_total || r->offset != sj->part_got) {
+	if (sj->part_text == NULL || r->id != sj->part_id || r->type != sj->part_type || r->total != sj->part_total ||
+	    r->offset != sj->part_got) {
 		forget_parts(sj);	/* a part is damaged, and with it the envelope */
 		return ERR_CORRUPT;
 	}
@@ -186,7 +188,7 @@ static int replay_parts(struct spool_journal *sj, const struct spool_record *r, 
 	sj->part_got += r->rest.len;
 	if (sj->part_got < sj->part_total)
 		return 0;
-	const int res = replay_whole(sj, slice_of(sj->part_text, sj->part_total), r->id, sj->part_segment);
+	const int res = replay_whole(sj, r, slice_of(sj->part_text, sj->part_total), sj->part_segment);
 
 	forget_parts(sj);
 	return res;
@@ -196,7 +198,7 @@ static int replay_envelope(struct spool_journal *sj, const struct spool_record *
 {
 	if (saw_id(sj, r->id) < 0)
 		return ERR_CORRUPT;
-	return r->offset == 0 && r->rest.len == r->total ? replay_whole(sj, r->rest, r->id, segment)
+	return r->offset == 0 && r->rest.len == r->total ? replay_whole(sj, r, r->rest, segment)
 							  : replay_parts(sj, r, segment);
 }
 
@@ -257,6 +259,7 @@ static int replay_record(struct spool_journal *sj, const struct spool_record *r,
 	case SPOOL_CONTENT:
 		return saw_id(sj, r->id);
 	case SPOOL_ENVELOPE:
+	case SPOOL_ENVELOPE_1:
 		return replay_envelope(sj, r, segment);
 	case SPOOL_IDS:
 		return replay_ids(sj, r, segment);

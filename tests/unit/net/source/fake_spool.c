@@ -114,9 +114,9 @@ void spool_message_commit(struct spool_draft *draft, const struct spool_envelope
 	m->sender_len = envelope->sender.len;
 	m->rcpt_count = envelope->rcpt_count;
 	for (uint32_t i = 0; i < envelope->rcpt_count; i++) {
-		ASSERT(envelope->rcpts[i].len > 0 && envelope->rcpts[i].len <= SPOOL_ADDR_MAX);
+		ASSERT(envelope->rcpts[i].addr.len > 0 && envelope->rcpts[i].addr.len <= SPOOL_ADDR_MAX);
 		str_add_char(&rcpts, '<');
-		str_add(&rcpts, envelope->rcpts[i]);
+		str_add(&rcpts, envelope->rcpts[i].addr);
 		str_add_char(&rcpts, '>');
 	}
 	m->rcpts_len = rcpts.len;

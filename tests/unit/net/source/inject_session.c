@@ -323,8 +323,9 @@ static void long_recipients_fill_blocks_and_no_more(void **state)
 	assert_int_equal(common.rcpt_blocks.used, 0);
 	/* Others have taken all: that is no error of this client. */
 	static struct inject_rcpts others;
+	const struct rcpt_facts x = { .addr = SLICE("x@test") };
 
-	while (inject_rcpts_add(&others, &common.rcpt_blocks, SLICE("x@test"), SLICE("")) == 0)
+	while (inject_rcpts_add(&others, &common.rcpt_blocks, &x) == 0)
 		;
 	say("MAIL FROM:<a@test>\r\n", "250");
 	say("RCPT TO:<b@test>\r\n", "452 4.3.1");

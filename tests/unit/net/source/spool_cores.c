@@ -216,12 +216,12 @@ static void on_accepted(struct spool_waiter *w, int err, uint64_t id)
 
 static void commit(struct core_state *c)
 {
-	struct slice rcpts[RCPTS];
+	struct rcpt_facts rcpts[RCPTS] = { 0 };
 	char text[RCPTS][64];
 
 	for (unsigned i = 0; i < RCPTS; i++) {
 		snprintf(text[i], sizeof(text[i]), "r%u@%c.test", i, 'a' + (int)((c->accepted + i / 2) % DESTINATIONS));
-		rcpts[i] = slice_of_str(text[i]);
+		rcpts[i].addr = slice_of_str(text[i]);
 	}
 	const struct spool_envelope e = {
 		.sender = SLICE("s@s.test"), .rcpts = rcpts, .rcpt_count = RCPTS, .size = c->size,
@@ -412,7 +412,7 @@ static void the_directory_is_checked(void **state)
 	assert_int_equal(chmod(dir, 0777), 0);
 	assert_int_equal(open_says("chmod go-w"), -EACCES);
 	assert_int_equal(chmod(dir, 0700), 0);
-	write_file("VERSION", "ringpost-spool 2\n");
+	write_file("VERSION", "ringpost-spool 3\n");
 	assert_int_equal(open_says("not touched"), ERR_VERSION);
 	write_file("VERSION", "something else");
 	assert_int_equal(open_says("not touched"), ERR_VERSION);

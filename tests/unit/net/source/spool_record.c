@@ -5,8 +5,12 @@
 
 enum { RCPTS = 5, RETRIES = 2, FRAGMENTS = 3, ENVELOPE_MAX = 1024 };
 
-static const struct slice addrs[RCPTS] = {
-	SLICE("a@a.test"), SLICE("B@A.test"), SLICE("x"), SLICE("\"odd one\"@b.test"), SLICE("\xc3\xa4@c.test"),
+static const struct rcpt_facts rcpts[RCPTS] = {
+	{ .addr = SLICE("a@a.test"), .notify = SMTP_NOTIFY_NEVER },
+	{ .addr = SLICE("B@A.test"), .orcpt = SLICE("rfc822;a+b=c@x"), .original = SLICE("B@A.test") },
+	{ .addr = SLICE("x"), .orcpt = SLICE("utf-8;\xc3\xa4@x"), .original = SLICE("y"), .notify = 0x0e },
+	{ .addr = SLICE("odd one@b.test") },
+	{ .addr = SLICE("\xc3\xa4@c.test"), .original = SLICE("z@c.test"), .notify = SMTP_NOTIFY_DELAY },
 };
 static const enum rcpt_state states[RCPTS] = { RCPT_OPEN, RCPT_SENT, RCPT_BOUNCED, RCPT_OPEN, RCPT_OPEN };
 static const bool doubts[RCPTS] = { true, false, false, false, true };
@@ -24,7 +28,19 @@ static const struct spool_envelope_head head = {
 	.id = UINT64_C(0xfedcba9876543210), .arrival_ns = UINT64_C(1790000000000000001), .size = 4711,
 	.wire_size = 100 + SPOOL_FRAGMENT_MAX + 1, .facts = MESSAGE_8BIT | MESSAGE_STUFFED, .rcpt_count = RCPTS,
 	.retry_count = RETRIES, .fragment_count = FRAGMENTS, .sender = SLICE("sender@here.test"),
+	.envid = SLICE("QQ 31+4=1"), .client = SLICE("\x00\x06host.x\x04\x01h"),
 };
+
+static size_t tail_write(uint8_t *dst)
+{
+	size_t len = 0;
+
+	for (unsigned i = 0; i < RETRIES; i++)
+		len += spool_write_retry(dst + len, &retries[i]);
+	for (unsigned i = 0; i < FRAGMENTS; i++)
+		len += spool_write_fragment(dst + len, fragments[i]);
+	return len;
+}
 
 static size_t envelope_write(uint8_t *dst)
 {
@@ -32,20 +48,51 @@ static size_t envelope_write(uint8_t *dst)
 	size_t text = 0;
 
 	for (unsigned i = 0; i < RCPTS; i++) {
-		len += spool_write_rcpt(dst + len, addrs[i], states[i], doubts[i]);
-		text += addrs[i].len;
+		len += spool_write_rcpt(dst + len, &rcpts[i], states[i], doubts[i]);
+		text += rcpt_facts_size(&rcpts[i]);
 	}
-	for (unsigned i = 0; i < RETRIES; i++)
-		len += spool_write_retry(dst + len, &retries[i]);
-	for (unsigned i = 0; i < FRAGMENTS; i++)
-		len += spool_write_fragment(dst + len, fragments[i]);
+	len += tail_write(dst + len);
 	assert_int_equal(len, spool_envelope_size(&head, text));
 	return len;
+}
+
+/* What the first format was: nothing but addresses, and no octet for what was asked. */
+static size_t envelope_1_write(uint8_t *dst)
+{
+	uint8_t now[ENVELOPE_MAX];
+	size_t len = SPOOL_ENVELOPE_1_HEAD;
+
+	spool_write_envelope_head(now, &head);
+	memcpy(dst, now, SPOOL_ENVELOPE_1_HEAD);
+	memcpy(dst + len, head.sender.ptr, head.sender.len);
+	len += head.sender.len;
+	for (unsigned i = 0; i < RCPTS; i++) {
+		spool_write_rcpt(now, &rcpts[i], states[i], doubts[i]);
+		memcpy(dst + len, now, SPOOL_RCPT_1_HEAD);
+		memcpy(dst + len + SPOOL_RCPT_1_HEAD, rcpts[i].addr.ptr, rcpts[i].addr.len);
+		len += SPOOL_RCPT_1_HEAD + rcpts[i].addr.len;
+	}
+	return len + tail_write(dst + len);
 }
 
 static void assert_slice(struct slice a, struct slice b)
 {
 	assert_true(slice_eq(a, b));
+}
+
+static void assert_rcpts(struct spool_envelope_view *v, bool with_facts)
+{
+	for (unsigned i = 0; i < RCPTS; i++) {
+		struct spool_rcpt r;
+
+		spool_next_rcpt(v, &r);
+		assert_slice(r.facts.addr, rcpts[i].addr);
+		assert_slice(r.facts.orcpt, with_facts ? rcpts[i].orcpt : SLICE(""));
+		assert_slice(r.facts.original, with_facts ? rcpts[i].original : SLICE(""));
+		assert_int_equal(r.facts.notify, with_facts ? rcpts[i].notify : 0);
+		assert_int_equal(r.state, states[i]);
+		assert_int_equal(r.in_doubt, doubts[i]);
+	}
 }
 
 static void envelope_comes_back(void **state)
@@ -55,20 +102,13 @@ static void envelope_comes_back(void **state)
 	struct spool_envelope_view v;
 
 	(void)state;
-	assert_int_equal(spool_envelope_read(slice_of(bytes, len), &v), 0);
+	assert_int_equal(spool_envelope_read(SPOOL_ENVELOPE, slice_of(bytes, len), &v), 0);
 	assert_true(v.head.id == head.id && v.head.arrival_ns == head.arrival_ns && v.head.size == head.size);
 	assert_true(v.head.wire_size == head.wire_size && v.head.facts == head.facts);
 	assert_slice(v.head.sender, head.sender);
-	for (unsigned i = 0; i < RCPTS; i++) {
-		struct slice addr;
-		enum rcpt_state rcpt_state;
-		bool in_doubt;
-
-		spool_next_rcpt(&v.rcpts, &addr, &rcpt_state, &in_doubt);
-		assert_slice(addr, addrs[i]);
-		assert_int_equal(rcpt_state, states[i]);
-		assert_int_equal(in_doubt, doubts[i]);
-	}
+	assert_slice(v.head.envid, head.envid);
+	assert_slice(v.head.client, head.client);
+	assert_rcpts(&v, true);
 	for (unsigned i = 0; i < RETRIES; i++) {
 		struct spool_retry retry;
 
@@ -86,6 +126,25 @@ static void envelope_comes_back(void **state)
 	assert_int_equal(v.rcpts.len + v.retries.len + v.fragments.len, 0);
 }
 
+static void the_first_format_is_still_read(void **state)
+{
+	uint8_t bytes[ENVELOPE_MAX];
+	const size_t len = envelope_1_write(bytes);
+	struct spool_envelope_view v;
+
+	(void)state;
+	assert_int_equal(spool_envelope_read(SPOOL_ENVELOPE_1, slice_of(bytes, len), &v), 0);
+	assert_true(v.head.id == head.id && v.head.wire_size == head.wire_size && v.head.facts == head.facts);
+	assert_slice(v.head.sender, head.sender);
+	assert_int_equal(v.head.envid.len + v.head.client.len, 0);
+	assert_rcpts(&v, false);
+	assert_int_equal(v.retries.len, RETRIES * SPOOL_RETRY_SIZE);
+	assert_int_equal(v.fragments.len, FRAGMENTS * SPOOL_FRAGMENT_SIZE);
+	for (size_t cut = 0; cut < len; cut++)
+		assert_int_equal(spool_envelope_read(SPOOL_ENVELOPE_1, slice_of(bytes, cut), &v), ERR_CORRUPT);
+	assert_int_equal(spool_envelope_read(SPOOL_ENVELOPE, slice_of(bytes, len), &v), ERR_CORRUPT);
+}
+
 /* From memory of exactly that size, so that a sanitizer sees one octet too many. */
 static int read_exactly(const uint8_t *bytes, size_t len, struct spool_envelope_view *ret_view)
 {
@@ -94,7 +153,7 @@ static int read_exactly(const uint8_t *bytes, size_t len, struct spool_envelope_
 
 	assert_non_null(exact);
 	memcpy(exact + 1, bytes, len);
-	r = spool_envelope_read(slice_of(exact + 1, len), ret_view);
+	r = spool_envelope_read(SPOOL_ENVELOPE, slice_of(exact + 1, len), ret_view);
 	free(exact);
 	return r;
 }
@@ -113,19 +172,17 @@ static void every_other_length_is_no_envelope(void **state)
 /* Walks all lists, as recovery does. */
 static void walk(struct spool_envelope_view *v)
 {
-	uint32_t rcpts = 0;
+	uint32_t count = 0;
 
 	while (v->rcpts.len > 0) {
-		struct slice addr;
-		enum rcpt_state rcpt_state;
-		bool in_doubt;
+		struct spool_rcpt r;
 
-		spool_next_rcpt(&v->rcpts, &addr, &rcpt_state, &in_doubt);
-		assert_in_range(addr.len, 1, SPOOL_ADDR_MAX);
-		assert_in_range(rcpt_state, RCPT_OPEN, RCPT_BOUNCED);
-		rcpts++;
+		spool_next_rcpt(v, &r);
+		assert_in_range(r.facts.addr.len, 1, SPOOL_ADDR_MAX);
+		assert_in_range(r.state, RCPT_OPEN, RCPT_BOUNCED);
+		count++;
 	}
-	assert_int_equal(rcpts, v->head.rcpt_count);
+	assert_int_equal(count, v->head.rcpt_count);
 	while (v->retries.len > 0) {
 		struct spool_retry retry;
 
@@ -154,7 +211,7 @@ static void hostile_envelopes_stay_in_bounds(void **state)
 			struct spool_envelope_view v;
 
 			bytes[at] = values[i];
-			if (spool_envelope_read(slice_of(bytes, len), &v) == 0)
+			if (spool_envelope_read(SPOOL_ENVELOPE, slice_of(bytes, len), &v) == 0)
 				walk(&v);
 			else
 				refused++;
@@ -170,6 +227,8 @@ struct bad_envelope {
 	uint8_t octet;
 };
 
+enum { AT_CLIENT = SPOOL_ENVELOPE_HEAD + 16 + 9, AT_RCPTS = AT_CLIENT + 11 };
+
 static void impossible_envelopes_are_refused(void **state)
 {
 	static const struct bad_envelope bads[] = {
@@ -178,8 +237,15 @@ static void impossible_envelopes_are_refused(void **state)
 		{ "more fragments than there are", 44, FRAGMENTS + 1 },
 		{ "a wire size that is not the sum", 24, 1 },
 		{ "a sender longer than the rest", 49, 4 },
-		{ "an unknown state", 50 + 16 + 2, 3 },
-		{ "an empty address", 50 + 16, 0 },
+		{ "an ENVID that is too long", 50, SMTP_ENVID_MAX + 1 },
+		{ "a client cut in the middle", 52, 10 },
+		{ "something where nothing is", 54, 1 },
+		{ "an unknown attribute of the client", AT_CLIENT, CLIENT_ATTR_COUNT },
+		{ "an empty address", AT_RCPTS, 0 },
+		{ "an unknown state", AT_RCPTS + 2, 3 },
+		{ "an unknown wish", AT_RCPTS + 3, 0x80 },
+		{ "two original addresses", AT_RCPTS + 3, 0x60 },
+		{ "an ORCPT that is not there", AT_RCPTS + 3, 0x10 },
 	};
 
 	(void)state;
@@ -189,7 +255,7 @@ static void impossible_envelopes_are_refused(void **state)
 		struct spool_envelope_view v;
 
 		bytes[bads[i].at] = bads[i].octet;
-		if (spool_envelope_read(slice_of(bytes, len), &v) != ERR_CORRUPT)
+		if (spool_envelope_read(SPOOL_ENVELOPE, slice_of(bytes, len), &v) != ERR_CORRUPT)
 			fail_msg("%s was taken", bads[i].what);
 	}
 }
@@ -269,6 +335,7 @@ static void wrong_lengths_and_ranges_are_refused(void **state)
 			memset(bytes + 16, 0, 8);
 			if (spool_record_read((uint8_t)type, slice_of(bytes, len), &r) == 0)
 				assert_true((has_length && lens[type] == len) || (type == SPOOL_ENVELOPE && len > 16) ||
+					    (type == SPOOL_ENVELOPE_1 && len > 16) ||
 					    (type == SPOOL_CONTENT && len > 16));
 		}
 	}
@@ -292,6 +359,7 @@ int main(void)
 {
 	const struct CMUnitTest claims[] = {
 		CLAIM("an envelope comes back as it was", envelope_comes_back),
+		CLAIM("SPL-12: an envelope of the first format is still read", the_first_format_is_still_read),
 		CLAIM("cut anywhere or followed by anything, it is none", every_other_length_is_no_envelope),
 		CLAIM("SPL-06: any octet replaced, nothing is read out of bounds", hostile_envelopes_stay_in_bounds),
 		CLAIM("SPL-06: envelopes nobody could have written are refused", impossible_envelopes_are_refused),

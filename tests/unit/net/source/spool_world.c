@@ -8,6 +8,7 @@
 #include "core/journal_impl.h"
 #include "core/log.h"
 #include "tests/test.h"
+#include "tests/unit/net/source/spool_world_facts.h"
 
 #define NO_DEFER "deaf"
 
@@ -104,29 +105,6 @@ void log_line(enum log_level level, const char *program, const char *fmt, ...)
 
 /* --- messages that follow from their number ----------------------------------------------------------------------- */
 
-static void content_of(unsigned n, uint64_t at, uint8_t *dst, size_t len)
-{
-	uint64_t word = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		uint64_t seed = (uint64_t)n << 40 | (at + i) >> 3;
-
-		if (i == 0 || (at + i) % 8 == 0)
-			word = test_random(&seed);
-		dst[i] = (uint8_t)(word >> 8 * ((at + i) & 7));
-	}
-}
-
-/* The beginning of an address, as a string. */
-static const char *beginning(struct slice addr, char text[40])
-{
-	const size_t len = MIN(addr.len, 39u);
-
-	memcpy(text, addr.ptr, len);
-	text[len] = '\0';
-	return text;
-}
-
 static unsigned number_of(const struct message *msg)
 {
 	char text[40];
@@ -144,6 +122,24 @@ static unsigned rcpt_number(const struct rcpt *r)
 
 	assert_int_equal(sscanf(beginning(r->addr, text), "r%u.%u@", &k, &n), 2);
 	return k;
+}
+
+/* Nothing of it is lost on the way: through the disk, through a move, through a crash. */
+static void check_facts(const struct message *msg, unsigned n)
+{
+	char client[64];
+
+	assert_int_equal(msg->facts, n);
+	assert_same(msg->envid, envid_of(n));
+	assert_same(msg->client, client_of(n, client));
+	for (uint32_t i = 0; i < MIN(msg->rcpt_count, WORLD_RCPTS); i++) {
+		const struct rcpt_facts is = rcpt_facts(&msg->rcpts[i]);
+		const struct rcpt_facts was = facts_of(n, rcpt_number(&msg->rcpts[i]), is.addr);
+
+		assert_same(is.orcpt, was.orcpt);
+		assert_same(is.original, was.original);
+		assert_int_equal(is.notify, was.notify);
+	}
 }
 
 static struct world_rcpt *rcpt_of(unsigned n, const struct rcpt *r)
@@ -242,9 +238,10 @@ static void draft_commit(struct fake_draft *d)
 {
 	struct world_message *m = &world_messages[d->n];
 	const bool is_shared = strchr(d->domain, '%') == NULL;
-	struct slice *rcpts = calloc(m->rcpt_count, sizeof(*rcpts));
+	struct rcpt_facts *rcpts = calloc(m->rcpt_count, sizeof(*rcpts));
 	char (*text)[80] = calloc(m->rcpt_count, sizeof(*text));
 	char sender[32];
+	char client[64];
 
 	assert_true(rcpts != NULL && text != NULL);
 	snprintf(sender, sizeof(sender), "n%u@s.test", d->n);
@@ -254,10 +251,11 @@ static void draft_commit(struct fake_draft *d)
 		else
 			snprintf(text[k], sizeof(text[k]), "r%u.%u@%c%u.TEST", k, d->n, k % 2 ? 'd' : 'D',
 				 (d->n + k / 2) % 3);
-		rcpts[k] = slice_of_str(text[k]);
+		rcpts[k] = facts_of(d->n, k, slice_of_str(text[k]));
 	}
 	const struct spool_envelope e = {
-		.sender = slice_of_str(sender), .rcpts = rcpts, .rcpt_count = m->rcpt_count,
+		.sender = slice_of_str(sender), .envid = envid_of(d->n), .client = client_of(d->n, client),
+		.rcpts = rcpts, .rcpt_count = m->rcpt_count,
 		.facts = d->n, .size = m->size,
 	};
 
@@ -340,7 +338,7 @@ void delivery_offer(struct job *job)
 
 	CHECK_MAGIC(job, JOB_MAGIC);
 	assert_true(job->msg->id == m->id && job->msg->rcpt_count == m->rcpt_count && job->msg->size == m->size);
-	assert_int_equal(job->msg->facts, n);
+	check_facts(job->msg, n);
 	assert_int_equal(job->msg->wire_size, m->size);
 	if (m->state == WORLD_REFUSED && !m->gone_for_good)
 		m->state = WORLD_ASKED;		/* the machine died before that was settled on the disk */
