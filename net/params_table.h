@@ -147,6 +147,16 @@ X(BOOL, smtp_defer_if_no_mx_address_found, "no", 0, 0, NULL, \
 X(BOOL, smtp_cname_overrides_servername, "no", 0, 0, NULL, \
 	"When a server's name is an alias, its server is called by the name at the end of the aliases. Whoever " \
 	"can forge an alias then chooses the name that is logged and checked.") \
+X(STR, use_srv_lookup, "", 0, 0, NULL, \
+	"Service names, as in domain:service, for which SRV records are looked up instead of MX records.") \
+X(BOOL, ignore_srv_lookup_error, "no", 0, 0, NULL, \
+	"When an SRV lookup fails, go on with the MX lookup (for LMTP: with the host's address) instead of " \
+	"giving up. That no record exists is no failure.") \
+X(BOOL, allow_srv_lookup_fallback, "no", 0, 0, NULL, \
+	"The same also when no SRV record exists, when it says that there is no such service, and when none of " \
+	"its hosts has an address.") \
+X(BOOL, enable_idna2003_compatibility, "no", 0, 0, NULL, \
+	"Look up domain names beyond ASCII by the transitional rules of UTS 46, in which sharp s is ss.") \
 X(SET, inet_protocols, "all", 0, 0, "ipv4 ipv6 all", \
 	"Protocols in use: ipv4, ipv6, or all.") \
 X(INTERFACES, inet_interfaces, "all", 0, 0, NULL, \

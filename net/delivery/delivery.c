@@ -231,7 +231,9 @@ struct delivery *delivery_new(const struct delivery_conf *conf)
 		return NULL;
 	}
 	d->nexthop = (struct nexthop_conf){
-		.services = conf->services, .default_port = conf->params->smtp_tcp_port,
+		.services = conf->services,
+		.default_port = conf->params->smtp_tcp_port,
+		.default_service = services_name(conf->services, conf->params->smtp_tcp_port),
 	};
 	d->route = (struct route_conf){
 		.params = conf->params, .nexthop = &d->nexthop, .mx = &d->conf.mx, .lookups = &d->lookups,

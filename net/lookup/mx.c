@@ -1,13 +1,21 @@
 #include "net/lookup/mx.h"
 
 #include "net/lookup/deny.h"
+#include "net/lookup/idna.h"
 #include "net/lookup/mx_order.h"
+#include "net/lookup/srv_order.h"
 #include "net/wire/address.h"
+#include "net/wire/utf8.h"
 
-static void on_mx(struct query *query, const struct answer *answer);
+static void ask_list(struct mx_lookup *l);
+static void ask_mx(struct mx_lookup *l);
+static void ask_srv(struct mx_lookup *l);
+static void on_list(struct query *query, const struct answer *answer);
 static void on_host_answer(struct query *query, const struct answer *answer);
 static void on_finish(struct task *task);
-static void take_mx_records(struct mx_lookup *l, const struct dns_answer *dns);
+static bool srv_falls_back(struct mx_lookup *l, bool is_error);
+static void take_records(struct mx_lookup *l, const struct dns_answer *dns);
+static bool name_keep(struct mx_lookup *l, struct slice name, uint32_t *ret_at);
 static void ask_implicit(struct mx_lookup *l);
 static void take_socket(struct mx_lookup *l);
 static void next_host(struct mx_lookup *l);
@@ -49,7 +57,7 @@ static void error_set(struct mx_lookup *l, unsigned class, unsigned detail, cons
 
 static void fail(struct mx_lookup *l, unsigned class, unsigned detail, const char *what, const char *why)
 {
-	error_set(l, class, detail, what, l->dest.host, why);
+	error_set(l, class, detail, what, l->question, why);
 	l->count = 0;
 	answer_later(l);
 }
@@ -74,8 +82,23 @@ void mx_lookup_init(struct mx_lookup *lookup)
 {
 	memset(lookup, 0, offsetof(struct mx_lookup, addresses));
 	lookup->state = MX_IDLE;
-	query_init(&lookup->query, on_mx);
+	query_init(&lookup->query, on_list);
 	task_init(&lookup->finish, on_finish);
+}
+
+/* B 3.1: DNS knows A-labels only. A name that has none stays as it is, and turns out to be none. */
+static void use_a_labels(struct mx_lookup *l)
+{
+	char storage[NEXTHOP_HOST_MAX];
+	struct str ascii = STR(storage);
+	uint32_t at;
+
+	if (l->dest.is_unix || utf8_is_ascii(l->dest.host) ||
+	    idna_to_ascii(l->dest.host, l->conf->idna2003, &ascii) < 0)
+		return;
+	ASSERT(name_keep(l, str_slice(&ascii), &at));
+	l->dest.host = slice_of(l->names + at, ascii.len);
+	l->names_base = l->names_len;
 }
 
 void mx_lookup_start(struct mx_lookup *lookup, const struct mx_conf *conf, const struct destination_name *dest,
@@ -89,20 +112,32 @@ void mx_lookup_start(struct mx_lookup *lookup, const struct mx_conf *conf, const
 	l->fn = fn;
 	l->dest = *dest;
 	l->from_recipient = from_recipient;
-	l->from_mx = l->mx_validated = l->overflow_told = l->soft_seen = l->no_address_seen = false;
+	l->origin = MX_FROM_DESTINATION;
+	l->list_validated = l->overflow_told = l->soft_seen = l->no_address_seen = false;
 	l->host_next = l->host_count = 0;
-	l->names_len = 0;
-	if (dest->is_unix) {
+	l->names_len = l->names_base = 0;
+	l->record_limit = conf->record_limit > 0 ? MIN(conf->record_limit, MX_ADDRESSES_MAX) : MX_ADDRESSES_MAX;
+	use_a_labels(l);
+	l->question = l->dest.host;
+	if (dest->is_unix)
 		take_socket(l);
-	} else if (!conf->ipv4 && !conf->ipv6) {
+	else if (!conf->ipv4 && !conf->ipv6)
 		fail(l, 4, 4, "cannot look up", "inet_protocols names no protocol");
-	} else if (dest->bracketed || dest->is_literal || dest->is_lmtp || !conf->dns) {
+	else
+		ask_list(l);
+}
+
+/* B 3.1. */
+static void ask_list(struct mx_lookup *l)
+{
+	const struct destination_name *dest = &l->dest;
+
+	if (dest->bracketed || dest->is_literal || !l->conf->dns)
 		ask_implicit(l);
-	} else {
-		l->state = MX_ASKING_MX;
-		query_init(&l->query, on_mx);
-		resolver_ask(conf->resolver, &l->query, DNS_TYPE_MX, dest->host);
-	}
+	else if (srv_is_wanted(l->conf->srv_services, dest->service))
+		ask_srv(l);
+	else
+		ask_mx(l);
 }
 
 void mx_lookup_cancel(struct mx_lookup *lookup)
@@ -114,38 +149,99 @@ void mx_lookup_cancel(struct mx_lookup *lookup)
 	lookup->state = MX_IDLE;
 }
 
-/* --- MX records ------------------------------------------------------------------------------------------------ */
+/* --- MX and SRV records ------------------------------------------------------------------------------------------ */
 
-static void on_mx(struct query *query, const struct answer *answer)
+static void ask(struct mx_lookup *l, enum mx_state state, enum dns_type type, struct slice name)
+{
+	l->state = state;
+	query_init(&l->query, type == DNS_TYPE_MX || type == DNS_TYPE_SRV ? on_list : on_host_answer);
+	resolver_ask(l->conf->resolver, &l->query, type, name);
+}
+
+/* LMTP has no mail exchangers (B 25). */
+static void ask_mx(struct mx_lookup *l)
+{
+	l->question = l->dest.host;
+	if (l->dest.is_lmtp)
+		ask_implicit(l);
+	else
+		ask(l, MX_ASKING_MX, DNS_TYPE_MX, l->question);
+}
+
+static void ask_srv(struct mx_lookup *l)
+{
+	char storage[DNS_NAME_WIRE_MAX];
+	struct str name = STR(storage);
+	uint32_t at;
+
+	if (!srv_question(&name, l->dest.service, l->dest.host)) {
+		if (!srv_falls_back(l, true))
+			fail(l, 5, 4, "cannot look up the service of", "its name is too long");
+		return;
+	}
+	ASSERT(name_keep(l, str_slice(&name), &at));
+	l->question = slice_of(l->names + at, name.len);
+	ask(l, MX_ASKING_SRV, DNS_TYPE_SRV, l->question);
+}
+
+/* B 3.8: the SRV records have led to no address, is something else to be asked? is_error: nobody knows what they say.
+ * Whatever the attempt has left behind is forgotten. */
+static bool srv_falls_back(struct mx_lookup *l, bool is_error)
+{
+	if (!l->conf->allow_srv_lookup_fallback && !(is_error && l->conf->ignore_srv_lookup_error))
+		return false;
+	l->origin = MX_FROM_DESTINATION;
+	l->error = (struct mx_error){ 0 };
+	l->list_validated = l->soft_seen = l->no_address_seen = false;
+	l->host_next = l->host_count = 0;
+	l->names_len = l->names_base;
+	ask_mx(l);
+	return true;
+}
+
+/* The lookup of a list has failed: is the error passed over? */
+static bool list_error_is_ignored(struct mx_lookup *l)
+{
+	if (l->state == MX_ASKING_SRV)
+		return srv_falls_back(l, true);
+	if (l->conf->ignore_mx_lookup_error)
+		ask_implicit(l);
+	return l->conf->ignore_mx_lookup_error;
+}
+
+static void no_list(struct mx_lookup *l, const struct answer *answer)
+{
+	if (l->state == MX_ASKING_MX)
+		ask_implicit(l);	/* RFC 5321 5.1: the domain is its own mail server */
+	else if (!srv_falls_back(l, answer->class == ANSWER_INVALID))
+		fail(l, 5, 4, "no server is named by", answer->why);
+}
+
+static void on_list(struct query *query, const struct answer *answer)
 {
 	struct mx_lookup *l = container_of(query, struct mx_lookup, query);
-	bool ignore = l->conf->ignore_mx_lookup_error;
 
-	ASSERT(l->state == MX_ASKING_MX);
+	ASSERT(l->state == MX_ASKING_MX || l->state == MX_ASKING_SRV);
 	switch (answer->class) {
 	case ANSWER_FOUND:
-		take_mx_records(l, answer->dns);
+		take_records(l, answer->dns);
 		return;
 	case ANSWER_NOT_FOUND:
 	case ANSWER_INVALID:
-		ask_implicit(l);	/* RFC 5321 5.1: the domain is its own mail server */
+		no_list(l, answer);
 		return;
 	case ANSWER_RETRY:
-		if (!ignore) {
+		if (!list_error_is_ignored(l))
 			fail(l, 4, 3, "cannot look up the mail servers of", answer->why);
-			return;
-		}
-		break;
+		return;
 	case ANSWER_FAIL:
-		if (!ignore) {
+		if (!list_error_is_ignored(l))
 			fail(l, 5, 3, "cannot look up the mail servers of", answer->why);
-			return;
-		}
-		break;
+		return;
 	case ANSWER_CLASS_COUNT:
-		UNREACHABLE();
+		break;
 	}
-	ask_implicit(l);
+	UNREACHABLE();
 }
 
 /* Returns where the name is now, or false when there is no room. */
@@ -159,16 +255,18 @@ static bool name_keep(struct mx_lookup *l, struct slice name, uint32_t *ret_at)
 	return true;
 }
 
-static void host_add(struct mx_lookup *l, struct slice name, uint16_t preference)
+static void host_add(struct mx_lookup *l, struct slice name, const struct dns_record *record)
 {
 	struct mx_host *host = &l->hosts[l->host_count];
 
 	ASSERT(l->host_count < MX_ADDRESSES_MAX);
-	/* 100 names of at most 255 octets are less than the storage has. */
-	static_assert(MX_ADDRESSES_MAX * NEXTHOP_HOST_MAX <= MX_NAMES_SIZE, "all host names fit");
+	/* 100 names of at most 255 octets, the destination in A-labels, and the SRV question. */
+	static_assert((MX_ADDRESSES_MAX + 2) * NEXTHOP_HOST_MAX <= MX_NAMES_SIZE, "all host names fit");
 	ASSERT(name_keep(l, name, &host->name_at));
 	host->name_len = (uint16_t)name.len;
-	host->preference = preference;
+	host->preference = record->preference;
+	host->weight = record->weight;
+	host->port = l->origin == MX_FROM_SRV ? record->port : l->dest.port;
 	l->host_count++;
 }
 
@@ -193,56 +291,75 @@ static void hosts_sort(struct mx_lookup *l)
 static void overflow_tell(struct mx_lookup *l)
 {
 	if (!l->overflow_told)
-		warn(l, "mail servers of", l->dest.host, ": more than 100 records, the rest is ignored");
+		warn(l, "mail servers of", l->question, ": more records than dns_rr_list_limit, the rest is ignored");
 	l->overflow_told = true;
 }
 
-/* Nothing but the root as exchange, or nothing usable. */
-static void no_mx_host(struct mx_lookup *l, bool has_bad_name)
+/* Nothing but the root as host, or nothing usable. */
+static void no_usable_host(struct mx_lookup *l, bool has_bad_name)
 {
-	if (!has_bad_name) {
+	if (has_bad_name) {
+		if (!list_error_is_ignored(l))
+			fail(l, 5, 4, "bad mail server name in the records of", "not a host name");
+	} else if (l->state == MX_ASKING_MX) {
 		fail(l, 5, 10, "no mail is accepted by", "its null MX record says so");
 		l->error.subject = 1;	/* 5.1.10: RFC 7505 4.2 */
 		l->null_mx = true;
-	} else if (l->conf->ignore_mx_lookup_error) {
-		ask_implicit(l);
-	} else {
-		fail(l, 5, 4, "bad mail server name in the MX records of", "not a host name");
+	} else if (!srv_falls_back(l, false)) {
+		fail(l, 5, 0, "there is no such service", "its SRV record says so");
+		l->error.subject = 1;	/* RFC 2782: "the service is decidedly not available" */
 	}
 }
 
-/* Names that no host can have are passed over (row DNS-06), and so is the root beside other records (case 54). */
-static void take_mx_records(struct mx_lookup *l, const struct dns_answer *dns)
+/* Takes a record whose host may be one. Names that no host can have are passed over (row DNS-06). */
+static bool take_record(struct mx_lookup *l, const struct dns_record *record, struct slice name)
+{
+	struct addr numeric;
+
+	if (addr_parse_ip(name, 0, &numeric) == 0) {
+		warn(l, "mail server of", l->question, " is given as an address instead of a name");
+	} else if (!address_domain_is_valid(name, false)) {
+		warn(l, "not a host name, ignored as mail server:", name, "");
+		return false;
+	} else if (l->origin == MX_FROM_SRV && record->port == 0) {
+		warn(l, "port 0, ignored as mail server:", name, "");
+		return false;
+	}
+	if (l->host_count < l->record_limit)
+		host_add(l, name, record);
+	else
+		overflow_tell(l);
+	return true;
+}
+
+/* The root is passed over beside other records (case 54). */
+static void take_records(struct mx_lookup *l, const struct dns_answer *dns)
 {
 	bool has_root = false, has_bad_name = false;
 
-	l->mx_validated = dns->authentic;
+	l->origin = l->state == MX_ASKING_SRV ? MX_FROM_SRV : MX_FROM_MX;
+	l->list_validated = dns->authentic;
 	for (unsigned i = 0; i < dns->count; i++) {
 		struct slice name = dns_record_data(dns, &dns->records[i]);
-		struct addr numeric;
 
-		if (name.len == 0) {
+		if (name.len == 0)
 			has_root = true;
-		} else if (addr_parse_ip(name, 0, &numeric) == 0) {
-			warn(l, "mail server of", l->dest.host, " is given as an address instead of a name");
-			host_add(l, name, dns->records[i].preference);
-		} else if (address_domain_is_valid(name, false)) {
-			host_add(l, name, dns->records[i].preference);
-		} else {
-			warn(l, "not a host name, ignored as mail server:", name, "");
+		else if (!take_record(l, &dns->records[i], name))
 			has_bad_name = true;
-		}
 	}
 	if (dns->dropped > 0)
 		overflow_tell(l);
 	if (l->host_count == 0) {
-		no_mx_host(l, has_bad_name);
+		l->origin = MX_FROM_DESTINATION;
+		no_usable_host(l, has_bad_name);
 		return;
 	}
 	if (has_root)
-		warn(l, "null MX record beside others is ignored for", l->dest.host, "");
-	l->from_mx = true;
-	hosts_sort(l);
+		warn(l, "null record beside others is ignored for", l->question, "");
+	if (l->origin == MX_FROM_SRV)
+		srv_order(l->hosts, l->host_count);
+	else
+		hosts_sort(l);
 	next_host(l);
 }
 
@@ -251,8 +368,10 @@ static void take_mx_records(struct mx_lookup *l, const struct dns_answer *dns)
 /* The destination's own host is all there is to look up. */
 static void ask_implicit(struct mx_lookup *l)
 {
+	static const struct dns_record implicit = { 0 };
+
 	ASSERT(l->host_count == 0);
-	host_add(l, l->dest.host, 0);
+	host_add(l, l->dest.host, &implicit);
 	next_host(l);
 }
 
@@ -314,11 +433,11 @@ static void address_add(struct mx_lookup *l, struct addr addr, uint32_t name_at,
 {
 	const struct mx_host *host = &l->hosts[l->host_next];
 
-	addr_set_port(&addr, l->dest.port);
+	addr_set_port(&addr, host->port);
 	l->host_usable++;
 	if (is_known(l, &addr))
 		return;		/* hosts come in order of preference: the better one has it already */
-	if (l->count == MX_ADDRESSES_MAX) {
+	if (l->count == l->record_limit) {
 		overflow_tell(l);
 		return;
 	}
@@ -365,9 +484,7 @@ static void take_native(struct mx_lookup *l, const struct mx_host *host)
 
 static void ask_family(struct mx_lookup *l, enum mx_state state, enum dns_type type)
 {
-	l->state = state;
-	query_init(&l->query, on_host_answer);
-	resolver_ask(l->conf->resolver, &l->query, type, host_name(l, &l->hosts[l->host_next]));
+	ask(l, state, type, host_name(l, &l->hosts[l->host_next]));
 }
 
 /* What will be asked soon is asked now: the answers then wait in the cache, and are still taken in order. */
@@ -390,7 +507,7 @@ static void next_host(struct mx_lookup *l)
 {
 	bool use_dns = l->conf->dns && l->conf->host_dns;
 
-	for (; l->host_next < l->host_count && l->count < MX_ADDRESSES_MAX; l->host_next++) {
+	for (; l->host_next < l->host_count && l->count < l->record_limit; l->host_next++) {
 		const struct mx_host *host = &l->hosts[l->host_next];
 		struct addr numeric;
 
@@ -432,6 +549,7 @@ static void take_addresses(struct mx_lookup *l, const struct dns_answer *dns, bo
 	struct slice owner = dns_answer_owner(dns);
 	uint32_t name_at = host->name_at;
 	size_t name_len = host->name_len;
+	bool validated = dns->authentic && (l->origin == MX_FROM_DESTINATION || l->list_validated);
 
 	if (dns->dropped > 0)
 		overflow_tell(l);
@@ -443,7 +561,7 @@ static void take_addresses(struct mx_lookup *l, const struct dns_answer *dns, bo
 		const uint8_t *ip = (const uint8_t *)dns_record_data(dns, &dns->records[i]).ptr;
 		struct addr addr = is_ip4 ? addr_from_ip4(ip, 0) : addr_from_ip6(ip, 0);
 
-		address_offer(l, addr, name_at, name_len, dns->authentic && (!l->from_mx || l->mx_validated));
+		address_offer(l, addr, name_at, name_len, validated);
 	}
 }
 
@@ -525,31 +643,37 @@ static bool cut_loop(struct mx_lookup *l)
 	l->i_am_mx = true;
 	while (own > 0 && l->addresses[own - 1].preference == preference)
 		own--;
-	l->count = l->from_mx ? own : 0;
+	l->count = l->origin != MX_FROM_DESTINATION ? own : 0;
 	if (l->count > 0)
 		return false;
-	if (l->from_mx && l->no_address_seen && l->best_without_address < preference)
+	if (l->origin != MX_FROM_DESTINATION && l->no_address_seen && l->best_without_address < preference)
 		fail(l, 4, 4, "no address for a better mail server than ourselves for", "lookup failed");
 	else
 		fail(l, 5, 6, "mail loops back to ourselves for", "we are its best mail server");
 	return true;
 }
 
+static void finish_empty_list(struct mx_lookup *l)
+{
+	ASSERT(l->error.class != 0);
+	if (l->origin != MX_FROM_DESTINATION)
+		warn(l, "no mail server has a usable address for", l->question, "");
+	if (l->origin == MX_FROM_MX && l->conf->defer_if_no_mx_address_found)
+		l->error.class = 4;
+	if (l->origin != MX_FROM_SRV || !srv_falls_back(l, false))
+		answer_later(l);
+}
+
 static void finish_list(struct mx_lookup *l)
 {
 	if (l->count == 0) {
-		ASSERT(l->error.class != 0);
-		if (l->from_mx) {
-			warn(l, "no mail server has a usable address for", l->dest.host, "");
-			if (l->conf->defer_if_no_mx_address_found)
-				l->error.class = 4;
-		}
-		answer_later(l);
+		finish_empty_list(l);
 		return;
 	}
 	if (l->dest.wants_loop_check && cut_loop(l))
 		return;
-	mx_order_for_delivery(l->conf, l->addresses, l->count);
+	if (l->origin != MX_FROM_SRV)
+		mx_order_for_delivery(l->conf, l->addresses, l->count);
 	l->count = mx_order_balance(l->conf, l->addresses, l->count);
 	mx_order_mark_last(l->addresses, l->count);
 	l->best_preference = l->addresses[0].preference;

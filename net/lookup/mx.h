@@ -1,7 +1,8 @@
-/* mx.h - from a destination to the addresses to try, in order (B 3; RFC 5321 5.1, RFC 7505)
+/* mx.h - from a destination to the addresses to try, in order (B 3; RFC 5321 5.1, RFC 7505, RFC 2782)
  *
  *	destination --MX--> hosts by preference --A, AAAA, hosts file--> addresses
- *	            |--[host], literal, no MX, LMTP--^                   '--loops out, shuffle, sort, balance--> list
+ *	            |--SRV--> hosts by priority and weight----^          '--loops out, shuffle, sort, balance--> list
+ *	            |--[host], literal, no MX, LMTP--^
  *	            '--unix:path (LMTP)--------------------------------------------------------------------------^
  *
  * The result is a list of at most MX_ADDRESSES_MAX addresses, or one error with the status it means: a soft failure
@@ -47,6 +48,11 @@ struct mx_conf {
 	enum mx_family_preference address_preference;	/* smtp_... */
 	unsigned address_limit;			/* smtp_mx_address_limit: here for balancing only */
 	const char *myhostname;			/* the name of a server behind a unix socket (B 25) */
+	struct slice srv_services;		/* use_srv_lookup: a list */
+	bool ignore_srv_lookup_error;
+	bool allow_srv_lookup_fallback;
+	bool idna2003;				/* enable_idna2003_compatibility */
+	unsigned record_limit;			/* dns_rr_list_limit; 0: MX_ADDRESSES_MAX */
 	struct resolver *resolver;
 	const struct hosts *hosts;
 	const struct addr *own;			/* inet_interfaces and proxy_interfaces: no loops */
@@ -67,7 +73,7 @@ struct mx_error {
 };
 
 struct mx_address {
-	struct addr addr;		/* with the destination's port */
+	struct addr addr;		/* with the destination's port, or that of the SRV record */
 	uint16_t preference;
 	bool last_of_preference;	/* the next one, if any, has a worse preference */
 	bool validated;			/* every record set on the way carried the AD bit */
@@ -75,7 +81,10 @@ struct mx_address {
 	uint32_t host_at;
 };
 
-enum mx_state { MX_IDLE, MX_ASKING_MX, MX_ASKING_A, MX_ASKING_AAAA, MX_ANSWER };
+enum mx_state { MX_IDLE, MX_ASKING_SRV, MX_ASKING_MX, MX_ASKING_A, MX_ASKING_AAAA, MX_ANSWER };
+
+/* Where the hosts come from. */
+enum mx_origin { MX_FROM_DESTINATION, MX_FROM_MX, MX_FROM_SRV };
 
 struct mx_lookup;
 /* error is NULL when there is at least one address. Both live in the lookup; it may be started anew or go away from
@@ -88,7 +97,8 @@ struct mx_verdict {
 };
 
 struct mx_host {
-	uint16_t preference;
+	uint16_t preference;		/* of the MX record; priority of an SRV record */
+	uint16_t weight, port;		/* SRV; else 0 and the destination's port */
 	uint16_t name_len;
 	uint32_t name_at;
 };
@@ -105,10 +115,11 @@ struct mx_lookup {
 	enum mx_state state;
 	const struct mx_conf *conf;
 	mx_lookup_fn *fn;
-	struct destination_name dest;	/* its texts are the caller's and must stay put */
+	struct destination_name dest;	/* its texts are the caller's and must stay put; host is in A-labels */
+	struct slice question;		/* the name that MX or SRV records are asked for */
 	bool from_recipient;
-	bool from_mx;			/* hosts come from MX records, not from the destination itself */
-	bool mx_validated;
+	enum mx_origin origin;
+	bool list_validated;
 	bool overflow_told;		/* the warning about too many records has been given */
 	bool soft_seen;			/* error is soft and stays so */
 	bool no_address_seen;
@@ -117,11 +128,13 @@ struct mx_lookup {
 	unsigned host_count;
 	unsigned host_usable;		/* addresses it gave us, those we had already included */
 	unsigned host_denied;		/* and those on the deny list */
+	unsigned record_limit;
 	struct mx_verdict worst;	/* of its A and AAAA answers */
 	struct query query;
 	struct task finish;
 	struct mx_host hosts[MX_ADDRESSES_MAX];
 	size_t names_len;
+	size_t names_base;		/* of it: the destination in A-labels, which outlives a list that is given up */
 	char names[MX_NAMES_SIZE];
 };
 

@@ -16,6 +16,11 @@ struct mx_conf mx_conf_from_params(const struct params *p)
 		.address_preference = (enum mx_family_preference)p->smtp_address_preference,
 		.address_limit = p->smtp_mx_address_limit,
 		.myhostname = p->myhostname,
+		.srv_services = slice_of_str(p->use_srv_lookup),
+		.ignore_srv_lookup_error = p->ignore_srv_lookup_error,
+		.allow_srv_lookup_fallback = p->allow_srv_lookup_fallback,
+		.idna2003 = p->enable_idna2003_compatibility,
+		.record_limit = p->dns_rr_list_limit,
 		.deny = p->smtp_deny_networks.list,
 		.deny_count = p->smtp_deny_networks.count,
 	};

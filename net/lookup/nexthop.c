@@ -88,6 +88,14 @@ unsigned services_add_file(struct services *s, struct slice text)
 	return added;
 }
 
+struct slice services_name(const struct services *s, uint16_t port)
+{
+	for (unsigned i = 0; s != NULL && i < s->count; i++)
+		if (s->entries[i].port == port)
+			return slice_of_str(s->entries[i].name);
+	return SLICE("");
+}
+
 int services_port(const struct services *s, struct slice text, uint16_t *ret_port)
 {
 	if (text.len > 0 && text.ptr[0] >= '0' && text.ptr[0] <= '9')
@@ -182,6 +190,8 @@ static int parse_one(const struct nexthop_conf *conf, struct destination_name *d
 	d->port = conf->default_port;
 	if (d->service.len > 0 && services_port(conf->services, d->service, &d->port) < 0)
 		return bad(ret_why, "not a port number from 1 to 65535 or a known service name");
+	if (d->service.len == 0)
+		d->service = conf->default_service;
 	d->wants_loop_check = d->port == 25 && !conf->lmtp;
 	d->wants_tls_hint = d->port == 465;
 	return judge_host(conf, d, ret_why);

@@ -46,10 +46,13 @@ unsigned services_add_file(struct services *s, struct slice text);
 /* A number, or a name in the table, in any case. 0, or ERR_SYNTAX. */
 int services_port(const struct services *s, struct slice text, uint16_t *ret_port);
 
+/* The first name that has this port; empty when there is none. */
+struct slice services_name(const struct services *s, uint16_t port);
+
 struct destination_name {
 	struct slice text;	/* as written, brackets and port included */
 	struct slice host;	/* without brackets and "ipv6:"; the path of a unix socket */
-	struct slice service;	/* as written, may be empty */
+	struct slice service;	/* as written, or the default's name; may be empty */
 	uint16_t port;
 	bool bracketed;		/* no MX lookup */
 	bool is_literal;	/* host is a number: addr is set, the port included */
@@ -63,6 +66,7 @@ struct destination_name {
 struct nexthop_conf {
 	const struct services *services;
 	uint16_t default_port;		/* smtp_tcp_port, or for LMTP lmtp_tcp_port */
+	struct slice default_service;	/* its name, for use_srv_lookup; may be empty */
 	bool lmtp;
 	bool utf8;			/* smtputf8_enable: names may be UTF-8 (case 39) */
 };

@@ -73,7 +73,7 @@ DOORS = [	# library, its headers, who may see them
 	("LMDB", r"^lmdb", r"^core/table\w*\.c$"),
 	("Berkeley DB", r"^db\.h", r"^core/table\w*\.c$"),
 	("tinycdb", r"^cdb\.h", r"^core/table\w*\.c$"),
-	("libidn2", r"^idn2\.h", r"^net/wire/address\w*\.c$"),
+	("libidn2", r"^idn2\.h", r"^net/lookup/idna\.c$"),
 	("yyjson", r"^yyjson\.h", r"^net/wire/json\w*\.c$"),
 	("llhttp", r"^llhttp\.h", r"^net/wire/http\w*\.c$"),
 ]

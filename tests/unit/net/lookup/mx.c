@@ -1,253 +1,19 @@
 /* From destination to address list, with a zone table in place of the resolver: conformance areas B and C. */
-#include "net/lookup/mx.h"
-
-#include <stdarg.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <stdio.h>
 
 #include "core/conf.h"
+#include "tests/unit/net/lookup/zone.h"
 #include "net/params_table.h"
-
-/* --- a resolver that knows a table ----------------------------------------------------------------------------- */
-
-#define ZONE_MAX 256
-
-static struct zone_entry {
-	char name[256];
-	enum dns_type type;
-	enum answer_class class;
-	uint16_t preference;
-	char data[256];		/* host name or address */
-	char owner[256];	/* at the end of aliases; empty: name */
-} zone[ZONE_MAX];
-static unsigned zone_count;
-
-static bool mx_is_authentic, host_is_authentic;
-static struct list asked, tasks;
-static char asked_log[4096];
-static unsigned warnings;
-static char warning[512];
-
-static void zone_put(const char *name, enum dns_type type, enum answer_class class, uint16_t preference,
-		     const char *data)
-{
-	struct zone_entry *e = &zone[zone_count++];
-
-	assert_true(zone_count <= ZONE_MAX);
-	memset(e, 0, sizeof(*e));
-	snprintf(e->name, sizeof(e->name), "%s", name);
-	snprintf(e->data, sizeof(e->data), "%s", data);
-	e->type = type;
-	e->class = class;
-	e->preference = preference;
-}
-
-static void mx_record(const char *name, uint16_t preference, const char *host)
-{
-	zone_put(name, DNS_TYPE_MX, ANSWER_FOUND, preference, host);
-}
-
-static void address(const char *name, const char *text)
-{
-	zone_put(name, strchr(text, ':') != NULL ? DNS_TYPE_AAAA : DNS_TYPE_A, ANSWER_FOUND, 0, text);
-}
-
-static void trouble(const char *name, enum dns_type type, enum answer_class class)
-{
-	zone_put(name, type, class, 0, "");
-}
-
-static void fill(struct query *q, struct answer *answer, struct dns_answer *dns)
-{
-	*answer = (struct answer){ .class = ANSWER_NOT_FOUND, .why = "no such name" };
-	dns_answer_start(dns, q->name);
-	dns->authentic = q->type == DNS_TYPE_MX ? mx_is_authentic : host_is_authentic;
-	for (unsigned i = 0; i < zone_count; i++) {
-		struct zone_entry *e = &zone[i];
-		struct dns_record like = { .preference = e->preference };
-		struct addr addr;
-
-		if (e->type != q->type || !slice_eq_nocase(slice_of_str(e->name), q->name))
-			continue;
-		answer->class = e->class;
-		answer->why = "as the table says";
-		if (e->owner[0] != '\0') {
-			dns_answer_set_owner(dns, slice_of_str(e->owner));
-			dns->hops = 1;
-		}
-		if (e->class != ANSWER_FOUND)
-			return;
-		answer->dns = dns;
-		if (e->type == DNS_TYPE_MX) {
-			dns_answer_add(dns, &like, slice_of_str(e->data));
-			continue;
-		}
-		assert_int_equal(addr_parse_ip(slice_of_str(e->data), 0, &addr), 0);
-		if (e->type == DNS_TYPE_A)
-			dns_answer_add(dns, &like, slice_of(&addr.in.sin_addr, 4));
-		else
-			dns_answer_add(dns, &like, slice_of(&addr.in6.sin6_addr, 16));
-	}
-}
-
-void resolver_ask(struct resolver *r, struct query *q, enum dns_type type, struct slice name)
-{
-	size_t len = strlen(asked_log);
-
-	(void)r;
-	q->type = type;
-	q->name = name;
-	list_push_back(&asked, &q->node);
-	snprintf(asked_log + len, sizeof(asked_log) - len, "%s %.*s;",
-		 type == DNS_TYPE_MX ? "MX" : type == DNS_TYPE_A ? "A" : "AAAA", SLICE_FMT(name));
-}
-
-void resolver_warm(struct resolver *r, enum dns_type type, struct slice name)
-{
-	(void)r;
-	(void)type;
-	(void)name;
-}
-
-void resolver_cancel(struct query *q)
-{
-	list_remove(&q->node);
-}
-
-void reactor_post(struct task *t)
-{
-	if (list_is_empty(&t->node))
-		list_push_back(&tasks, &t->node);
-}
-
-void reactor_unpost(struct task *t)
-{
-	list_remove(&t->node);
-}
-
-static void run(void)
-{
-	static struct dns_answer dns;
-	struct list *node;
-
-	for (unsigned i = 0; i < 10000; i++) {
-		struct answer answer;
-
-		if ((node = list_pop_front(&tasks)) != NULL) {
-			struct task *t = container_of(node, struct task, node);
-
-			t->fn(t);
-		} else if ((node = list_pop_front(&asked)) != NULL) {
-			struct query *q = container_of(node, struct query, node);
-
-			fill(q, &answer, &dns);
-			q->fn(q, &answer);
-		} else {
-			return;
-		}
-	}
-	fail_msg("the lookup never ends");
-}
-
-/* --- the fixture ----------------------------------------------------------------------------------------------- */
-
-static struct mx_conf conf;
-static struct mx_lookup lookup;
-static struct nexthop_conf syntax;
-static unsigned answers;
-static bool had_error;
-static char order[8192];
-
-static void note_warning(void *context, const char *text)
-{
-	(void)context;
-	warnings++;
-	snprintf(warning, sizeof(warning), "%s", text);
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	zone_count = 0;
-	warnings = answers = 0;
-	asked_log[0] = '\0';
-	list_init(&asked);
-	list_init(&tasks);
-	conf = (struct mx_conf){
-		.dns = true, .host_dns = true, .ipv4 = true, .ipv6 = true,
-		.balance_inet_protocols = true, .address_limit = 5, .warn = note_warning,
-	};
-	syntax = (struct nexthop_conf){ .default_port = 25 };
-	mx_lookup_init(&lookup);
-	return 0;
-}
-
-static void on_done(struct mx_lookup *l, const struct mx_error *error)
-{
-	struct str out = STR(order);
-
-	answers++;
-	had_error = error != NULL;
-	for (unsigned i = 0; i < l->count; i++) {
-		if (i > 0)
-			str_add_char(&out, ' ');
-		addr_add_ip(&out, &l->addresses[i].addr);
-	}
-	(void)str_cstr(&out);
-}
-
-static void start(const char *nexthop, bool from_recipient)
-{
-	struct slice rest = slice_of_str(nexthop);
-	struct destination_name dest;
-	const char *why;
-
-	answers = 0;
-	asked_log[0] = '\0';
-	assert_int_equal(nexthop_next(&syntax, &rest, &dest, &why), 1);
-	mx_lookup_start(&lookup, &conf, &dest, from_recipient, on_done);
-	assert_int_equal(answers, 0);	/* never inside the call */
-}
-
-static void look_up(const char *nexthop)
-{
-	start(nexthop, false);
-	run();
-	assert_int_equal(answers, 1);
-}
-
-static void expect_list(const char *nexthop, const char *want)
-{
-	look_up(nexthop);
-	if (had_error)
-		fail_msg("%s: %u.%u.%u %s", nexthop, lookup.error.class, lookup.error.subject, lookup.error.detail,
-			 lookup.error.text);
-	assert_string_equal(order, want);
-}
-
-static void expect_error(const char *nexthop, unsigned class, unsigned subject, unsigned detail)
-{
-	look_up(nexthop);
-	assert_true(had_error);
-	assert_int_equal(lookup.count, 0);
-	assert_int_equal(lookup.error.class * 10000 + lookup.error.subject * 100 + lookup.error.detail,
-			 class * 10000 + subject * 100 + detail);
-}
-
-static bool was_asked(const char *question)
-{
-	return strstr(asked_log, question) != NULL;
-}
+#include "tests/test.h"
 
 /* --- area B ---------------------------------------------------------------------------------------------------- */
 
 static void a_bare_domain_asks_for_mx_and_brackets_do_not(void **state)	/* cases 24, 25 */
 {
 	(void)state;
-	mx_record("example.org", 10, "mx.example.org");
-	address("mx.example.org", "192.0.2.1");
-	address("mail.example.org", "192.0.2.2");
+	zone_mx("example.org", 10, "mx.example.org");
+	zone_address("mx.example.org", "192.0.2.1");
+	zone_address("mail.example.org", "192.0.2.2");
 	expect_list("example.org", "192.0.2.1");
 	assert_int_equal(addr_port(&lookup.addresses[0].addr), 25);
 	assert_true(slice_eq(mx_address_host(&lookup, &lookup.addresses[0]), SLICE("mx.example.org")));
@@ -270,8 +36,8 @@ static void a_literal_asks_nobody(void **state)		/* cases 26, 27, 28 */
 static void another_port_goes_with_every_address(void **state)	/* case 30 */
 {
 	(void)state;
-	mx_record("example.org", 10, "mx.example.org");
-	address("mx.example.org", "192.0.2.1");
+	zone_mx("example.org", 10, "mx.example.org");
+	zone_address("mx.example.org", "192.0.2.1");
 	expect_list("example.org:587", "192.0.2.1");
 	assert_int_equal(addr_port(&lookup.addresses[0].addr), 587);
 }
@@ -283,8 +49,8 @@ static void loops_count_only_on_port_25(void **state)	/* cases 30, 37 */
 	(void)state;
 	conf.own = &own;
 	conf.own_count = 1;
-	mx_record("example.org", 10, "mx.example.org");
-	address("mx.example.org", "192.0.2.1");
+	zone_mx("example.org", 10, "mx.example.org");
+	zone_address("mx.example.org", "192.0.2.1");
 	expect_list("example.org:2525", "192.0.2.1");
 	assert_false(lookup.i_am_mx);
 	expect_error("example.org", 5, 4, 6);
@@ -302,8 +68,8 @@ static void lmtp_asks_for_no_mx_and_sees_no_loops(void **state)	/* B 25 */
 	conf.own_count = 1;
 	conf.deny = &deny;
 	conf.deny_count = 1;
-	mx_record("example.org", 10, "mx.example.org");
-	address("example.org", "127.0.0.1");
+	zone_mx("example.org", 10, "mx.example.org");
+	zone_address("example.org", "127.0.0.1");
 	expect_list("inet:example.org", "127.0.0.1");
 	assert_string_equal(asked_log, "A example.org;AAAA example.org;");
 	conf.myhostname = "client.test";
@@ -318,10 +84,10 @@ static void lmtp_asks_for_no_mx_and_sees_no_loops(void **state)	/* B 25 */
 static void lower_preference_comes_first(void **state)	/* case 41 */
 {
 	(void)state;
-	mx_record("example.org", 20, "b.test");
-	mx_record("example.org", 10, "a.test");
-	address("a.test", "192.0.2.1");
-	address("b.test", "192.0.2.2");
+	zone_mx("example.org", 20, "b.test");
+	zone_mx("example.org", 10, "a.test");
+	zone_address("a.test", "192.0.2.1");
+	zone_address("b.test", "192.0.2.2");
 	expect_list("example.org", "192.0.2.1 192.0.2.2");
 	assert_int_equal(lookup.best_preference, 10);
 	assert_true(lookup.addresses[0].last_of_preference);
@@ -333,12 +99,12 @@ static void equal_preference_is_shuffled_by_address(void **state)	/* cases 42, 4
 
 	(void)state;
 	conf.randomize_addresses = true;
-	mx_record("example.org", 10, "a.test");
-	mx_record("example.org", 10, "b.test");
-	address("a.test", "192.0.2.1");
-	address("a.test", "192.0.2.2");
-	address("a.test", "192.0.2.3");
-	address("b.test", "192.0.2.4");
+	zone_mx("example.org", 10, "a.test");
+	zone_mx("example.org", 10, "b.test");
+	zone_address("a.test", "192.0.2.1");
+	zone_address("a.test", "192.0.2.2");
+	zone_address("a.test", "192.0.2.3");
+	zone_address("b.test", "192.0.2.4");
 	for (unsigned i = 0; i < 4000; i++) {
 		look_up("example.org");
 		assert_int_equal(lookup.count, 4);
@@ -352,11 +118,11 @@ static void equal_preference_is_shuffled_by_address(void **state)	/* cases 42, 4
 static void without_randomizing_the_answer_order_stays(void **state)	/* case 44 */
 {
 	(void)state;
-	mx_record("example.org", 10, "b.test");
-	mx_record("example.org", 10, "a.test");
-	address("a.test", "192.0.2.1");
-	address("b.test", "192.0.2.9");
-	address("b.test", "192.0.2.8");
+	zone_mx("example.org", 10, "b.test");
+	zone_mx("example.org", 10, "a.test");
+	zone_address("a.test", "192.0.2.1");
+	zone_address("b.test", "192.0.2.9");
+	zone_address("b.test", "192.0.2.8");
 	for (unsigned i = 0; i < 20; i++)
 		expect_list("example.org", "192.0.2.9 192.0.2.8 192.0.2.1");
 	assert_false(lookup.addresses[0].last_of_preference);
@@ -366,7 +132,7 @@ static void without_randomizing_the_answer_order_stays(void **state)	/* case 44 
 static void a_domain_without_mx_is_its_own_server(void **state)	/* case 45 */
 {
 	(void)state;
-	address("example.org", "192.0.2.5");
+	zone_address("example.org", "192.0.2.5");
 	expect_list("example.org", "192.0.2.5");
 	assert_true(was_asked("MX example.org"));
 	assert_int_equal(lookup.best_preference, 0);
@@ -382,8 +148,8 @@ static void a_domain_with_nothing_is_hard(void **state)	/* case 46 */
 static void a_soft_mx_failure_never_falls_through_to_addresses(void **state)	/* cases 47, 48, 51; row DNS-01 */
 {
 	(void)state;
-	trouble("example.org", DNS_TYPE_MX, ANSWER_RETRY);
-	address("example.org", "192.0.2.5");
+	zone_trouble("example.org", DNS_TYPE_MX, ANSWER_RETRY);
+	zone_address("example.org", "192.0.2.5");
 	expect_error("example.org", 4, 4, 3);
 	assert_false(was_asked("A example.org"));
 	conf.ignore_mx_lookup_error = true;
@@ -393,8 +159,8 @@ static void a_soft_mx_failure_never_falls_through_to_addresses(void **state)	/* 
 static void a_non_recoverable_mx_failure_is_hard(void **state)	/* case 49, for rcodes other than REFUSED */
 {
 	(void)state;
-	trouble("example.org", DNS_TYPE_MX, ANSWER_FAIL);
-	address("example.org", "192.0.2.5");
+	zone_trouble("example.org", DNS_TYPE_MX, ANSWER_FAIL);
+	zone_address("example.org", "192.0.2.5");
 	expect_error("example.org", 5, 4, 3);
 	conf.ignore_mx_lookup_error = true;
 	expect_list("example.org", "192.0.2.5");
@@ -408,22 +174,22 @@ static void bad_host_names_are_passed_over(void **state)	/* case 50; row DNS-06 
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++)
-		mx_record("example.org", 10, bad[i]);
+		zone_mx("example.org", 10, bad[i]);
 	expect_error("example.org", 5, 4, 4);
 	conf.ignore_mx_lookup_error = true;
-	address("example.org", "192.0.2.5");
+	zone_address("example.org", "192.0.2.5");
 	expect_list("example.org", "192.0.2.5");
 	conf.ignore_mx_lookup_error = false;
-	mx_record("example.org", 20, "good_one.test");
-	address("good_one.test", "192.0.2.6");
+	zone_mx("example.org", 20, "good_one.test");
+	zone_address("good_one.test", "192.0.2.6");
 	expect_list("example.org", "192.0.2.6");
 }
 
 static void null_mx_means_no_mail(void **state)		/* cases 52, 53; row DNS-02 */
 {
 	(void)state;
-	mx_record("example.org", 0, "");
-	address("example.org", "192.0.2.5");
+	zone_mx("example.org", 0, "");
+	zone_address("example.org", "192.0.2.5");
 	expect_error("example.org", 5, 1, 10);
 	assert_true(lookup.null_mx);
 	assert_false(was_asked("A "));
@@ -432,9 +198,9 @@ static void null_mx_means_no_mail(void **state)		/* cases 52, 53; row DNS-02 */
 static void null_mx_beside_others_is_ignored(void **state)	/* case 54; row DNS-02 */
 {
 	(void)state;
-	mx_record("example.org", 0, "");
-	mx_record("example.org", 10, "a.test");
-	address("a.test", "192.0.2.1");
+	zone_mx("example.org", 0, "");
+	zone_mx("example.org", 10, "a.test");
+	zone_address("a.test", "192.0.2.1");
 	expect_list("example.org", "192.0.2.1");
 	assert_int_equal(warnings, 1);
 	assert_false(lookup.null_mx);
@@ -443,20 +209,20 @@ static void null_mx_beside_others_is_ignored(void **state)	/* case 54; row DNS-0
 static void a_host_without_address_is_passed_over(void **state)	/* cases 55, 60 */
 {
 	(void)state;
-	mx_record("example.org", 10, "a.test");
-	mx_record("example.org", 20, "b.test");
-	address("b.test", "192.0.2.2");
+	zone_mx("example.org", 10, "a.test");
+	zone_mx("example.org", 20, "b.test");
+	zone_address("b.test", "192.0.2.2");
 	expect_list("example.org", "192.0.2.2");
 	assert_int_equal(lookup.best_preference, 20);
-	trouble("a.test", DNS_TYPE_A, ANSWER_RETRY);
+	zone_trouble("a.test", DNS_TYPE_A, ANSWER_RETRY);
 	expect_list("example.org", "192.0.2.2");
 }
 
 static void all_hosts_missing_is_hard_unless_told_otherwise(void **state)	/* cases 56, 57 */
 {
 	(void)state;
-	mx_record("example.org", 10, "a.test");
-	mx_record("example.org", 20, "b.test");
+	zone_mx("example.org", 10, "a.test");
+	zone_mx("example.org", 20, "b.test");
 	expect_error("example.org", 5, 4, 4);
 	assert_int_equal(warnings, 1);
 	assert_non_null(strstr(warning, "example.org"));
@@ -467,11 +233,11 @@ static void all_hosts_missing_is_hard_unless_told_otherwise(void **state)	/* cas
 static void one_soft_failure_dominates_before_and_after(void **state)	/* cases 58, 59 */
 {
 	(void)state;
-	mx_record("soft-first.test", 10, "soft.test");
-	mx_record("soft-first.test", 20, "gone.test");
-	mx_record("soft-last.test", 10, "gone.test");
-	mx_record("soft-last.test", 20, "soft.test");
-	trouble("soft.test", DNS_TYPE_A, ANSWER_RETRY);
+	zone_mx("soft-first.test", 10, "soft.test");
+	zone_mx("soft-first.test", 20, "gone.test");
+	zone_mx("soft-last.test", 10, "gone.test");
+	zone_mx("soft-last.test", 20, "soft.test");
+	zone_trouble("soft.test", DNS_TYPE_A, ANSWER_RETRY);
 	expect_error("soft-first.test", 4, 4, 4);
 	expect_error("soft-last.test", 4, 4, 3);
 }
@@ -479,7 +245,7 @@ static void one_soft_failure_dominates_before_and_after(void **state)	/* cases 5
 static void a_number_as_exchange_is_used_with_a_warning(void **state)	/* case 61 */
 {
 	(void)state;
-	mx_record("example.org", 10, "192.0.2.9");
+	zone_mx("example.org", 10, "192.0.2.9");
 	expect_list("example.org", "192.0.2.9");
 	assert_int_equal(warnings, 1);
 }
@@ -487,8 +253,8 @@ static void a_number_as_exchange_is_used_with_a_warning(void **state)	/* case 61
 static void an_alias_gives_addresses_and_only_on_request_its_name(void **state)	/* case 62 */
 {
 	(void)state;
-	mx_record("example.org", 10, "a.test");
-	address("a.test", "192.0.2.1");
+	zone_mx("example.org", 10, "a.test");
+	zone_address("a.test", "192.0.2.1");
 	snprintf(zone[1].owner, sizeof(zone[1].owner), "x.test");
 	expect_list("example.org", "192.0.2.1");
 	assert_true(slice_eq(mx_address_host(&lookup, &lookup.addresses[0]), SLICE("a.test")));
@@ -500,7 +266,7 @@ static void an_alias_gives_addresses_and_only_on_request_its_name(void **state)	
 static void an_alias_to_no_host_name_is_malformed(void **state)	/* B 3.6; row DNS-06 */
 {
 	(void)state;
-	address("example.org", "192.0.2.1");
+	zone_address("example.org", "192.0.2.1");
 	snprintf(zone[0].owner, sizeof(zone[0].owner), "x\\010y.test");
 	expect_error("[example.org]", 5, 4, 4);
 }
@@ -508,14 +274,14 @@ static void an_alias_to_no_host_name_is_malformed(void **state)	/* B 3.6; row DN
 static void one_family_is_enough(void **state)		/* cases 65, 66 */
 {
 	(void)state;
-	address("a.test", "192.0.2.1");
-	trouble("a.test", DNS_TYPE_AAAA, ANSWER_RETRY);
-	trouble("b.test", DNS_TYPE_AAAA, ANSWER_RETRY);
-	trouble("c.test", DNS_TYPE_A, ANSWER_RETRY);
+	zone_address("a.test", "192.0.2.1");
+	zone_trouble("a.test", DNS_TYPE_AAAA, ANSWER_RETRY);
+	zone_trouble("b.test", DNS_TYPE_AAAA, ANSWER_RETRY);
+	zone_trouble("c.test", DNS_TYPE_A, ANSWER_RETRY);
 	expect_list("[a.test]", "192.0.2.1");
 	expect_error("[b.test]", 4, 4, 3);
 	expect_error("[c.test]", 4, 4, 3);
-	trouble("d.test", DNS_TYPE_A, ANSWER_FAIL);
+	zone_trouble("d.test", DNS_TYPE_A, ANSWER_FAIL);
 	expect_error("[d.test]", 5, 4, 3);
 }
 
@@ -523,8 +289,8 @@ static void a_family_switched_off_is_not_asked_for(void **state)	/* case 67 */
 {
 	(void)state;
 	conf.ipv6 = false;
-	address("a.test", "192.0.2.1");
-	address("a.test", "2001:db8::1");
+	zone_address("a.test", "192.0.2.1");
+	zone_address("a.test", "2001:db8::1");
 	expect_list("[a.test]", "192.0.2.1");
 	assert_false(was_asked("AAAA"));
 	expect_error("[2001:db8::1]", 5, 4, 4);
@@ -545,10 +311,10 @@ static void the_hosts_file_helps_only_after_a_definite_no(void **state)	/* cases
 	expect_error("[a.test]", 5, 4, 4);
 	conf.host_native = true;
 	expect_list("[a.test]", "192.0.2.77 2001:db8::77");
-	trouble("b.test", DNS_TYPE_A, ANSWER_RETRY);
+	zone_trouble("b.test", DNS_TYPE_A, ANSWER_RETRY);
 	expect_error("[b.test]", 4, 4, 3);
 	conf.host_dns = false;
-	mx_record("example.org", 10, "b.test");
+	zone_mx("example.org", 10, "b.test");
 	expect_list("example.org", "192.0.2.77");
 	assert_string_equal(asked_log, "MX example.org;");
 	hosts_done(&hosts);
@@ -562,7 +328,7 @@ static void without_dns_only_the_hosts_file_is_asked(void **state)	/* case 71 */
 	assert_int_equal(hosts_init(&hosts, SLICE("192.0.2.77 example.org\n")), 0);
 	conf.hosts = &hosts;
 	conf.dns = false;
-	mx_record("example.org", 10, "b.test");
+	zone_mx("example.org", 10, "b.test");
 	expect_list("example.org", "192.0.2.77");
 	expect_error("other.test", 5, 4, 4);
 	assert_string_equal(asked_log, "");
@@ -580,15 +346,15 @@ static void everyone_not_better_than_ourselves_is_cut(void **state)	/* cases 73,
 	(void)state;
 	conf.own = me;		/* 192.0.2.99 */
 	conf.own_count = 1;
-	mx_record("example.org", 10, "a.test");
-	mx_record("example.org", 20, "me.test");
-	mx_record("example.org", 20, "b.test");
-	mx_record("example.org", 30, "c.test");
-	mx_record("only.test", 10, "me.test");
-	address("a.test", "192.0.2.1");
-	address("me.test", "192.0.2.99");
-	address("b.test", "192.0.2.2");
-	address("c.test", "192.0.2.3");
+	zone_mx("example.org", 10, "a.test");
+	zone_mx("example.org", 20, "me.test");
+	zone_mx("example.org", 20, "b.test");
+	zone_mx("example.org", 30, "c.test");
+	zone_mx("only.test", 10, "me.test");
+	zone_address("a.test", "192.0.2.1");
+	zone_address("me.test", "192.0.2.99");
+	zone_address("b.test", "192.0.2.2");
+	zone_address("c.test", "192.0.2.3");
 	expect_list("example.org", "192.0.2.1");
 	assert_true(lookup.i_am_mx);
 	expect_error("only.test", 5, 4, 6);
@@ -600,13 +366,13 @@ static void an_unknown_better_server_makes_a_loop_soft(void **state)	/* case 76 
 	(void)state;
 	conf.own = me;
 	conf.own_count = 1;
-	mx_record("example.org", 10, "a.test");
-	mx_record("example.org", 20, "me.test");
-	address("me.test", "192.0.2.99");
+	zone_mx("example.org", 10, "a.test");
+	zone_mx("example.org", 20, "me.test");
+	zone_address("me.test", "192.0.2.99");
 	expect_error("example.org", 4, 4, 4);
 	/* A worse server without an address changes nothing. */
-	mx_record("worse.test", 10, "me.test");
-	mx_record("worse.test", 20, "a.test");
+	zone_mx("worse.test", 10, "me.test");
+	zone_mx("worse.test", 20, "a.test");
 	expect_error("worse.test", 5, 4, 6);
 }
 
@@ -615,10 +381,10 @@ static void a_host_with_one_address_of_ours_is_a_loop(void **state)	/* case 78 *
 	(void)state;
 	conf.own = me;
 	conf.own_count = 1;
-	address("example.org", "192.0.2.1");
-	address("example.org", "192.0.2.99");
+	zone_address("example.org", "192.0.2.1");
+	zone_address("example.org", "192.0.2.99");
 	expect_error("example.org", 5, 4, 6);
-	address("mapped.test", "::ffff:192.0.2.99");
+	zone_address("mapped.test", "::ffff:192.0.2.99");
 	expect_error("[mapped.test]", 5, 4, 6);
 }
 
@@ -627,14 +393,33 @@ static void the_list_is_ordered_balanced_and_marked(void **state)	/* cases 82, 8
 	(void)state;
 	conf.address_limit = 2;
 	conf.address_preference = MX_PREFER_IPV6;
-	mx_record("example.org", 10, "a.test");
-	address("a.test", "192.0.2.1");
-	address("a.test", "192.0.2.2");
-	address("a.test", "2001:db8::1");
-	address("a.test", "2001:db8::2");
+	zone_mx("example.org", 10, "a.test");
+	zone_address("a.test", "192.0.2.1");
+	zone_address("a.test", "192.0.2.2");
+	zone_address("a.test", "2001:db8::1");
+	zone_address("a.test", "2001:db8::2");
 	expect_list("example.org", "2001:db8::1 192.0.2.1");
 	assert_false(lookup.addresses[0].last_of_preference);
 	assert_true(lookup.addresses[1].last_of_preference);
+}
+
+static void the_limit_counts_records_and_addresses(void **state)	/* dns_rr_list_limit */
+{
+	(void)state;
+	conf.record_limit = 2;
+	zone_mx("example.org", 10, "a.test");
+	zone_mx("example.org", 20, "b.test");
+	zone_mx("example.org", 30, "c.test");
+	zone_address("a.test", "192.0.2.1");
+	zone_address("c.test", "192.0.2.3");
+	expect_list("example.org", "192.0.2.1");
+	assert_false(was_asked("c.test"));
+	assert_int_equal(warnings, 1);
+	assert_non_null(strstr(warning, "dns_rr_list_limit"));
+	zone_address("a.test", "192.0.2.11");
+	zone_address("a.test", "192.0.2.12");
+	expect_list("example.org", "192.0.2.1 192.0.2.11");
+	assert_int_equal(warnings, 2);
 }
 
 static void at_most_100_addresses_are_kept_with_one_warning(void **state)	/* case 89; row DNS-04 */
@@ -644,10 +429,10 @@ static void at_most_100_addresses_are_kept_with_one_warning(void **state)	/* cas
 	(void)state;
 	for (unsigned i = 0; i < 15; i++) {
 		snprintf(host, sizeof(host), "h%u.test", i);
-		mx_record("example.org", 10, host);
+		zone_mx("example.org", 10, host);
 		for (unsigned j = 0; j < 10; j++) {
 			snprintf(text, sizeof(text), "198.51.100.%u", i * 10 + j + 1);
-			address(host, text);
+			zone_address(host, text);
 		}
 	}
 	look_up("example.org");
@@ -659,11 +444,11 @@ static void at_most_100_addresses_are_kept_with_one_warning(void **state)	/* cas
 static void an_address_counts_once_with_its_best_preference(void **state)	/* row DNS-04 */
 {
 	(void)state;
-	mx_record("example.org", 20, "b.test");
-	mx_record("example.org", 10, "a.test");
-	address("a.test", "192.0.2.1");
-	address("b.test", "192.0.2.1");
-	address("b.test", "192.0.2.2");
+	zone_mx("example.org", 20, "b.test");
+	zone_mx("example.org", 10, "a.test");
+	zone_address("a.test", "192.0.2.1");
+	zone_address("b.test", "192.0.2.1");
+	zone_address("b.test", "192.0.2.2");
 	expect_list("example.org", "192.0.2.1 192.0.2.2");
 	assert_int_equal(lookup.addresses[0].preference, 10);
 }
@@ -690,16 +475,16 @@ static void names_from_dns_do_not_lead_to_ourselves(void **state)	/* rows NET-01
 	conf.deny_count = add_nets(SLICE(PARAM_DENY_NETWORKS), nets);
 	for (unsigned i = 0; i < ARRAY_LEN(banned); i++) {
 		zone_count = 0;
-		mx_record("example.org", 10, "a.test");
-		address("a.test", banned[i]);
+		zone_mx("example.org", 10, "a.test");
+		zone_address("a.test", banned[i]);
 		expect_error("example.org", 5, 4, 4);
-		address("a.test", "192.0.2.1");
+		zone_address("a.test", "192.0.2.1");
 		expect_list("example.org", "192.0.2.1");
 	}
 	zone_count = 0;
-	mx_record("example.org", 10, "127.0.0.1");
+	zone_mx("example.org", 10, "127.0.0.1");
 	expect_error("example.org", 5, 4, 4);
-	address("private.test", "10.1.2.3");
+	zone_address("private.test", "10.1.2.3");
 	expect_list("private.test", "10.1.2.3");
 	conf.deny_count += add_nets(SLICE(PARAM_PRIVATE_NETWORKS), nets + conf.deny_count);
 	expect_error("private.test", 5, 4, 4);
@@ -715,7 +500,7 @@ static void names_from_dns_do_not_lead_to_ourselves(void **state)	/* rows NET-01
 static void a_cancelled_lookup_stays_silent(void **state)
 {
 	(void)state;
-	address("example.org", "192.0.2.1");
+	zone_address("example.org", "192.0.2.1");
 	start("example.org", false);
 	mx_lookup_cancel(&lookup);
 	run();
@@ -731,8 +516,8 @@ static void a_cancelled_lookup_stays_silent(void **state)
 static void validation_needs_every_answer(void **state)
 {
 	(void)state;
-	mx_record("example.org", 10, "a.test");
-	address("a.test", "192.0.2.1");
+	zone_mx("example.org", 10, "a.test");
+	zone_address("a.test", "192.0.2.1");
 	for (unsigned i = 0; i < 4; i++) {
 		mx_is_authentic = i & 1;
 		host_is_authentic = i & 2;
@@ -748,40 +533,41 @@ static void validation_needs_every_answer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(a_bare_domain_asks_for_mx_and_brackets_do_not, setup),
-		cmocka_unit_test_setup(a_literal_asks_nobody, setup),
-		cmocka_unit_test_setup(another_port_goes_with_every_address, setup),
-		cmocka_unit_test_setup(loops_count_only_on_port_25, setup),
-		cmocka_unit_test_setup(lmtp_asks_for_no_mx_and_sees_no_loops, setup),
-		cmocka_unit_test_setup(lower_preference_comes_first, setup),
-		cmocka_unit_test_setup(equal_preference_is_shuffled_by_address, setup),
-		cmocka_unit_test_setup(without_randomizing_the_answer_order_stays, setup),
-		cmocka_unit_test_setup(a_domain_without_mx_is_its_own_server, setup),
-		cmocka_unit_test_setup(a_domain_with_nothing_is_hard, setup),
-		cmocka_unit_test_setup(a_soft_mx_failure_never_falls_through_to_addresses, setup),
-		cmocka_unit_test_setup(a_non_recoverable_mx_failure_is_hard, setup),
-		cmocka_unit_test_setup(bad_host_names_are_passed_over, setup),
-		cmocka_unit_test_setup(null_mx_means_no_mail, setup),
-		cmocka_unit_test_setup(null_mx_beside_others_is_ignored, setup),
-		cmocka_unit_test_setup(a_host_without_address_is_passed_over, setup),
-		cmocka_unit_test_setup(all_hosts_missing_is_hard_unless_told_otherwise, setup),
-		cmocka_unit_test_setup(one_soft_failure_dominates_before_and_after, setup),
-		cmocka_unit_test_setup(a_number_as_exchange_is_used_with_a_warning, setup),
-		cmocka_unit_test_setup(an_alias_gives_addresses_and_only_on_request_its_name, setup),
-		cmocka_unit_test_setup(an_alias_to_no_host_name_is_malformed, setup),
-		cmocka_unit_test_setup(one_family_is_enough, setup),
-		cmocka_unit_test_setup(a_family_switched_off_is_not_asked_for, setup),
-		cmocka_unit_test_setup(the_hosts_file_helps_only_after_a_definite_no, setup),
-		cmocka_unit_test_setup(without_dns_only_the_hosts_file_is_asked, setup),
-		cmocka_unit_test_setup(everyone_not_better_than_ourselves_is_cut, setup),
-		cmocka_unit_test_setup(an_unknown_better_server_makes_a_loop_soft, setup),
-		cmocka_unit_test_setup(a_host_with_one_address_of_ours_is_a_loop, setup),
-		cmocka_unit_test_setup(the_list_is_ordered_balanced_and_marked, setup),
-		cmocka_unit_test_setup(at_most_100_addresses_are_kept_with_one_warning, setup),
-		cmocka_unit_test_setup(an_address_counts_once_with_its_best_preference, setup),
-		cmocka_unit_test_setup(names_from_dns_do_not_lead_to_ourselves, setup),
-		cmocka_unit_test_setup(a_cancelled_lookup_stays_silent, setup),
-		cmocka_unit_test_setup(validation_needs_every_answer, setup),
+		cmocka_unit_test_setup(a_bare_domain_asks_for_mx_and_brackets_do_not, zone_setup),
+		cmocka_unit_test_setup(a_literal_asks_nobody, zone_setup),
+		cmocka_unit_test_setup(another_port_goes_with_every_address, zone_setup),
+		cmocka_unit_test_setup(loops_count_only_on_port_25, zone_setup),
+		cmocka_unit_test_setup(lmtp_asks_for_no_mx_and_sees_no_loops, zone_setup),
+		cmocka_unit_test_setup(lower_preference_comes_first, zone_setup),
+		cmocka_unit_test_setup(equal_preference_is_shuffled_by_address, zone_setup),
+		cmocka_unit_test_setup(without_randomizing_the_answer_order_stays, zone_setup),
+		cmocka_unit_test_setup(a_domain_without_mx_is_its_own_server, zone_setup),
+		cmocka_unit_test_setup(a_domain_with_nothing_is_hard, zone_setup),
+		cmocka_unit_test_setup(a_soft_mx_failure_never_falls_through_to_addresses, zone_setup),
+		cmocka_unit_test_setup(a_non_recoverable_mx_failure_is_hard, zone_setup),
+		cmocka_unit_test_setup(bad_host_names_are_passed_over, zone_setup),
+		cmocka_unit_test_setup(null_mx_means_no_mail, zone_setup),
+		cmocka_unit_test_setup(null_mx_beside_others_is_ignored, zone_setup),
+		cmocka_unit_test_setup(a_host_without_address_is_passed_over, zone_setup),
+		cmocka_unit_test_setup(all_hosts_missing_is_hard_unless_told_otherwise, zone_setup),
+		cmocka_unit_test_setup(one_soft_failure_dominates_before_and_after, zone_setup),
+		cmocka_unit_test_setup(a_number_as_exchange_is_used_with_a_warning, zone_setup),
+		cmocka_unit_test_setup(an_alias_gives_addresses_and_only_on_request_its_name, zone_setup),
+		cmocka_unit_test_setup(an_alias_to_no_host_name_is_malformed, zone_setup),
+		cmocka_unit_test_setup(one_family_is_enough, zone_setup),
+		cmocka_unit_test_setup(a_family_switched_off_is_not_asked_for, zone_setup),
+		cmocka_unit_test_setup(the_hosts_file_helps_only_after_a_definite_no, zone_setup),
+		cmocka_unit_test_setup(without_dns_only_the_hosts_file_is_asked, zone_setup),
+		cmocka_unit_test_setup(everyone_not_better_than_ourselves_is_cut, zone_setup),
+		cmocka_unit_test_setup(an_unknown_better_server_makes_a_loop_soft, zone_setup),
+		cmocka_unit_test_setup(a_host_with_one_address_of_ours_is_a_loop, zone_setup),
+		cmocka_unit_test_setup(the_list_is_ordered_balanced_and_marked, zone_setup),
+		cmocka_unit_test_setup(the_limit_counts_records_and_addresses, zone_setup),
+		cmocka_unit_test_setup(at_most_100_addresses_are_kept_with_one_warning, zone_setup),
+		cmocka_unit_test_setup(an_address_counts_once_with_its_best_preference, zone_setup),
+		cmocka_unit_test_setup(names_from_dns_do_not_lead_to_ourselves, zone_setup),
+		cmocka_unit_test_setup(a_cancelled_lookup_stays_silent, zone_setup),
+		cmocka_unit_test_setup(validation_needs_every_answer, zone_setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -205,6 +205,25 @@ static void the_default_port_decides_on_loop_checks(void **state)	/* case 37 */
 	assert_false(d.wants_loop_check);
 }
 
+static void a_destination_without_a_service_has_the_default_one(void **state)	/* case 32, B 3.8 */
+{
+	struct nexthop_conf named = { .services = &services, .default_port = 25 };
+	struct slice rest = SLICE("a.test, b.test: c.test:submission d.test:25");
+	static const char *const want[] = { "smtp", "smtp", "submission", "25" };
+	struct destination_name d;
+	const char *why;
+
+	(void)state;
+	assert_true(slice_eq(services_name(&services, 25), SLICE("smtp")));
+	assert_int_equal(services_name(&services, 26).len, 0);
+	assert_int_equal(services_name(NULL, 25).len, 0);
+	named.default_service = services_name(&services, 25);
+	for (unsigned i = 0; i < ARRAY_LEN(want); i++) {
+		assert_int_equal(nexthop_next(&named, &rest, &d, &why), 1);
+		assert_true(slice_eq(d.service, slice_of_str(want[i])));
+	}
+}
+
 static void utf8_names_need_leave(void **state)
 {
 	struct nexthop_conf ascii = { .services = &services, .default_port = 25 };
@@ -289,6 +308,7 @@ int main(void)
 		cmocka_unit_test_setup(a_list_keeps_its_order, setup),
 		cmocka_unit_test_setup(an_empty_list_is_empty, setup),
 		cmocka_unit_test_setup(the_default_port_decides_on_loop_checks, setup),
+		cmocka_unit_test_setup(a_destination_without_a_service_has_the_default_one, setup),
 		cmocka_unit_test_setup(utf8_names_need_leave, setup),
 		cmocka_unit_test_setup(no_cut_of_a_list_is_read_beyond_its_end, setup),
 		cmocka_unit_test_setup(a_services_file_adds_names_behind_known_ones, setup),
