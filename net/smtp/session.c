@@ -340,7 +340,7 @@ static void on_data(struct conn *c, struct slice data)
 
 static void on_sent(struct conn *c, uint8_t tag)
 {
-	session_transaction_sent(session_of(c), tag);
+	session_body_sent(session_of(c), tag);
 }
 
 static void on_drained(struct conn *c)

@@ -1,5 +1,5 @@
-/* session_internal.h - what session.c (connection, deadlines, replies, end), session_hello.c (greeting to EHLO) and
- *                      session_transaction.c (MAIL to dot) share
+/* session_internal.h - what session.c (connection, deadlines, replies, end), session_hello.c (greeting to EHLO),
+ *                      session_transaction.c (MAIL to dot) and session_content.c (the message itself) share
  *
  * never    included outside of net/smtp
  */
@@ -21,6 +21,9 @@ void session_pump(struct session *s);
 /* One more step of the sending transaction. False: it has to wait for the peer, the content, or room. */
 bool session_transaction_step(struct session *s);
 
+/* The same while it has a body to send. */
+bool session_body_step(struct session *s, struct transaction *t);
+
 /* A reply to a step of a transaction (or to RSET). */
 void session_transaction_reply(struct session *s, const struct expectation *e, const struct smtp_reply *reply);
 
@@ -37,11 +40,22 @@ void session_goodbye(struct session *s, const struct smtp_reply *reply);
 /* Whoever wanted the body alone has had it, and time to digest it: the dot. */
 void session_pause_over(struct session *s);
 
+/* Has every octet up to the dot left us? What waits may only be commands of the transaction behind. */
+bool session_dot_has_left(const struct session *s);
+
+/* The same outcome for every recipient that has none. */
+void session_judge_all(struct transaction *t, const struct verdict *v);
+
 /* A tagged piece has left. */
-void session_transaction_sent(struct session *s, uint8_t tag);
+void session_body_sent(struct session *s, uint8_t tag);
 
 /* The connection is closed: judges what is not judged yet, and calls done, oldest first. */
 void session_transactions_lost(struct session *s);
 
 /* The connection is of no more use; err as in struct verdict. */
 void session_lose(struct session *s, int err);
+
+static inline bool session_has_pipelining(const struct session *s)
+{
+	return s->caps.bits & SMTP_CAP_PIPELINING;
+}

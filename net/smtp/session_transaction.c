@@ -6,11 +6,8 @@
 #include <errno.h>
 
 #include "core/err.h"
-#include "net/smtp/quirks.h"
 #include "net/smtp/session_internal.h"
 #include "net/wire/smtp_command.h"
-
-enum { TAG_NONE, TAG_WINDOW_0, TAG_WINDOW_1, TAG_DOT };
 
 /* --- verdicts --------------------------------------------------------------------------------- */
 
@@ -27,7 +24,7 @@ static uint32_t next_open(const struct transaction *t, uint32_t i)
 	return i;
 }
 
-static void judge_all(struct transaction *t, const struct verdict *v)
+void session_judge_all(struct transaction *t, const struct verdict *v)
 {
 	for (uint32_t i = 0; i < t->rcpt_count; i++)
 		if (is_open(&t->rcpts[i]))
@@ -49,11 +46,6 @@ static void forget_verdicts(struct transaction *t)
 	for (uint32_t i = 0; i < t->rcpt_count; i++)
 		if (t->rcpts[i].state == RCPT_OPEN && t->rcpts[i].outcome != OUTCOME_SOFT)
 			t->rcpts[i].outcome = OUTCOME_NONE;
-}
-
-static bool has_pipelining(const struct session *s)
-{
-	return s->caps.bits & SMTP_CAP_PIPELINING;
 }
 
 /* The current transaction has all its outcomes: hand it back and let the riding one move up. */
@@ -110,7 +102,7 @@ static bool refuse_unsent(struct session *s, struct transaction *t, int err)
 
 	if (t != s->current)
 		return false;
-	judge_all(t, &v);
+	session_judge_all(t, &v);
 	finish(s);
 	return true;
 }
@@ -189,7 +181,7 @@ static bool any_rcpt_unanswered(const struct session *s, const struct transactio
 
 static bool step_commands(struct session *s, struct transaction *t)
 {
-	if (pipeline_is_full(&s->pipeline) || (!has_pipelining(s) && s->pipeline.count > 0))
+	if (pipeline_is_full(&s->pipeline) || (!session_has_pipelining(s) && s->pipeline.count > 0))
 		return false;
 	if (s->rset_due && t == s->current)
 		return write_rset(s);
@@ -211,71 +203,6 @@ static bool step_commands(struct session *s, struct transaction *t)
 	return true;
 }
 
-/* The content cannot be had: no dot, so that the server throws away what it got. There is no other way to cancel. */
-static bool fail_body(struct session *s, struct transaction *t)
-{
-	const struct verdict v = { .step = SESSION_BODY, .err = t->body->err };
-
-	judge_all(t, &v);
-	session_lose(s, -ECANCELED);	/* the one behind has nothing to do with it */
-	return false;
-}
-
-static bool add_dot(struct session *s, struct transaction *t)
-{
-	conn_add(&s->conn, ".\r\n", 3, TAG_DOT);
-	t->state = TRANSACTION_DOT;
-	pipeline_push(&s->pipeline, (struct expectation){ .step = SESSION_FINAL_DOT, .transaction = t });
-	if (session_can_start(s))
-		s->events->next(s);
-	return true;
-}
-
-/* All of the body is in the chain. */
-static bool end_body(struct session *s, struct transaction *t)
-{
-	t->dot_waits = (s->quirks & QUIRK_DELAY_DOTCRLF) &&
-		       reactor_queue_now() >= t->msg->arrival_ns + s->params->smtp_pix_workaround_threshold_time_ns;
-	return !t->dot_waits && add_dot(s, t);
-}
-
-void session_pause_over(struct session *s)
-{
-	ASSERT(s->current->dot_waits && s->current->state == TRANSACTION_BODY);
-	s->current->dot_waits = false;
-	(void)add_dot(s, s->current);		/* always true */
-	session_pump(s);
-}
-
-static bool step_body(struct session *s, struct transaction *t)
-{
-	struct body_window *w = &t->body->windows[t->window];
-
-	if (t->dot_waits)
-		return false;
-	if (pipeline_is_full(&s->pipeline) || conn_room(&s->conn) < BODY_PIECES + 2)
-		return false;
-	if (t->lone_dot)
-		return add_dot(s, t);
-	if (t->body->err < 0)
-		return fail_body(s, t);
-	if (!w->ready || t->window_queued[t->window])
-		return false;
-	bool last = w->last;
-
-	for (unsigned i = 0; i < w->count; i++) {
-		bool ends = i + 1 == w->count;
-		uint8_t tag = t->window == 0 ? TAG_WINDOW_0 : TAG_WINDOW_1;
-
-		conn_add(&s->conn, w->pieces[i].ptr, w->pieces[i].len, ends ? tag : TAG_NONE);
-	}
-	t->window_queued[t->window] = w->count > 0;
-	if (w->count == 0)
-		t->body->release(t->body, w);
-	t->window ^= 1;
-	return !last || end_body(s, t);
-}
-
 bool session_transaction_step(struct session *s)
 {
 	struct transaction *t = sending(s);
@@ -286,25 +213,13 @@ bool session_transaction_step(struct session *s)
 	case TRANSACTION_COMMANDS:
 		return step_commands(s, t);
 	case TRANSACTION_BODY:
-		return step_body(s, t);
+		return session_body_step(s, t);
 	case TRANSACTION_DATA:
 	case TRANSACTION_DOT:
 	case TRANSACTION_DONE:
 		return false;
 	}
 	UNREACHABLE();
-}
-
-void session_transaction_sent(struct session *s, uint8_t tag)
-{
-	struct transaction *t = s->current;
-
-	/* Only the current one can have a body under way: the reply to a riding DATA comes after the reply to our
-	 * dot. */
-	if (t == NULL || (tag != TAG_WINDOW_0 && tag != TAG_WINDOW_1))
-		return;
-	t->window_queued[tag - TAG_WINDOW_0] = false;
-	t->body->release(t->body, &t->body->windows[tag - TAG_WINDOW_0]);
 }
 
 /* --- replies ---------------------------------------------------------------------------------- */
@@ -330,7 +245,7 @@ static void on_mail(struct session *s, struct transaction *t, const struct smtp_
 		return;
 	}
 	t->mail_failed = true;
-	judge_all(t, &v);
+	session_judge_all(t, &v);
 	note_failure(s, reply);
 }
 
@@ -354,7 +269,7 @@ static void on_data(struct session *s, struct transaction *t, const struct smtp_
 
 	/* In a group, a "yes" in this place is the answer to a RCPT that comes one late, and every recipient may have
 	 * had his neighbour's reply (row RPL-08). */
-	if (reply->code / 100 == 2 && has_pipelining(s)) {
+	if (reply->code / 100 == 2 && session_has_pipelining(s)) {
 		session_lose(s, ERR_PROTO);
 		return;
 	}
@@ -364,7 +279,7 @@ static void on_data(struct session *s, struct transaction *t, const struct smtp_
 		t->state = TRANSACTION_BODY;
 		return;
 	}
-	judge_all(t, &v);
+	session_judge_all(t, &v);
 	/* 250 to DATA: is it expecting a message or not? Nothing can be said to such a server any more (row SMG-09). */
 	if (reply->code / 100 == 2 || reply->code == 421)
 		s->reusable = false;
@@ -379,7 +294,7 @@ void session_early_reply(struct session *s, const struct smtp_reply *reply)
 	if (reply->code >= 400 && s->lmtp)
 		judge_next(s->current, &v);
 	else if (reply->code >= 400)
-		judge_all(s->current, &v);
+		session_judge_all(s->current, &v);
 	session_lose(s, ERR_PROTO);
 }
 
@@ -387,7 +302,7 @@ void session_goodbye(struct session *s, const struct smtp_reply *reply)
 {
 	const struct verdict v = { .step = SESSION_MAIL, .reply = reply };
 
-	judge_all(s->current, &v);
+	session_judge_all(s->current, &v);
 	session_lose(s, ERR_EOF);
 }
 
@@ -411,18 +326,9 @@ static void on_final_dot(struct session *s, struct transaction *t, const struct 
 	if (s->lmtp)
 		judge_next(t, &v);
 	else
-		judge_all(t, &v);
+		session_judge_all(t, &v);
 	if (next_open(t, t->dot_next) == t->rcpt_count)
 		finish(s);
-}
-
-/* Has every octet up to the dot left us? What waits may only be commands of the transaction behind. */
-static bool dot_has_left(const struct session *s)
-{
-	for (unsigned i = 0; i < s->conn.piece_count; i++)
-		if (s->conn.pieces[(s->conn.piece_first + i) % CONN_PIECES].tag == TAG_DOT)
-			return false;
-	return true;
 }
 
 static void on_step_reply(struct session *s, const struct expectation *e, const struct smtp_reply *reply)
@@ -440,7 +346,7 @@ static void on_step_reply(struct session *s, const struct expectation *e, const 
 		on_data(s, t, reply);
 		break;
 	case SESSION_FINAL_DOT:
-		if (dot_has_left(s))
+		if (session_dot_has_left(s))
 			on_final_dot(s, t, reply);
 		else
 			session_early_reply(s, reply);	/* row WIN-05 */
@@ -478,7 +384,7 @@ static enum session_state step_of(const struct session *s, const struct transact
 	/* For the one that was current then, what the peer owed us is known more exactly. */
 	if (t->state < TRANSACTION_BODY && s->lost_step > SESSION_QUIT && s->lost_step != SESSION_RSET)
 		return s->lost_step;
-	if (t->state == TRANSACTION_DOT && !dot_has_left(s))
+	if (t->state == TRANSACTION_DOT && !session_dot_has_left(s))
 		return SESSION_BODY;
 	return steps[t->state];
 }
@@ -490,12 +396,12 @@ void session_transactions_lost(struct session *s)
 		const struct verdict v = {
 			.step = step_of(s, t),
 			.err = s->lost_err,
-			.maybe_delivered = t->state == TRANSACTION_DOT && !t->lone_dot && dot_has_left(s),
+			.maybe_delivered = t->state == TRANSACTION_DOT && !t->lone_dot && session_dot_has_left(s),
 		};
 
-		if (!t->verdicts_final && has_pipelining(s))
+		if (!t->verdicts_final && session_has_pipelining(s))
 			forget_verdicts(t);
-		judge_all(t, &v);
+		session_judge_all(t, &v);
 		s->lost_step = SESSION_CLOSED;
 		finish(s);
 	}
