@@ -263,6 +263,16 @@ X(MAPS, smtp_reply_filter, "", 1, 0, NULL, \
 X(MLIST, debug_peer_list, "", 1, 0, NULL, \
 	"Servers and destinations whose sessions are logged in detail: names, domains, addresses, " \
 	"networks.") \
+X(MLIST, smtp_chunking_destinations, "", 1, 0, NULL, \
+	"Next hops to which messages go with BDAT instead of DATA when the server offers CHUNKING (RFC 3030); " \
+	"static:all for every one. A server that offers it and does not know BDAT gets DATA, on another " \
+	"connection, from then on.") \
+X(SIZE, smtp_chunk_size_limit, "0", 0, PARAM_U64, NULL, \
+	"Octets of one BDAT chunk; the reply to each is waited for. 0: the whole message is one chunk.") \
+X(SIZE, smtp_chunking_ahead_limit, "65536", 0, PARAM_U64, NULL, \
+	"Octets of a message that may go with BDAT right behind its recipients, before their replies. This is " \
+	"done only on a connection on which an earlier message has shown that the server's replies to recipients " \
+	"cannot be mistaken for one to a message. 0: never.") \
 X(TIME, smtp_helo_timeout, "300s", 1, PARAM_TIME_MAX, "s", \
 	"For the greeting and for EHLO or HELO.") \
 X(TIME, smtp_mail_timeout, "300s", 1, PARAM_TIME_MAX, "s", \

@@ -66,6 +66,7 @@ struct destination {
 	struct wheel_timer wake;
 	struct task dispatch;
 	bool is_relayhost;
+	bool chunking;			/* BDAT where it is offered; not any more once a server did not know it */
 	bool bind_failed;		/* the source address cannot be bound: said once, left out from then on */
 	struct enhanced_code suspended_dsn;
 	char suspended_text[ROUTE_TEXT];
@@ -105,6 +106,7 @@ struct trial {
 	bool claiming;			/* the claim has not been answered yet */
 	bool finished;			/* the transaction is done: settle as soon as the claim is answered */
 	bool had_session;		/* some host has been talked to */
+	bool too_many;			/* recipients were refused only because there were too many */
 	bool hop_failed;		/* the destination's fault, not the message's */
 	bool local_failed;		/* our own: no other host would do better */
 	bool lost;			/* the session did not come to its normal end */

@@ -413,6 +413,8 @@ static struct destination *destination_find(struct delivery *d, struct slice nex
 	memcpy(dst->nexthop, nexthop.ptr, nexthop.len);
 	dst->nexthop_len = (uint16_t)nexthop.len;
 	dst->is_relayhost = slice_eq(nexthop, slice_of_str(d->conf.params->relayhost));
+	/* An error is no "yes", and DATA is always right. */
+	dst->chunking = mlist_match(d->conf.params->smtp_chunking_destinations, nexthop) > 0;
 	dst->window_conf = dst->is_relayhost ? &d->window_shard : &d->window;
 	window_init(&dst->window, dst->window_conf);
 	map_insert(&d->by_nexthop, &dst->by_nexthop, hash);

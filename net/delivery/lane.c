@@ -314,6 +314,7 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 			     .remote = &remote,
 			     .local = local,
 			     .is_worse_mx = dst->route->addresses[address].is_worse,
+			     .chunking = dst->chunking,
 		     });
 	return true;
 }

@@ -68,6 +68,8 @@ struct outcome outcome_of_error(enum session_state step, int err)
 	case ERR_PROTO:		/* B 26.2: nothing more can be believed; in mid-body B 15.6 has its own code */
 		return (struct outcome){ OUTCOME_SOFT,
 					 { 4, step == SESSION_BODY ? 4 : 5, step == SESSION_BODY ? 2 : 0 } };
+	case -EOPNOTSUPP:	/* an extension that it announced: BDAT */
+		return (struct outcome){ OUTCOME_SOFT, { 4, 5, 1 } };
 	case -ELOOP:
 		return (struct outcome){ OUTCOME_HARD, { 5, 4, 6 } };
 	case ERR_TABLE:		/* of this host: the next one is asked (B 6.5) */
@@ -131,6 +133,9 @@ static void reason_of_error(struct str *out, enum session_state step, int err, s
 	case -EBADMSG:
 		str_add_cstr(out, step == SESSION_MAIL ? "sender address cannot be sent in an SMTP command" :
 							 "recipient address cannot be sent in an SMTP command");
+		break;
+	case -EOPNOTSUPP:
+		str_printf(out, "host %.*s offers CHUNKING and knows no BDAT command", SLICE_FMT(peer));
 		break;
 	case ERR_TIMEOUT:
 		str_printf(out, "conversation with %.*s timed out while %s", SLICE_FMT(peer), words);

@@ -38,6 +38,7 @@ const char *session_state_command(enum session_state state)
 		[SESSION_LHLO] = "LHLO command",
 		[SESSION_MAIL] = "MAIL FROM command",	[SESSION_RCPT] = "RCPT TO command",
 		[SESSION_DATA] = "DATA command",	[SESSION_FINAL_DOT] = "end of DATA command",
+		[SESSION_CHUNK] = "BDAT command",
 		[SESSION_BODY] = "end of DATA command",	[SESSION_RSET] = "RSET command",
 	};
 
@@ -97,6 +98,8 @@ static enum session_state deadline_subject(const struct session *s)
 	/* LMTP owes no reply to the dot of a message that nobody takes, but some servers give one (B 26.23). */
 	if (s->lmtp && oldest->step == SESSION_FINAL_DOT && oldest->transaction->lone_dot)
 		return SESSION_RSET;
+	if (session_body_waits_for_us(s))
+		return SESSION_CLOSED;
 	return oldest->step;
 }
 
@@ -415,7 +418,11 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->esmtp_seen = false;
 	s->quirks = 0;
 	s->rset_due = false;
-	s->rset_refused = false;
+	s->maybe_open = false;
+	s->chunking = target->chunking;
+	s->chunking_broken = false;
+	s->replies_differ = true;
+	s->replies_seen = false;
 	s->in_callback = false;
 	s->is_worse_mx = target->is_worse_mx;
 	s->lmtp = target->lmtp;
@@ -461,6 +468,9 @@ void session_start(struct session *s, struct transaction *t)
 	t->rcpt_next = 0;
 	t->accepted = 0;
 	t->dot_next = 0;
+	t->retry_here = false;
+	t->is_chunked = false;
+	t->is_ahead = false;
 	t->window = 0;
 	t->window_queued[0] = false;
 	t->window_queued[1] = false;

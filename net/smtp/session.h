@@ -59,6 +59,8 @@ struct session {
 	void *owner;			/* for the callbacks */
 	struct smtp_caps caps;
 	struct session_failure failure;
+	bool chunking;			/* BDAT may be used, if it is offered */
+	bool chunking_broken;		/* it was offered, and refused as unknown (row EHL-08) */
 	bool reusable;			/* nothing has happened that speaks against another transaction */
 	uint32_t uses;			/* transactions started */
 	uint64_t opened_ns;		/* monotonic, start of the connect */
@@ -73,7 +75,12 @@ struct session {
 	bool esmtp_seen;
 	uint32_t quirks;		/* enum quirk */
 	bool rset_due;
-	bool rset_refused;
+	/* The server may think that the transaction before is still open: it refused RSET, or a chunk. */
+	bool maybe_open;
+	/* So far every "yes" to MAIL and RCPT was about an address (x.1.x), and the last one to a message was not: a
+	 * reply in the wrong place would be seen, and content may go ahead. */
+	bool replies_differ;
+	bool replies_seen;
 	bool in_callback;		/* pumping follows anyway */
 	bool loop_check;
 	bool lmtp;
@@ -98,6 +105,7 @@ struct session_target {
 	struct conn_transform *transform; /* what stands between socket and dialogue from the first octet on, or NULL */
 	bool is_worse_mx;		/* a better host is in the list: meeting ourselves here is no loop for good */
 	bool lmtp;			/* LMTP (RFC 2033) instead of SMTP */
+	bool chunking;			/* use BDAT if the server offers it */
 };
 
 void session_open(struct session *s, const struct session_events *events, const struct params *params,

@@ -24,6 +24,15 @@ bool session_transaction_step(struct session *s);
 /* The same while it has a body to send. */
 bool session_body_step(struct session *s, struct transaction *t);
 
+/* Is there so little to leave out of this content that BDAT costs no more than DATA? */
+bool session_content_fits_chunks(const struct message *msg);
+
+/* From here on t sends its content with BDAT. */
+void session_chunks_begin(struct transaction *t);
+
+/* A chunk is announced, and its octets are not all there yet: the peer owes us nothing. */
+bool session_body_waits_for_us(const struct session *s);
+
 /* A reply to a step of a transaction (or to RSET). */
 void session_transaction_reply(struct session *s, const struct expectation *e, const struct smtp_reply *reply);
 

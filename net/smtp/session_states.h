@@ -23,6 +23,7 @@
 	X(DATA,      smtp_data_init_timeout_ns,   "sending DATA command")					\
 	X(BODY,      smtp_data_xfer_timeout_ns,   "sending message body")					\
 	X(PAUSE,     smtp_pix_workaround_delay_time_ns, "waiting before the final dot")				\
+	X(CHUNK,     smtp_data_done_timeout_ns,   "sending a chunk of the message")			\
 	X(FINAL_DOT, smtp_data_done_timeout_ns,   "sending end of data -- message may be sent more than once")	\
 	X(RSET,      smtp_rset_timeout_ns,        "sending RSET")
 

@@ -179,6 +179,25 @@ static bool any_rcpt_unanswered(const struct session *s, const struct transactio
 	return false;
 }
 
+static bool uses_chunks(const struct session *s, const struct transaction *t)
+{
+	return s->chunking && (s->caps.bits & SMTP_CAP_CHUNKING) && session_content_fits_chunks(t->msg);
+}
+
+/* There is no 354 that would tell whether all replies are in their places, and what is sent cannot be called back. So
+ * the content waits until the last recipient is answered, unless it is small and a reply out of place would be seen. */
+static bool begin_chunks(struct session *s, struct transaction *t)
+{
+	if (t != s->current)
+		return false;
+	t->is_ahead = any_rcpt_unanswered(s, t);
+	if (t->is_ahead && (t->never_ahead || !s->replies_differ || !s->replies_seen ||
+			    t->msg->size > s->params->smtp_chunking_ahead_limit))
+		return false;
+	session_chunks_begin(t);
+	return true;
+}
+
 static bool step_commands(struct session *s, struct transaction *t)
 {
 	if (pipeline_is_full(&s->pipeline) || (!session_has_pipelining(s) && s->pipeline.count > 0))
@@ -193,6 +212,8 @@ static bool step_commands(struct session *s, struct transaction *t)
 		return write_rcpt(s, t, i);
 	bool hopeless = t->mail_failed || (t->accepted == 0 && !any_rcpt_unanswered(s, t));
 
+	if (!hopeless && uses_chunks(s, t))
+		return begin_chunks(s, t);
 	if (!hopeless)
 		return write_data(s, t);
 	if (t != s->current || any_rcpt_unanswered(s, t))
@@ -232,15 +253,27 @@ static void note_failure(struct session *s, const struct smtp_reply *reply)
 		s->reusable = false;
 }
 
+static bool is_about_address(const struct smtp_reply *reply)
+{
+	return reply->has_enhanced && reply->enhanced.subject == 1;
+}
+
+static void note_address_reply(struct session *s, const struct smtp_reply *reply)
+{
+	s->replies_differ &= is_about_address(reply);
+}
+
 static void on_mail(struct session *s, struct transaction *t, const struct smtp_reply *reply)
 {
 	const struct verdict v = { .step = SESSION_MAIL, .reply = reply };
 
-	if (reply->code / 100 == 2)
+	if (reply->code / 100 == 2) {
+		s->maybe_open = false;
+		note_address_reply(s, reply);
 		return;
-	/* It sees the transaction before this one still open, and does not know RSET: nothing it says is about this
-	 * mail. */
-	if (reply->code == 503 && s->rset_refused) {
+	}
+	/* It sees the transaction before this one still open: nothing it says is about this mail. */
+	if (reply->code == 503 && s->maybe_open) {
 		session_lose(s, ERR_PROTO);
 		return;
 	}
@@ -257,6 +290,7 @@ static void on_rcpt(struct session *s, struct transaction *t, uint32_t i, const 
 		return;		/* a consequence, and not about this recipient */
 	if (reply->code / 100 == 2) {
 		t->accepted++;
+		note_address_reply(s, reply);
 		return;
 	}
 	t->judge(t, &t->rcpts[i], &v);
@@ -289,12 +323,15 @@ static void on_data(struct session *s, struct transaction *t, const struct smtp_
 void session_early_reply(struct session *s, const struct smtp_reply *reply)
 {
 	const struct verdict v = { .step = SESSION_BODY, .reply = reply };
+	struct transaction *t = s->current;
 
+	t->retry_here = t->is_ahead;		/* it may be a recipient's: see is_in_doubt */
+	t->verdicts_final |= !t->is_ahead;
 	/* In LMTP it is one recipient's, and who comes after him has none (row RPL-15). */
-	if (reply->code >= 400 && s->lmtp)
-		judge_next(s->current, &v);
-	else if (reply->code >= 400)
-		session_judge_all(s->current, &v);
+	if (reply->code >= 400 && s->lmtp && !t->is_ahead)
+		judge_next(t, &v);
+	else if (reply->code >= 400 && !t->is_ahead)
+		session_judge_all(t, &v);
 	session_lose(s, ERR_PROTO);
 }
 
@@ -317,18 +354,81 @@ bool session_transaction_owes_more(const struct session *s)
 	return next_open(t, next_open(t, t->dot_next) + 1) < t->rcpt_count;
 }
 
+/* "No such command", where its extension was announced: the octets of the chunk may be commands to this server, so
+ * nothing more is said to it, not even QUIT (row EHL-08). */
+static bool refuses_chunking(struct session *s, struct transaction *t, const struct smtp_reply *reply)
+{
+	const struct verdict v = { .step = SESSION_CHUNK, .err = -EOPNOTSUPP };
+
+	if (!t->is_chunked || t->accepted == 0 || (reply->code != 500 && reply->code != 502 && reply->code != 503))
+		return false;
+	s->chunking_broken = true;
+	t->retry_here = true;
+	session_judge_all(t, &v);
+	session_lose(s, ERR_PROTO);
+	return true;
+}
+
+/* Nothing shows that the replies before this one are in their places, and this one may be a recipient's: only a "yes"
+ * that is not about an address can be nothing else (row RPL-08). */
+static bool is_in_doubt(const struct transaction *t, const struct smtp_reply *reply)
+{
+	return t->is_ahead && t->accepted > 0 &&
+	       (reply->code / 100 == 5 || is_about_address(reply) || !reply->has_enhanced);
+}
+
+/* RFC 3030 2: what the server thinks of the transaction is not certain, RSET makes it so. Too late for one that
+ * rides. */
+static void note_failed_chunk(struct session *s)
+{
+	s->maybe_open = true;
+	s->rset_due = s->riding == NULL || !s->riding->mail_written;
+}
+
+static void on_chunk(struct session *s, struct transaction *t, const struct smtp_reply *reply)
+{
+	const struct verdict v = { .step = SESSION_CHUNK, .reply = reply };
+
+	if (refuses_chunking(s, t, reply))
+		return;
+	if (reply->code / 100 == 2 && t->chunk_left == 0)
+		return;
+	if (reply->code / 100 == 2 || t->chunk_left > 0) {
+		session_early_reply(s, reply);
+		return;
+	}
+	session_judge_all(t, &v);
+	t->verdicts_final = true;
+	note_failure(s, reply);
+	note_failed_chunk(s);
+	finish(s);
+}
+
 static void on_final_dot(struct session *s, struct transaction *t, const struct smtp_reply *reply)
 {
 	const struct verdict v = { .step = SESSION_FINAL_DOT, .reply = reply };
 
+	if (is_in_doubt(t, reply)) {
+		t->retry_here = true;
+		session_lose(s, ERR_PROTO);
+		return;
+	}
+	t->verdicts_final = true;
 	if (reply->code == 421 || reply->code / 100 == 3)
 		s->reusable = false;
 	if (s->lmtp)
 		judge_next(t, &v);
 	else
 		session_judge_all(t, &v);
-	if (next_open(t, t->dot_next) == t->rcpt_count)
-		finish(s);
+	if (next_open(t, t->dot_next) < t->rcpt_count)
+		return;
+	if (reply->code / 100 == 2) {
+		s->replies_seen = true;
+		s->replies_differ &= reply->has_enhanced && !is_about_address(reply);
+	} else if (t->is_chunked) {
+		note_failed_chunk(s);
+	}
+	finish(s);
 }
 
 static void on_step_reply(struct session *s, const struct expectation *e, const struct smtp_reply *reply)
@@ -345,7 +445,12 @@ static void on_step_reply(struct session *s, const struct expectation *e, const 
 	case SESSION_DATA:
 		on_data(s, t, reply);
 		break;
+	case SESSION_CHUNK:
+		on_chunk(s, t, reply);
+		break;
 	case SESSION_FINAL_DOT:
+		if (refuses_chunking(s, t, reply))
+			break;
 		if (session_dot_has_left(s))
 			on_final_dot(s, t, reply);
 		else
@@ -354,7 +459,7 @@ static void on_step_reply(struct session *s, const struct expectation *e, const 
 	case SESSION_RSET:
 		if (reply->code / 100 != 2) {
 			s->reusable = false;
-			s->rset_refused = true;
+			s->maybe_open = true;
 		}
 		break;
 	default:

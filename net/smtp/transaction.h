@@ -10,6 +10,7 @@
 
 #include "net/mail/body.h"
 #include "net/mail/message.h"
+#include "net/mail/unstuff.h"
 #include "net/smtp/session_states.h"
 #include "net/wire/smtp_reply.h"
 
@@ -36,16 +37,26 @@ enum transaction_state {
 	TRANSACTION_DONE,
 };
 
+/* How far the content has been handed over in chunks. */
+struct content_place {
+	struct unstuff unstuff;
+	unsigned piece;			/* of the window: the next to begin with */
+	struct slice rest;		/* of the one before it */
+};
+
 struct transaction {
 	const struct message *msg;
 	struct rcpt *rcpts;		/* those that are not RCPT_OPEN are passed over */
 	uint32_t rcpt_count;
 	struct body *body;
 	transaction_judge_fn *judge;
+	bool never_ahead;		/* no content before the replies to its recipients are in */
 	/* results, besides the recipients' outcomes */
 	uint64_t mail_ns;		/* queue clock, just before MAIL; 0: it was never written */
 	uint64_t done_ns;		/* queue clock, the deciding reply or failure */
 	uint32_t use;			/* the how-manieth transaction of its connection */
+	/* What failed softly is the way it was sent (BDAT, or ahead): another connection to this host does better. */
+	bool retry_here;
 	/* private: the session's */
 	enum transaction_state state;
 	bool mail_written;
@@ -57,6 +68,11 @@ struct transaction {
 	uint32_t rcpt_next;		/* the next to write */
 	uint32_t accepted;
 	uint32_t dot_next;		/* LMTP: below it, everybody has had his reply to the dot */
+	bool is_chunked;		/* BDAT instead of DATA */
+	bool is_ahead;			/* its content does not wait for the replies to its recipients */
+	uint64_t chunk_left;		/* octets that the last BDAT still wants */
+	uint64_t content_left;		/* octets that no BDAT has announced yet */
+	struct content_place at;
 	uint8_t window;			/* of the body: the next to hand over */
 	bool window_queued[2];		/* handed over, not yet sent: it stays ready, for it is in use */
 };

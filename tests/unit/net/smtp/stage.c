@@ -279,6 +279,7 @@ void stage_start(void)
 			     .remote = &stage.puppet.addr,
 			     .local = stage.local.len > 0 ? &stage.local : NULL,
 			     .lmtp = stage.lmtp,
+			     .chunking = stage.chunking,
 			     .transform = stage.transform,
 		     });
 	stage.took_ns = clock_mono_ns();

@@ -60,6 +60,7 @@ struct stage {
 	unsigned mail_count;
 	bool ride;    /* the next mail may ride behind the body */
 	bool lmtp;    /* instead of SMTP */
+	bool chunking;
 	bool no_quit; /* after the last mail: leave the session open */
 	unsigned ready, closed, next_calls;
 	bool in_start;
