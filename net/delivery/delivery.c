@@ -74,6 +74,7 @@ static void on_offer(struct note *note)
 	job->due.index = 0;
 	destination_new_round(job);
 	job->route_generation = 0;
+	job->never_ahead = false;
 	job->ready_ns = 0;
 	destination_take_job(delivery_self(), job);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "core/err.h"
+#include "core/log.h"
 #include "core/random.h"
 #include "net/delivery/delivery_internal.h"
 #include "net/delivery/retry.h"
@@ -16,19 +17,45 @@ static bool is_untried(const struct rcpt *r)
 	return r->state == RCPT_OPEN && r->outcome == OUTCOME_NONE;
 }
 
-/* The next recipients to try: from the first untried one on, as many as one transaction may have. */
-static void choose_rcpts(const struct params *p, const struct job *job, struct attempt *a)
+static uint32_t tighter(uint32_t a, uint32_t b)
+{
+	return a == 0 || (b > 0 && b < a) ? b : a;
+}
+
+/* Not the first of this transaction, and of another domain than the one before: one domain more. Whether it has been
+ * seen further up is not asked: at worst a transaction is shorter than LIMITS RCPTDOMAINMAX would have it. */
+static bool is_other_domain(struct slice addr, struct slice *last)
+{
+	ptrdiff_t at = slice_find_last_char(addr, '@');
+	struct slice domain = at < 0 ? (struct slice){ 0 } : slice_of(addr.ptr + at, addr.len - (size_t)at);
+	bool other = last->ptr == NULL || !slice_eq_nocase(domain, *last);
+
+	*last = at < 0 ? slice_of("", 0) : domain;
+	return other;
+}
+
+/* The next recipients to try: from the first untried one on, as many as one transaction may have. caps: what the server
+ * said about that (RFC 9422), or NULL. */
+static void choose_rcpts(const struct params *p, const struct smtp_caps *caps, const struct job *job,
+			 struct attempt *a)
 {
 	uint32_t end = job->first + job->count;
-	uint32_t limit = p->smtp_destination_recipient_limit;
+	uint32_t limit = tighter(p->smtp_destination_recipient_limit, caps != NULL ? caps->rcpt_max : 0);
+	uint32_t domains_max = caps != NULL ? caps->rcpt_domain_max : 0;
 	uint32_t i = job->first;
-	uint32_t chosen = 0;
+	uint32_t chosen = 0, domains = 0;
+	struct slice domain = { 0 };
 
 	while (i < end && !is_untried(rcpt_at(job, i)))
 		i++;
 	a->first = i;
-	for (; i < end && (limit == 0 || chosen < limit); i++)
-		chosen += is_untried(rcpt_at(job, i));
+	for (; i < end && (limit == 0 || chosen < limit); i++) {
+		if (!is_untried(rcpt_at(job, i)))
+			continue;
+		if (domains_max > 0 && is_other_domain(rcpt_at(job, i)->addr, &domain) && ++domains > domains_max)
+			break;
+		chosen++;
+	}
 	a->count = i - a->first;
 	ASSERT(chosen > 0);
 }
@@ -49,7 +76,7 @@ static void on_body_ready(struct body *body)
 		session_body_ready(&t->lane->session);
 }
 
-static struct trial *trial_take(struct delivery *d, struct job *job)
+static struct trial *trial_take(struct delivery *d, struct job *job, const struct smtp_caps *caps)
 {
 	struct trial *t = pool_take(&d->trials);
 
@@ -71,7 +98,8 @@ static struct trial *trial_take(struct delivery *d, struct job *job)
 	t->had_session = false;
 	t->local_failed = false;
 	t->lost = false;
-	choose_rcpts(d->conf.params, job, &t->attempt);
+	t->too_many = false;
+	choose_rcpts(d->conf.params, caps, job, &t->attempt);
 	/* When it came into the queue. */
 	t->attempt.times.active_ns = reactor_queue_now() - min_u64(reactor_now() - job->ready_ns, reactor_queue_now());
 	return t;
@@ -85,6 +113,9 @@ static void judge(struct transaction *transaction, struct rcpt *rcpt, const stru
 	outcome_judge(&t->attempt, rcpt, v, session_peer(&t->lane->session), p->soft_bounce);
 	t->local_failed |= v->reply == NULL && outcome_is_local(v->err);
 	t->lost |= v->reply == NULL && v->err != -EMSGSIZE && v->err != -EBADMSG && !v->until_final;
+	/* It takes no more at a time, but did take some (RFC 5321 4.5.3.1.10, row RPL-14). */
+	if (v->reply != NULL && v->step == SESSION_RCPT && v->reply->code == 452 && transaction->accepted > 0)
+		t->too_many = true;
 	/* A server that gave up while it waited for our own disk is not to blame (row SPL-08). */
 	if (v->reply == NULL && !t->claiming &&
 	    (v->err == ERR_EOF || v->err == ERR_TIMEOUT || v->err == ERR_PROTO || v->err == -ECONNRESET))
@@ -94,7 +125,7 @@ static void judge(struct transaction *transaction, struct rcpt *rcpt, const stru
 bool trial_start(struct lane *lane, struct job *job)
 {
 	struct delivery *d = lane->destination->delivery;
-	struct trial *t = trial_take(d, job);
+	struct trial *t = trial_take(d, job, &lane->session.caps);
 
 	if (t == NULL)
 		return false;
@@ -109,7 +140,9 @@ bool trial_start(struct lane *lane, struct job *job)
 		.rcpt_count = a->count,
 		.body = &a->body,
 		.judge = judge,
+		.never_ahead = job->never_ahead,
 	};
+	lane->session.chunking &= lane->destination->chunking;
 	if (lane->leader == job)
 		lane->leader = NULL;
 	t->claiming = true;
@@ -134,10 +167,10 @@ static bool is_at(const struct rcpt *r, enum rcpt_outcome outcome)
 	return r->state == RCPT_OPEN && r->outcome == outcome;
 }
 
-static bool any_soft(const struct attempt *a)
+static bool any_at(const struct attempt *a, enum rcpt_outcome outcome)
 {
 	for (uint32_t i = a->first; i < a->first + a->count; i++)
-		if (is_at(rcpt_at(a->job, i), OUTCOME_SOFT))
+		if (is_at(rcpt_at(a->job, i), outcome))
 			return true;
 	return false;
 }
@@ -165,6 +198,8 @@ static bool has_next_host(struct trial *t)
 	if (!t->had_session || t->local_failed || dst->route == NULL || dst->route->state != ROUTE_READY)
 		return false;
 	destination_sync_tried(dst, job);
+	if (t->transaction.retry_here || (t->too_many && any_at(&t->attempt, OUTCOME_SENT)))
+		return true;	/* this one again: each time somebody is done with, or something is done otherwise */
 	if (t->address < ROUTE_ADDRESSES_MAX)
 		job->tried[t->address / 64] |= UINT64_C(1) << (t->address % 64);
 	count_session(job, dst->route, t->address);
@@ -250,7 +285,7 @@ static void settle(struct trial *t)
 	a->job_attempts = a->job->attempts;
 	if (t->had_session && !t->lost)
 		a->job->completed = true;
-	if (any_soft(a)) {
+	if (any_at(a, OUTCOME_SOFT)) {
 		if (has_next_host(t))
 			log_skipped(a);
 		else
@@ -258,6 +293,20 @@ static void settle(struct trial *t)
 	}
 	conclude(t);
 	delivery_self()->conf.source->settle(a);
+}
+
+/* The way it was sent was wrong, not the message nor the host: from now on it is done otherwise (row EHL-08). */
+static void note_doubt(struct trial *t)
+{
+	struct job *job = t->attempt.job;
+
+	job->never_ahead = true;
+	t->hop_failed = false;
+	if (!t->lane->session.chunking_broken || !job->destination->chunking)
+		return;
+	job->destination->chunking = false;
+	log_line(LOG_LEVEL_WARNING, "smtp", "%.*s offers CHUNKING and knows no BDAT: no BDAT for this destination any more",
+		 SLICE_FMT(session_relay(&t->lane->session)));
 }
 
 void trial_finish(struct trial *t)
@@ -271,6 +320,8 @@ void trial_finish(struct trial *t)
 	a->conn_use = t->transaction.use;
 	a->times.mail_ns = t->transaction.mail_ns;
 	a->times.done_ns = t->transaction.done_ns;
+	if (t->transaction.retry_here)
+		note_doubt(t);
 	t->lane = NULL;		/* it goes on with something else, or goes */
 	if (!t->hop_failed)
 		destination_worked(a->job->destination);
@@ -297,7 +348,7 @@ void delivery_on_claimed(struct attempt *a, int err)
 bool trial_answer(struct destination *dst, struct job *job, struct outcome outcome, enum session_state step,
 		  struct slice why, bool hop_failed)
 {
-	struct trial *t = trial_take(dst->delivery, job);
+	struct trial *t = trial_take(dst->delivery, job, NULL);
 
 	if (t == NULL)
 		return false;

@@ -447,6 +447,8 @@ bool session_can_start(const struct session *s)
 {
 	if (s->state != SESSION_OPEN || !s->reusable || s->conn.state != CONN_OPEN)
 		return false;
+	if (s->caps.mail_max > 0 && s->uses >= s->caps.mail_max)
+		return false;		/* LIMITS MAILMAX (RFC 9422 4.1) */
 	if (s->current == NULL)
 		return true;
 	return s->riding == NULL && s->current->state == TRANSACTION_DOT && !s->current->lone_dot &&
