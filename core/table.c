@@ -2,19 +2,38 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "core/conf_expand.h"
 #include "core/err.h"
+#include "core/limits.h"
+#include "core/reactor.h"
 
+/* What a file was when it was read. */
+struct stamp {
+	dev_t dev;
+	ino_t ino;
+	off_t size;
+	struct timespec written, changed;
+};
+
+/* The content lives until every core has taken the next one. */
 struct table {
 	const struct table_type *type;
-	void *data;
+	void *data[CORE_COUNT_MAX];	/* each core's own view; slot 0 also for whoever is no core */
+	void *current;			/* what all of them have, but during a reload */
+	void *next;			/* from table_set_reload to table_set_retire */
+	struct slice arg;		/* in name */
+	struct stamp stamp, next_stamp;
 	char *name;
 };
+
+#define DEPTH_MAX 8u
 
 struct table_set {
 	struct table *tables[TABLE_SET_MAX];
 	unsigned count;
+	unsigned depth;		/* of tables made of tables, while one is opened */
 };
 
 static const struct table_type type_static, type_fail;
@@ -23,6 +42,15 @@ static const struct table_type *const types[] = {
 	&table_type_texthash,
 	&table_type_inline,
 	&type_static,
+	&table_type_cidr,
+	&table_type_regexp,
+	&table_type_pcre,
+	&table_type_hash,
+	&table_type_btree,
+	&table_type_lmdb,
+	&table_type_cdb,
+	&table_type_unionmap,
+	&table_type_pipemap,
 	&type_fail,
 };
 
@@ -33,8 +61,10 @@ struct table_set *table_set_new(void)
 
 static void table_free(struct table *t)
 {
-	if (t->data != NULL)
-		t->type->unload(t->data);
+	if (t->current != NULL)
+		t->type->unload(t->current);
+	if (t->next != NULL)
+		t->type->unload(t->next);
 	free(t->name);
 	free(t);
 }
@@ -101,10 +131,54 @@ static struct table *find_open(struct table_set *set, struct slice name)
 	return NULL;
 }
 
+static struct stamp stamp_of(const struct table *t)
+{
+	char storage[4096];
+	struct str path = STR(storage);
+	struct stat st;
+
+	if (t->type->suffix == NULL)
+		return (struct stamp){ 0 };
+	str_add(&path, t->arg);
+	str_add_cstr(&path, t->type->suffix);
+	if (str_is_full(&path) || stat(str_cstr(&path), &st) < 0)
+		return (struct stamp){ 0 };
+	return (struct stamp){ st.st_dev, st.st_ino, st.st_size, st.st_mtim, st.st_ctim };
+}
+
+/* The stamp is taken first: a file that is replaced meanwhile will look changed. */
+static int load(struct table_set *set, struct table *t, struct str *why, struct stamp *ret_stamp, void **ret_data)
+{
+	void *data = NULL;
+
+	*ret_stamp = stamp_of(t);
+	int r = t->type->load(set, t->arg, why, &data);
+
+	if (r < 0 && why->len == 0)
+		str_add_cstr(why, err_text(r));
+	if (r == 0)
+		*ret_data = data;
+	return r;
+}
+
+static struct table *table_new(const struct table_type *type, struct slice name, size_t arg_len)
+{
+	struct table *t = calloc(1, sizeof(*t));
+
+	if (t == NULL || (t->name = strndup(name.ptr, name.len)) == NULL) {
+		free(t);
+		return NULL;
+	}
+	t->type = type;
+	t->arg = slice_of(t->name + name.len - arg_len, arg_len);
+	return t;
+}
+
 int table_open(struct table_set *set, struct slice name, struct str *why, struct table **ret_table)
 {
 	struct slice arg = without_proxy(name);
 	struct table *t = find_open(set, arg);
+	void *data = NULL;
 
 	name = arg;
 	str_clear(why);
@@ -116,29 +190,43 @@ int table_open(struct table_set *set, struct slice name, struct str *why, struct
 
 	if (type == NULL)
 		return complain_of_type(name, why);
-	if (set->count == TABLE_SET_MAX) {
-		str_add_cstr(why, "more than 256 tables");
-		return -ENOSPC;
-	}
-	t = calloc(1, sizeof(*t));
-	if (t != NULL)
-		t->name = strndup(name.ptr, name.len);
-	if (t == NULL || t->name == NULL) {
-		free(t);
+	if (set->depth == DEPTH_MAX)
+		return table_complain(why, name, 0, "tables inside each other, more than 8 deep");
+	t = table_new(type, name, arg.len);
+	if (t == NULL)
 		return -ENOMEM;
-	}
-	t->type = type;
-	int r = type->load(arg, why, &t->data);
+	set->depth++;
+	int r = load(set, t, why, &t->stamp, &data);
 
+	set->depth--;
+	t->current = data;
+	for (unsigned i = 0; i < CORE_COUNT_MAX; i++)
+		t->data[i] = data;
+	if (r == 0 && set->count == TABLE_SET_MAX) {
+		str_add_cstr(why, "more than 256 tables");
+		r = -ENOSPC;
+	}
 	if (r < 0) {
 		table_free(t);
-		if (why->len == 0)
-			str_add_cstr(why, err_text(r));
 		return r;
 	}
 	set->tables[set->count++] = t;
 	*ret_table = t;
 	return 0;
+}
+
+static const void *view(const struct table *t)
+{
+	const struct reactor *self = reactor_self();
+
+	return t->data[self != NULL ? self->core : 0];
+}
+
+static int ask(const struct table *t, struct slice key, unsigned flags, struct str *ret_value)
+{
+	if (t->type->find_with != NULL)
+		return t->type->find_with(view(t), key, flags, ret_value);
+	return t->type->find(view(t), key, ret_value);
 }
 
 int table_find(const struct table *t, struct slice key, unsigned flags, struct str *ret_value)
@@ -155,7 +243,7 @@ int table_find(const struct table *t, struct slice key, unsigned flags, struct s
 			folded[i] = ascii_lower(key.ptr[i]);
 		key = slice_of(folded, key.len);
 	}
-	int r = t->type->find(t->data, key, ret_value);
+	int r = ask(t, key, flags, ret_value);
 
 	if (r > 0 && str_is_full(ret_value))
 		return -EMSGSIZE;
@@ -164,13 +252,69 @@ int table_find(const struct table *t, struct slice key, unsigned flags, struct s
 
 bool table_needs_io(const struct table *t)
 {
-	(void)t;
-	return false;
+	return t->type->needs_io != NULL && t->type->needs_io(t->current);
 }
 
 const char *table_name(const struct table *t)
 {
 	return t->name;
+}
+
+/* --- reload --------------------------------------------------------------------------------------- */
+
+static bool stamp_eq(const struct stamp *a, const struct stamp *b)
+{
+	return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
+	       a->written.tv_sec == b->written.tv_sec && a->written.tv_nsec == b->written.tv_nsec &&
+	       a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
+unsigned table_set_reload(struct table_set *set, table_line_fn *say, void *context)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < set->count; i++) {
+		struct table *t = set->tables[i];
+		char storage[TABLE_WHY_MAX], line_storage[TABLE_WHY_MAX + 64];
+		struct str why = STR(storage), line = STR(line_storage);
+		struct stamp now = stamp_of(t);
+
+		ASSERT(t->next == NULL);
+		if (t->type->suffix == NULL || stamp_eq(&now, &t->stamp))
+			continue;
+		int r = load(set, t, &why, &t->next_stamp, &t->next);
+
+		count += r == 0;
+		str_add_cstr(&line, r < 0 ? "the old content stays: " : why.len > 0 ? "read again: " : "read again ");
+		str_add_cstr(&line, why.len > 0 ? str_cstr(&why) : t->name);
+		say(str_cstr(&line), context);
+	}
+	return count;
+}
+
+void table_set_adopt(struct table_set *set)
+{
+	unsigned core = reactor_self() != NULL ? reactor_self()->core : 0;
+
+	for (unsigned i = 0; i < set->count; i++)
+		if (set->tables[i]->next != NULL)
+			set->tables[i]->data[core] = set->tables[i]->next;
+}
+
+void table_set_retire(struct table_set *set, unsigned cores)
+{
+	for (unsigned i = 0; i < set->count; i++) {
+		struct table *t = set->tables[i];
+
+		if (t->next == NULL)
+			continue;
+		for (unsigned core = 0; core < cores; core++)
+			ASSERT(t->data[core] == t->next);
+		t->type->unload(t->current);
+		t->current = t->next;
+		t->stamp = t->next_stamp;
+		t->next = NULL;
+	}
 }
 
 /* --- what the types share ------------------------------------------------------------------------- */
@@ -199,8 +343,9 @@ int table_unbrace(struct slice *text)
 
 /* --- static: and fail: ---------------------------------------------------------------------------- */
 
-static int load_text(struct slice arg, struct str *why, void **ret_data)
+static int load_text(struct table_set *set, struct slice arg, struct str *why, void **ret_data)
 {
+	(void)set;
 	if (table_unbrace(&arg) < 0)
 		return table_complain(why, arg, 0, "the braces do not enclose it");
 	*ret_data = strndup(arg.ptr, arg.len);

@@ -6,14 +6,20 @@
 struct table_type {
 	const char *name;
 	/* Reads everything there is to read, from the text behind "type:". On failure nothing is kept. */
-	int (*load)(struct slice arg, struct str *why, void **ret_data);
+	int (*load)(struct table_set *set, struct slice arg, struct str *why, void **ret_data);
 	int (*find)(const void *data, struct slice key, struct str *ret_value);
+	/* Instead, for tables made of tables, which hand the flags on. */
+	int (*find_with)(const void *data, struct slice key, unsigned flags, struct str *ret_value);
 	void (*unload)(void *data);
+	bool (*needs_io)(const void *data);	/* NULL: it does not */
+	const char *suffix;	/* of the file whose change calls for a reload, behind arg; NULL: there is no file */
 	bool is_pattern;	/* never sees a partial key */
 	bool folds;		/* is asked in lower case */
 };
 
-extern const struct table_type table_type_texthash, table_type_inline;
+extern const struct table_type table_type_texthash, table_type_inline, table_type_cidr, table_type_pcre,
+	table_type_regexp, table_type_hash, table_type_btree, table_type_lmdb, table_type_cdb, table_type_unionmap,
+	table_type_pipemap;
 
 /* --- key and value pairs in memory: what all indexed types become --------------------------------- */
 
@@ -25,8 +31,17 @@ void table_store_free(struct table_store **store);
 int table_store_add(struct table_store *s, struct slice key, struct slice value, unsigned line);
 /* Makes it ready for questions. The first of equal keys counts; *ret_duplicate is one of the others, len 0: none. */
 int table_store_finish(struct table_store *s, struct slice *ret_duplicate, unsigned *ret_line);
+/* The same, for a pair as a database file has it: postmap may write a NUL behind key and value. */
+int table_store_add_stored(struct table_store *s, const void *key, size_t key_len, const void *value, size_t value_len);
 int table_store_find(const void *store, struct slice key, struct str *ret_value);
 void table_store_unload(void *store);
+
+/* Reads all pairs of a database file into the store. 0 or a negative error. */
+typedef int table_read_fn(int fd, const char *path, struct table_store *s);
+
+/* Loads the database file name.suffix through read: a store ready for questions. Waits for a postmap that writes it,
+ * and warns when it is older than its source. */
+int table_file_load(struct slice name, const char *suffix, table_read_fn *read, struct str *why, void **ret_data);
 
 /* --- files of lines ------------------------------------------------------------------------------- */
 

@@ -136,3 +136,16 @@ int table_store_find(const void *store, struct slice key, struct str *ret_value)
 	str_add(ret_value, slice_of(p->key + p->key_len, p->value_len));
 	return 1;
 }
+
+/* postmap may or may not count the terminator in; who asks never does. */
+static struct slice without_nul(const void *ptr, size_t len)
+{
+	const char *text = ptr;
+
+	return slice_of(text, len > 0 && text[len - 1] == '\0' ? len - 1 : len);
+}
+
+int table_store_add_stored(struct table_store *s, const void *key, size_t key_len, const void *value, size_t value_len)
+{
+	return table_store_add(s, without_nul(key, key_len), without_nul(value, value_len), 0);
+}

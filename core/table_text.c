@@ -140,11 +140,13 @@ static int finish(struct table_store *s, struct slice path, struct str *why)
 	return 0;
 }
 
-static int load_texthash(struct slice path, struct str *why, void **ret_data)
+static int load_texthash(struct table_set *set, struct slice path, struct str *why, void **ret_data)
 {
 	struct table_store *s = table_store_new();
 	struct table_lines lines;
 	struct slice line;
+
+	(void)set;
 	int r = s != NULL ? table_lines_open(&lines, path, why) : -ENOMEM;
 
 	if (r < 0) {
@@ -172,6 +174,7 @@ const struct table_type table_type_texthash = {
 	.load = load_texthash,
 	.find = table_store_find,
 	.unload = table_store_unload,
+	.suffix = "",
 	.folds = true,
 };
 
@@ -194,10 +197,12 @@ static int add_item(struct table_store *s, struct slice item, struct slice all, 
 	return r == -EMSGSIZE ? table_complain(why, all, 0, "a key is longer than 8192 octets") : r;
 }
 
-static int load_inline(struct slice arg, struct str *why, void **ret_data)
+static int load_inline(struct table_set *set, struct slice arg, struct str *why, void **ret_data)
 {
 	struct table_store *s = table_store_new();
 	struct slice rest = arg, item;
+
+	(void)set;
 	int r = s != NULL ? 0 : -ENOMEM;
 
 	if (r == 0 && (rest.len == 0 || rest.ptr[0] != '{' || table_unbrace(&rest) < 0))

@@ -57,9 +57,12 @@ ALLOWED = {
 	"net/source/spool_dir.c": {"memory", "files"},
 	"core/conf.c": {"memory", "files", "bytes"},
 	"core/conf_expand.c": {"memory"},
-	"core/table.c": {"memory"},
+	"core/table.c": {"memory", "files"},
 	"core/table_store.c": {"memory"},
 	"core/table_text.c": {"memory"},
+	"core/table_rules.c": {"memory"},
+	"core/table_cidr.c": {"memory"},
+	"core/table_file.c": {"files"},
 	"core/maps.c": {"memory"},
 	"net/params.c": {"sockets", "process"},		# what this host is called; a name for this instance
 }
