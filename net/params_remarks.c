@@ -18,7 +18,6 @@ static const struct {
 	/* the client */
 	{ "smtp_dns_reply_filter", PENDING, false },
 	{ "smtp_delivery_status_filter", PENDING, false },
-	{ "smtp_connection_cache_destinations", PENDING, false },
 	{ "smtp_quote_rfc821_envelope", PENDING, false },
 	{ "smtp_send_xforward_command", PENDING, false },
 	{ "smtp_xforward_timeout", PENDING, false },
@@ -28,7 +27,6 @@ static const struct {
 	{ "error_notice_recipient", PENDING, false },
 	{ "best_mx_transport", PENDING, false },
 	{ "dnssec_probe", PENDING, false },
-	{ "smtp_bind_address_enforce", PENDING, false },
 	{ "smtp_address_verify_target", PENDING, false },
 	{ "lmtp_assume_final", PENDING, false },
 	{ "daemon_timeout", PENDING, false },

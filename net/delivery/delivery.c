@@ -14,6 +14,12 @@ struct metric metric_connects_failed =
 struct metric metric_transactions = METRIC_COUNTER("ringpost_transactions_total", "transactions begun");
 struct metric metric_suspended =
 	METRIC_COUNTER("ringpost_destinations_suspended_total", "times a destination looked dead");
+struct metric metric_cache_hits =
+	METRIC_COUNTER("ringpost_connection_cache_hits_total", "idle sessions used again");
+struct metric metric_cache_moved = METRIC_COUNTER("ringpost_connection_cache_moved_total",
+						  "idle sessions used again for another destination");
+struct metric metric_cache_stale =
+	METRIC_COUNTER("ringpost_connection_cache_stale_total", "idle sessions found dead when they were to be used");
 struct metric metric_homeless = METRIC_GAUGE("ringpost_jobs_homeless", "jobs beyond the bound of busy destinations");
 
 /* The same on every core: who owns a destination must not depend on who asks. */
@@ -40,6 +46,9 @@ void delivery_start(const struct params *params, unsigned cores)
 	metric_register(&metric_transactions);
 	metric_register(&metric_suspended);
 	metric_register(&metric_homeless);
+	metric_register(&metric_cache_hits);
+	metric_register(&metric_cache_moved);
+	metric_register(&metric_cache_stale);
 }
 
 /* --- where mail goes -------------------------------------------------------------------------- */
@@ -216,6 +225,8 @@ static int open_pools(struct delivery *d)
 		r = map_init(&d->by_nexthop, DESTINATIONS_MAX);
 	if (r == 0)
 		r = heap_init(&d->deferred, d->conf.jobs_max);
+	if (r == 0)
+		r = conn_cache_init(&d->cached, lanes);
 	return r;
 }
 
@@ -267,6 +278,7 @@ void delivery_free(struct delivery **d)
 		timer_cancel(&(*d)->due);
 	}
 	heap_done(&(*d)->deferred);
+	conn_cache_done(&(*d)->cached);
 	map_done(&(*d)->by_nexthop);
 	pool_done(&(*d)->trials);
 	pool_done(&(*d)->lanes);

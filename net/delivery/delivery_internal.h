@@ -6,6 +6,7 @@
 
 #include "core/map.h"
 #include "core/metric.h"
+#include "net/delivery/conn_cache.h"
 #include "net/delivery/delivery.h"
 #include "net/delivery/outcome.h"
 #include "net/delivery/window.h"
@@ -16,6 +17,7 @@
 #define DESTINATIONS_MAX	65536u	/* per core; 700 octets each, touched when used */
 #define ROUTES_MAX		16384u	/* per core; destinations with something to do right now */
 #define LOOKUPS_MAX		256u	/* per core; 50 KiB each, touched when used */
+#define CACHE_BACK_TO_BACK_NS	NS_PER_SEC	/* between the end of a delivery and the beginning of the next */
 #define DISPATCH_LOOK_AHEAD	8u	/* jobs looked at for one that fits an open session */
 #define DISPATCH_BITE		64u	/* jobs answered without a session in one go */
 /* beyond two for each lane: those answered without a session, and those settling */
@@ -38,6 +40,7 @@ struct delivery {
 	struct wheel_timer due;
 	size_t idle;			/* lanes */
 	struct list idle_lanes;		/* of all destinations, the longest idle last */
+	struct conn_cache cached;	/* the same, by what they are good for */
 	bool draining;
 	void (*drained)(struct delivery *d, void *context);
 	void *drained_context;
@@ -68,6 +71,11 @@ struct destination {
 	bool is_relayhost;
 	bool chunking;			/* BDAT where it is offered; not any more once a server did not know it */
 	bool bind_failed;		/* the source address cannot be bound: said once, left out from then on */
+	bool bind6_failed;
+	bool cache_always;		/* smtp_connection_cache_destinations */
+	bool cache_load;		/* use idle connections */
+	bool cache_store;		/* keep connections that have nothing to do */
+	uint64_t last_done_ns;		/* the end of the latest delivery; 0: there was none */
 	struct enhanced_code suspended_dsn;
 	char suspended_text[ROUTE_TEXT];
 	uint16_t suspended_len;
@@ -88,10 +96,10 @@ struct lane {
 	struct list node;		/* in destination.idle */
 	struct list idle_node;		/* in delivery.idle_lanes */
 	struct list all_node;		/* in destination.all_lanes */
+	struct conn_entry cached;	/* in delivery.cached, while idle */
 	struct job *leader;		/* for which it is being opened */
 	unsigned address;		/* index in the route; LANE_ADDRESS_GONE: no longer in it */
 	bool is_idle;
-	bool is_bound;			/* to a source address of ours */
 	uint64_t handoff_ns;		/* queue clock */
 	struct wheel_timer idle_timer;
 	struct session session;
@@ -108,6 +116,7 @@ struct trial {
 	bool had_session;		/* some host has been talked to */
 	bool too_many;			/* recipients were refused only because there were too many */
 	bool hop_failed;		/* the destination's fault, not the message's */
+	bool from_cache;
 	bool local_failed;		/* our own: no other host would do better */
 	bool lost;			/* the session did not come to its normal end */
 };
@@ -120,8 +129,10 @@ struct delivery *delivery_self(void);
 /* Takes the job into the destination's queue, or its place in the deferred heap. */
 void destination_take_job(struct delivery *d, struct job *job);
 void destination_push_ready(struct destination *dst, struct job *job, bool first);
-/* A job that fits this address, taken out of the ready queue; NULL: none does. */
-struct job *destination_pop_for(struct destination *dst, unsigned address);
+/* A job for this lane, taken out of the ready queue; NULL: none fits. */
+struct job *destination_pop_for(struct destination *dst, const struct lane *lane);
+/* A delivery begins: is it worth while to keep connections (B 18.2)? riding: behind another on the same one. */
+void destination_note_start(struct destination *dst, bool riding);
 /* The numbers in job.tried are those of the present route; of an older one they are forgotten. */
 void destination_sync_tried(struct destination *dst, struct job *job);
 /* No address has been tried. */
@@ -147,7 +158,11 @@ void destination_answer(struct destination *dst, struct job *job, struct outcome
 
 /* Opens a session for job. False: none can be had now. */
 bool lane_open(struct destination *dst, struct job *job, unsigned address);
-/* An idle lane takes job. */
+/* May this idle lane take job? */
+bool lane_fits(const struct lane *lane, const struct job *job);
+/* An idle lane of any destination to this address of dst, which is dst's from now on; NULL: there is none. */
+struct lane *lane_borrow(struct destination *dst, const struct job *job, unsigned address);
+/* An idle lane takes job; false: no trial can be had now. */
 bool lane_carry(struct lane *lane, struct job *job);
 /* The lane that has been idle longest is given up for somebody who has work; false: there is none. */
 bool lane_give_up_idle(struct delivery *d);
@@ -156,8 +171,8 @@ void lanes_quit(struct destination *dst);
 
 /* --- trial.c ---------------------------------------------------------------------------------- */
 
-/* Starts job's next transaction on lane. False: no trial can be had now. */
-bool trial_start(struct lane *lane, struct job *job);
+/* Starts job's next transaction on lane, with a probe when it comes from the cache. False: no trial can be had now. */
+bool trial_start(struct lane *lane, struct job *job, bool from_cache);
 /* The transaction is done, every recipient tried has an outcome. */
 void trial_finish(struct trial *t);
 /* Ends job's round without a session: every open recipient gets this outcome. False as above. */
@@ -179,4 +194,4 @@ void delivery_defer(struct delivery *d, struct job *job);
 void delivery_log_skipped(const struct job *job, struct slice why);
 
 extern struct metric metric_sessions_opened, metric_connects_failed, metric_transactions, metric_suspended,
-	metric_homeless;
+	metric_homeless, metric_cache_hits, metric_cache_moved, metric_cache_stale;

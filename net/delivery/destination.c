@@ -1,5 +1,6 @@
 /* destination.c - a nexthop: its queue, its route, its health */
 #include "core/log.h"
+#include "core/maps.h"
 #include "core/random.h"
 #include "net/delivery/delivery_internal.h"
 
@@ -43,7 +44,7 @@ static bool fits(const struct job *job, unsigned address)
 	return address < ROUTE_ADDRESSES_MAX && !(job->tried[address / 64] >> (address % 64) & 1);
 }
 
-struct job *destination_pop_for(struct destination *dst, unsigned address)
+struct job *destination_pop_for(struct destination *dst, const struct lane *lane)
 {
 	unsigned looked = 0;
 
@@ -51,7 +52,7 @@ struct job *destination_pop_for(struct destination *dst, unsigned address)
 		struct job *job = list_entry(node, struct job, node);
 
 		destination_sync_tried(dst, job);
-		if (fits(job, address)) {
+		if (fits(job, lane->address) && (!lane->is_idle || lane_fits(lane, job))) {
 			list_remove(node);
 			return job;
 		}
@@ -78,6 +79,23 @@ void destination_answer(struct destination *dst, struct job *job, struct outcome
 
 /* --- health ----------------------------------------------------------------------------------- */
 
+/* As Postfix's queue manager does: worth while as soon as one delivery follows another within a second, and until there
+ * is neither that nor another one under way (B 18.2). */
+void destination_note_start(struct destination *dst, bool riding)
+{
+	bool back_to_back =
+		riding || (dst->last_done_ns != 0 && reactor_now() - dst->last_done_ns <= CACHE_BACK_TO_BACK_NS);
+
+	if (dst->cache_always || !dst->delivery->conf.params->smtp_connection_cache_on_demand)
+		return;
+	if (back_to_back) {
+		dst->cache_load = true;
+		dst->cache_store = true;
+	} else if (dst->busy <= 1) {
+		dst->cache_store = false;
+	}
+}
+
 void destination_worked(struct destination *dst)
 {
 	if (!dst->window.dead)
@@ -96,6 +114,8 @@ void destination_failed(struct destination *dst, struct enhanced_code dsn, struc
 	dst->suspended_len = (uint16_t)text.len;
 	dst->suspended_dsn = dsn;
 	dst->suspended_until_ns = reactor_now() + d->conf.params->minimal_backoff_time_ns;
+	dst->cache_load = dst->cache_always;
+	dst->cache_store = dst->cache_always;
 	metric_add(&metric_suspended, 1);
 }
 
@@ -243,9 +263,11 @@ static int address_for(struct destination *dst, struct job *job)
 
 static bool carry_on_idle(struct destination *dst)
 {
+	if (!dst->cache_load)
+		return false;
 	list_for_each(node, &dst->idle) {
 		struct lane *lane = list_entry(node, struct lane, node);
-		struct job *job = destination_pop_for(dst, lane->address);
+		struct job *job = destination_pop_for(dst, lane);
 
 		if (job == NULL)
 			continue;
@@ -272,14 +294,34 @@ static bool rate_allows(struct destination *dst)
 	return true;
 }
 
+/* An idle session that somebody else has left with this address, or with any that is as good (B 18.3). */
+static struct lane *borrow(struct destination *dst, const struct job *job, unsigned address)
+{
+	const struct route *r = dst->route;
+	struct lane *lane = NULL;
+
+	if (!dst->cache_load)
+		return NULL;
+	if (r->addresses[address].is_worse)
+		return lane_borrow(dst, job, address);
+	for (unsigned i = 0; i < r->count && lane == NULL; i++)
+		if (r->addresses[i].element == r->addresses[address].element && !r->addresses[i].is_worse &&
+		    fits(job, i))
+			lane = lane_borrow(dst, job, i);
+	return lane;
+}
+
 static bool open_new(struct destination *dst)
 {
 	struct job *job = list_entry(dst->ready.next, struct job, node);
 
 	if (dst->busy >= window_size(&dst->window))
 		return false;
+	unsigned address = (unsigned)address_for(dst, job);
+	struct lane *lane = borrow(dst, job, address);
+
 	list_remove(&job->node);
-	if (lane_open(dst, job, (unsigned)address_for(dst, job)))
+	if (lane != NULL ? lane_carry(lane, job) : lane_open(dst, job, address))
 		return true;
 	destination_push_ready(dst, job, true);
 	destination_starve(dst);
@@ -387,6 +429,17 @@ void destination_forget(struct destination *dst)
 	pool_put(&d->destinations, &dst);
 }
 
+/* By the first name of the list, without brackets and port (case 545). A table that fails keeps nothing open. */
+static bool is_always_cached(const struct delivery *d, struct slice nexthop)
+{
+	struct destination_name first;
+	const char *why;
+
+	return d->conf.params->smtp_connection_cache_destinations != NULL &&
+	       nexthop_next(&d->nexthop, &nexthop, &first, &why) > 0 &&
+	       mlist_match(d->conf.params->smtp_connection_cache_destinations, first.host) > 0;
+}
+
 static struct destination *destination_find(struct delivery *d, struct slice nexthop)
 {
 	uint64_t hash = map_hash(&d->by_nexthop, nexthop);
@@ -415,6 +468,9 @@ static struct destination *destination_find(struct delivery *d, struct slice nex
 	dst->is_relayhost = slice_eq(nexthop, slice_of_str(d->conf.params->relayhost));
 	/* An error is no "yes", and DATA is always right. */
 	dst->chunking = mlist_match(d->conf.params->smtp_chunking_destinations, nexthop) > 0;
+	dst->cache_always = is_always_cached(d, nexthop);
+	dst->cache_load = dst->cache_always;
+	dst->cache_store = dst->cache_always;
 	dst->window_conf = dst->is_relayhost ? &d->window_shard : &d->window;
 	window_init(&dst->window, dst->window_conf);
 	map_insert(&d->by_nexthop, &dst->by_nexthop, hash);

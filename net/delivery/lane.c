@@ -17,6 +17,7 @@ static void become_busy(struct lane *lane)
 	if (!lane->is_idle)
 		return;
 	lane->is_idle = false;
+	conn_cache_remove(&lane->destination->delivery->cached, &lane->cached);
 	list_remove(&lane->node);
 	list_remove(&lane->idle_node);
 	timer_cancel(&lane->idle_timer);
@@ -29,7 +30,9 @@ static void become_idle(struct lane *lane)
 	const struct params *p = lane->destination->delivery->conf.params;
 
 	ASSERT(!lane->is_idle);
+	session_reset(&lane->session);
 	lane->is_idle = true;
+	conn_cache_add(&lane->destination->delivery->cached, &lane->cached);
 	lane->destination->busy--;
 	lane->destination->delivery->idle++;
 	list_push_front(&lane->destination->idle, &lane->node);
@@ -42,11 +45,20 @@ static void become_idle(struct lane *lane)
 static bool is_worn(const struct lane *lane)
 {
 	const struct params *p = lane->destination->delivery->conf.params;
-	uint32_t uses = p->smtp_connection_reuse_count_limit;
+	uint32_t limit = p->smtp_connection_reuse_count_limit;
 
-	return lane->address == LANE_ADDRESS_GONE || !p->smtp_connection_cache_on_demand ||
-	       (uses > 0 && lane->session.uses > uses) ||
+	return (limit > 0 && lane->session.uses > limit) ||
 	       reactor_now() - lane->session.opened_ns >= p->smtp_connection_reuse_time_limit_ns;
+}
+
+/* Another message at once, while it waits here already: no cache is needed for that, but the right to use a connection
+ * again. */
+static bool may_go_on(const struct lane *lane)
+{
+	const struct destination *dst = lane->destination;
+
+	return lane->address != LANE_ADDRESS_GONE && !is_worn(lane) &&
+	       (dst->cache_always || dst->delivery->conf.params->smtp_connection_cache_on_demand);
 }
 
 /* The next job for a session that can take one now. */
@@ -55,31 +67,126 @@ static void feed(struct lane *lane)
 	struct destination *dst = lane->destination;
 	struct job *job;
 
-	if (dst->delivery->draining || is_worn(lane) || dst->suspended_until_ns != 0 ||
+	if (dst->delivery->draining || !may_go_on(lane) || dst->suspended_until_ns != 0 ||
 	    dst->delivery->conf.params->smtp_destination_rate_delay_ns > 0)
 		return;
-	job = destination_pop_for(dst, lane->address);
+	job = destination_pop_for(dst, lane);
 	if (job == NULL)
 		return;
-	become_busy(lane);
-	if (!trial_start(lane, job)) {
+	destination_note_start(dst, lane->session.current != NULL);
+	if (!trial_start(lane, job, false)) {
 		destination_push_ready(dst, job, true);
 		destination_starve(dst);
 	}
 }
 
+/* Does the server offer what the message cannot do without? */
+static bool offers_what_is_needed(const struct lane *lane, const struct job *job)
+{
+	return !(job->msg->facts & MESSAGE_SMTPUTF8) || (lane->session.caps.bits & SMTP_CAP_SMTPUTF8);
+}
+
+bool lane_fits(const struct lane *lane, const struct job *job)
+{
+	return session_can_start(&lane->session) && !is_worn(lane) && offers_what_is_needed(lane, job);
+}
+
 bool lane_carry(struct lane *lane, struct job *job)
 {
-	if (!session_can_start(&lane->session) || is_worn(lane)) {
-		become_busy(lane);
-		session_quit(&lane->session);
-		return false;
-	}
+	ASSERT(lane->is_idle);
 	become_busy(lane);
-	if (trial_start(lane, job))
+	destination_note_start(lane->destination, false);
+	if (trial_start(lane, job, true)) {
+		metric_add(&metric_cache_hits, 1);
 		return true;
+	}
 	become_idle(lane);
 	return false;
+}
+
+/* --- where from, where to -------------------------------------------------------------------- */
+
+/* The source address of this family: smtp_bind_address[6], else the only address of inet_interfaces (B 5). */
+static const struct addr *source_address(const struct params *p, const struct addr *remote)
+{
+	bool v6 = remote->sa.sa_family == AF_INET6;
+	const struct addr *bind = v6 ? &p->smtp_bind_address6 : &p->smtp_bind_address;
+	const struct addr *only = NULL;
+
+	if (remote->sa.sa_family == AF_UNIX)
+		return NULL;
+	if (bind->len > 0)
+		return addr_is_unspecified(bind) ? NULL : bind;
+	if (p->inet_interfaces.all || p->inet_interfaces.loopback_only)
+		return NULL;
+	for (unsigned i = 0; i < p->inet_interfaces.count; i++) {
+		const struct addr *a = &p->inet_interfaces.list[i];
+
+		if (a->sa.sa_family != remote->sa.sa_family)
+			continue;
+		if (only != NULL || addr_is_loopback(a))
+			return NULL;
+		only = a;
+	}
+	return only;
+}
+
+static const struct addr *source_of(const struct destination *dst, const struct addr *remote)
+{
+	if (remote->sa.sa_family == AF_INET6 ? dst->bind6_failed : dst->bind_failed)
+		return NULL;
+	return source_address(dst->delivery->conf.params, remote);
+}
+
+static void key_of(struct conn_key *key, const struct destination *dst, unsigned address)
+{
+	const struct addr remote = route_addr(dst->route, address);
+
+	conn_key_init(key, &(struct conn_identity){ .remote = &remote, .local = source_of(dst, &remote) });
+}
+
+/* --- idle sessions of others ------------------------------------------------------------------ */
+
+static bool entry_fits(const struct conn_entry *entry, const void *job)
+{
+	return lane_fits(container_of(entry, const struct lane, cached), job);
+}
+
+static void move_to(struct destination *dst, struct lane *lane, unsigned address)
+{
+	struct destination *from = lane->destination;
+
+	lane->address = address;
+	if (from == dst)
+		return;
+	list_remove(&lane->node);
+	list_remove(&lane->all_node);
+	from->lanes--;
+	lane->destination = dst;
+	list_push_front(&dst->idle, &lane->node);
+	list_push_back(&dst->all_lanes, &lane->all_node);
+	dst->lanes++;
+	session_rename(&lane->session, route_host(dst->route, address));
+	metric_add(&metric_cache_moved, 1);
+	destination_rest(from);
+}
+
+struct lane *lane_borrow(struct destination *dst, const struct job *job, unsigned address)
+{
+	struct delivery *d = dst->delivery;
+	struct conn_key key;
+
+	if (d->idle == 0)
+		return NULL;
+	key_of(&key, dst, address);
+	struct conn_entry *entry = conn_cache_find(&d->cached, &key, entry_fits, job);
+
+	if (entry == NULL)
+		return NULL;
+	struct lane *lane = container_of(entry, struct lane, cached);
+
+	move_to(dst, lane, address);
+	return lane;
 }
 
 static void on_idle_long(struct wheel_timer *timer)
@@ -127,7 +234,7 @@ static void on_ready(struct session *s)
 		session_abort(s, -ECANCELED);
 		return;
 	}
-	if (!trial_start(lane, job)) {
+	if (!trial_start(lane, job, false)) {
 		lane->leader = NULL;
 		destination_push_ready(lane->destination, job, true);
 		destination_starve(lane->destination);
@@ -154,7 +261,7 @@ static void on_done(struct session *s, struct transaction *t)
 	struct delivery *d = lane->destination->delivery;
 
 	/* A connection that is kept for later may be one that others need at once. */
-	if (!session_can_start(s) || is_worn(lane) || d->draining ||
+	if (!session_can_start(s) || !may_go_on(lane) || !lane->destination->cache_store || d->draining ||
 	    (!list_is_empty(&d->starving) && pool_free(&d->lanes) == 0))
 		session_quit(s);
 	else
@@ -170,18 +277,29 @@ static struct job *take_leader(struct lane *lane)
 	return job;
 }
 
+static bool bind_failed(const struct lane *lane)
+{
+	const struct session_failure *f = &lane->session.failure;
+
+	return lane->session.conn.local.len > 0 && f->state == SESSION_CONNECT &&
+	       (f->err == -EADDRNOTAVAIL || f->err == -EACCES);
+}
+
 /* A source address that cannot be bound is left out with a warning, unless policy says otherwise (B 5). */
 static bool retry_unbound(struct lane *lane)
 {
 	struct session *s = &lane->session;
-	int err = s->failure.err;
+	struct destination *dst = lane->destination;
 
-	if (!lane->is_bound || s->failure.state != SESSION_CONNECT || (err != -EADDRNOTAVAIL && err != -EACCES))
+	if (!bind_failed(lane) || dst->delivery->conf.params->smtp_bind_address_enforce)
 		return false;
 	log_line(LOG_LEVEL_WARNING, "smtp",
 		 "cannot bind the source address for %.*s (smtp_bind_address): the system chooses",
 		 SLICE_FMT(session_relay(s)));
-	lane->destination->bind_failed = true;
+	if (s->conn.local.sa.sa_family == AF_INET6)
+		dst->bind6_failed = true;
+	else
+		dst->bind_failed = true;
 	return true;
 }
 
@@ -190,7 +308,8 @@ static void leader_failed(struct lane *lane, struct job *job)
 	struct destination *dst = lane->destination;
 	char storage[SESSION_FAILURE_MAX + 256];
 	struct str why = STR(storage);
-	struct outcome outcome = outcome_of_failure(&lane->session, &why);
+	struct outcome outcome = bind_failed(lane) ? outcome_of_bind_failure(&lane->session, &why) :
+						     outcome_of_failure(&lane->session, &why);
 
 	metric_add(&metric_connects_failed, 1);
 	if (lane->session.failure.state == SESSION_CONNECT)
@@ -256,37 +375,11 @@ static const struct session_events session_events = {
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
-/* The source address of this family: smtp_bind_address[6], else the only address of inet_interfaces (B 5). */
-static const struct addr *source_address(const struct params *p, const struct addr *remote)
-{
-	bool v6 = remote->sa.sa_family == AF_INET6;
-	const struct addr *bind = v6 ? &p->smtp_bind_address6 : &p->smtp_bind_address;
-	const struct addr *only = NULL;
-
-	if (remote->sa.sa_family == AF_UNIX)
-		return NULL;
-	if (bind->len > 0)
-		return addr_is_unspecified(bind) ? NULL : bind;
-	if (p->inet_interfaces.all || p->inet_interfaces.loopback_only)
-		return NULL;
-	for (unsigned i = 0; i < p->inet_interfaces.count; i++) {
-		const struct addr *a = &p->inet_interfaces.list[i];
-
-		if (a->sa.sa_family != remote->sa.sa_family)
-			continue;
-		if (only != NULL || addr_is_loopback(a))
-			return NULL;
-		only = a;
-	}
-	return only;
-}
-
 bool lane_open(struct destination *dst, struct job *job, unsigned address)
 {
 	struct delivery *d = dst->delivery;
 	struct lane *lane = pool_take(&d->lanes);
 	struct addr remote;
-	const struct addr *local;
 
 	if (lane == NULL) {
 		(void)lane_give_up_idle(d);	/* its end wakes who stands in line */
@@ -305,14 +398,15 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 	list_push_back(&dst->all_lanes, &lane->all_node);
 	dst->busy++;
 	dst->lanes++;
+	destination_note_start(dst, false);
 	remote = route_addr(dst->route, address);
-	local = dst->bind_failed ? NULL : source_address(d->conf.params, &remote);
-	lane->is_bound = local != NULL;
+	key_of(&lane->cached.key, dst, address);
+	lane->cached.is_in = false;
 	session_open(&lane->session, &session_events, d->conf.params,
 		     &(struct session_target){
 			     .host = route_host(dst->route, address),
 			     .remote = &remote,
-			     .local = local,
+			     .local = source_of(dst, &remote),
 			     .is_worse_mx = dst->route->addresses[address].is_worse,
 			     .chunking = dst->chunking,
 		     });

@@ -199,6 +199,14 @@ struct outcome outcome_of_failure(const struct session *s, struct str *ret_text)
 	return outcome_of_error(f->state, f->err);
 }
 
+struct outcome outcome_of_bind_failure(const struct session *s, struct str *ret_text)
+{
+	str_printf(ret_text, "connect to %.*s: cannot bind the source address ", SLICE_FMT(session_relay(s)));
+	addr_add_ip(ret_text, &s->conn.local);
+	str_printf(ret_text, ": %s", err_text(s->failure.err));
+	return (struct outcome){ OUTCOME_SOFT, { 4, 4, 0 } };
+}
+
 /* Too old: hard, with 5.4.7 and the last reason. */
 static void expire(struct attempt *a, struct rcpt *rcpt)
 {

@@ -32,6 +32,9 @@ void outcome_judge(struct attempt *a, struct rcpt *rcpt, const struct verdict *v
 /* A session that never became ready: what that means for all who wait for it, and why in words. */
 struct outcome outcome_of_failure(const struct session *s, struct str *ret_text);
 
+/* The same when our own source address could not be had (smtp_bind_address_enforce). */
+struct outcome outcome_of_bind_failure(const struct session *s, struct str *ret_text);
+
 /* The same outcome for every open recipient of the attempt. */
 void outcome_apply(struct attempt *a, struct outcome outcome, enum session_state step, struct slice text);
 

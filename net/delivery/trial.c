@@ -98,6 +98,7 @@ static struct trial *trial_take(struct delivery *d, struct job *job, const struc
 	t->had_session = false;
 	t->local_failed = false;
 	t->lost = false;
+	t->from_cache = false;
 	t->too_many = false;
 	choose_rcpts(d->conf.params, caps, job, &t->attempt);
 	/* When it came into the queue. */
@@ -122,7 +123,7 @@ static void judge(struct transaction *transaction, struct rcpt *rcpt, const stru
 		t->hop_failed = true;
 }
 
-bool trial_start(struct lane *lane, struct job *job)
+bool trial_start(struct lane *lane, struct job *job, bool from_cache)
 {
 	struct delivery *d = lane->destination->delivery;
 	struct trial *t = trial_take(d, job, &lane->session.caps);
@@ -147,7 +148,10 @@ bool trial_start(struct lane *lane, struct job *job)
 		lane->leader = NULL;
 	t->claiming = true;
 	metric_add(&metric_transactions, 1);
+	t->from_cache = from_cache;
 	d->conf.source->claim(a);
+	if (from_cache)
+		session_probe(&lane->session);
 	session_start(&lane->session, &t->transaction);
 	return true;
 }
@@ -189,6 +193,12 @@ static void count_session(struct job *job, const struct route *route, unsigned a
 		route_use_up(route, address, job->tried);
 }
 
+/* This host again: each time somebody is done with, or something is done otherwise. */
+static bool stays_here(const struct trial *t)
+{
+	return t->transaction.retry_here || (t->too_many && any_at(&t->attempt, OUTCOME_SENT));
+}
+
 /* Is there another host for those who failed softly? Marks this one as tried. */
 static bool has_next_host(struct trial *t)
 {
@@ -198,8 +208,8 @@ static bool has_next_host(struct trial *t)
 	if (!t->had_session || t->local_failed || dst->route == NULL || dst->route->state != ROUTE_READY)
 		return false;
 	destination_sync_tried(dst, job);
-	if (t->transaction.retry_here || (t->too_many && any_at(&t->attempt, OUTCOME_SENT)))
-		return true;	/* this one again: each time somebody is done with, or something is done otherwise */
+	if (stays_here(t))
+		return true;
 	if (t->address < ROUTE_ADDRESSES_MAX)
 		job->tried[t->address / 64] |= UINT64_C(1) << (t->address % 64);
 	count_session(job, dst->route, t->address);
@@ -278,11 +288,27 @@ static void conclude(struct trial *t)
 	a->retry_at_ns = reactor_queue_now() + retry_wait_ns(p, a->job_attempts, random_u64());
 }
 
+/* The connection had died while it was kept: nobody was told anything of this attempt (B 18.3). */
+static void settle_stale(struct trial *t)
+{
+	struct attempt *a = &t->attempt;
+
+	metric_add(&metric_cache_stale, 1);
+	for (uint32_t i = a->first; i < a->first + a->count; i++)
+		if (is_untried(rcpt_at(a->job, i)))
+			rcpt_at(a->job, i)->outcome = OUTCOME_SOFT;
+	delivery_self()->conf.source->settle(a);
+}
+
 static void settle(struct trial *t)
 {
 	struct attempt *a = &t->attempt;
 
 	a->job_attempts = a->job->attempts;
+	if (t->transaction.stale && t->had_session) {
+		settle_stale(t);
+		return;
+	}
 	if (t->had_session && !t->lost)
 		a->job->completed = true;
 	if (any_at(a, OUTCOME_SOFT)) {
@@ -323,7 +349,10 @@ void trial_finish(struct trial *t)
 	if (t->transaction.retry_here)
 		note_doubt(t);
 	t->lane = NULL;		/* it goes on with something else, or goes */
-	if (!t->hop_failed)
+	a->job->destination->last_done_ns = reactor_now();
+	if (has_untried(a->job) || stays_here(t))
+		destination_note_start(a->job->destination, true);	/* the next portion, once this is settled */
+	if (!t->hop_failed && !t->transaction.stale)
 		destination_worked(a->job->destination);
 	if (!t->claiming)	/* otherwise with the answer to the claim, which is on its way */
 		settle(t);
@@ -375,6 +404,8 @@ static void reset_outcomes(const struct attempt *a)
 		r->text = (struct slice){ 0 };
 		if (is_at(r, OUTCOME_SOFT))
 			r->outcome = OUTCOME_NONE;
+		if (is_at(r, OUTCOME_DEFERRED))
+			r->outcome = OUTCOME_WAITING;
 	}
 }
 

@@ -81,6 +81,7 @@ enum rcpt_outcome {
 	OUTCOME_SOFT,		/* a next host may do better */
 	OUTCOME_HARD,		/* never tried elsewhere */
 	OUTCOME_DEFERRED,	/* temporary, and nobody is left to try in this round */
+	OUTCOME_WAITING,	/* deferred by an earlier attempt of this round */
 };
 
 struct message {

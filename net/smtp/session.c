@@ -400,6 +400,11 @@ static void name_relay(struct session *s, struct slice host, const struct addr *
 	s->relay_len = (uint32_t)relay.len;
 }
 
+void session_rename(struct session *s, struct slice host)
+{
+	name_relay(s, host, &s->conn.remote);
+}
+
 void session_open(struct session *s, const struct session_events *events, const struct params *params,
 		  const struct session_target *target)
 {
@@ -423,6 +428,7 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->chunking_broken = false;
 	s->replies_differ = true;
 	s->replies_seen = false;
+	s->probe_left = 0;
 	s->in_callback = false;
 	s->is_worse_mx = target->is_worse_mx;
 	s->lmtp = target->lmtp;
@@ -465,6 +471,7 @@ void session_start(struct session *s, struct transaction *t)
 	t->mail_failed = false;
 	t->lone_dot = false;
 	t->dot_waits = false;
+	t->stale = false;
 	t->verdicts_final = false;
 	t->began_ns = reactor_now();
 	t->rcpt_next = 0;

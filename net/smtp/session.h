@@ -81,6 +81,7 @@ struct session {
 	 * reply in the wrong place would be seen, and content may go ahead. */
 	bool replies_differ;
 	bool replies_seen;
+	uint8_t probe_left;		/* replies to RSET without which the connection counts as dead */
 	bool in_callback;		/* pumping follows anyway */
 	bool loop_check;
 	bool lmtp;
@@ -114,6 +115,17 @@ void session_open(struct session *s, const struct session_events *events, const 
 /* May a transaction be started now? */
 bool session_can_start(const struct session *s);
 void session_start(struct session *s, struct transaction *t);
+
+/* The next transaction begins with RSET, which tells whether the connection is still alive (B 18.3); with PIPELINING
+ * in the same group, so that nobody waits for it. If it is not, the transaction is done with t->stale set and no word
+ * about its recipients. Only for an idle session, just before session_start. */
+void session_probe(struct session *s);
+
+/* Before an idle session is kept: what the server still believes to be under way is over (RSET). */
+void session_reset(struct session *s);
+
+/* The name under which somebody else knows the same server, for his log lines. */
+void session_rename(struct session *s, struct slice host);
 
 /* Its content has become available, or failed: call it from body.on_ready. */
 void session_body_ready(struct session *s);

@@ -188,7 +188,7 @@ static bool uses_chunks(const struct session *s, const struct transaction *t)
  * the content waits until the last recipient is answered, unless it is small and a reply out of place would be seen. */
 static bool begin_chunks(struct session *s, struct transaction *t)
 {
-	if (t != s->current)
+	if (t != s->current || s->probe_left > 0)
 		return false;
 	t->is_ahead = any_rcpt_unanswered(s, t);
 	if (t->is_ahead && (t->never_ahead || !s->replies_differ || !s->replies_seen ||
@@ -224,12 +224,28 @@ static bool step_commands(struct session *s, struct transaction *t)
 	return true;
 }
 
+void session_reset(struct session *s)
+{
+	ASSERT(session_is_idle(s));
+	if (s->rset_due && write_rset(s))
+		session_pump(s);
+}
+
+void session_probe(struct session *s)
+{
+	ASSERT(session_is_idle(s));
+	s->rset_due = true;
+	s->probe_left = (uint8_t)(s->pipeline.count + 1);	/* in an idle session only RSET is unanswered */
+}
+
 bool session_transaction_step(struct session *s)
 {
 	struct transaction *t = sending(s);
 
 	if (s->state != SESSION_OPEN || t == NULL)
 		return false;
+	if (s->probe_left > 0 && t->state == TRANSACTION_BODY)
+		return false;		/* no content before we know that the connection is alive */
 	switch (t->state) {
 	case TRANSACTION_COMMANDS:
 		return step_commands(s, t);
@@ -431,6 +447,19 @@ static void on_final_dot(struct session *s, struct transaction *t, const struct 
 	finish(s);
 }
 
+static void on_rset(struct session *s, const struct smtp_reply *reply)
+{
+	if (reply->code / 100 == 2) {
+		if (s->probe_left > 0)
+			s->probe_left--;
+		return;
+	}
+	s->reusable = false;
+	s->maybe_open = true;
+	if (s->probe_left > 0)
+		session_lose(s, ERR_EOF);	/* whatever is wrong with it, it is not for this mail to suffer */
+}
+
 static void on_step_reply(struct session *s, const struct expectation *e, const struct smtp_reply *reply)
 {
 	struct transaction *t = e->transaction;
@@ -457,10 +486,7 @@ static void on_step_reply(struct session *s, const struct expectation *e, const 
 			session_early_reply(s, reply);	/* row WIN-05 */
 		break;
 	case SESSION_RSET:
-		if (reply->code / 100 != 2) {
-			s->reusable = false;
-			s->maybe_open = true;
-		}
+		on_rset(s, reply);
 		break;
 	default:
 		UNREACHABLE();
@@ -504,9 +530,11 @@ void session_transactions_lost(struct session *s)
 			.maybe_delivered = t->state == TRANSACTION_DOT && !t->lone_dot && session_dot_has_left(s),
 		};
 
+		t->stale = s->probe_left > 0;
 		if (!t->verdicts_final && session_has_pipelining(s))
 			forget_verdicts(t);
-		session_judge_all(t, &v);
+		if (!t->stale)
+			session_judge_all(t, &v);
 		s->lost_step = SESSION_CLOSED;
 		finish(s);
 	}

@@ -57,6 +57,7 @@ struct transaction {
 	uint32_t use;			/* the how-manieth transaction of its connection */
 	/* What failed softly is the way it was sent (BDAT, or ahead): another connection to this host does better. */
 	bool retry_here;
+	bool stale;			/* the probe in front of it failed (session_probe): as if never begun */
 	/* private: the session's */
 	enum transaction_state state;
 	bool mail_written;

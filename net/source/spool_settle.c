@@ -21,6 +21,7 @@ static enum rcpt_state state_after(const struct rcpt *r)
 	case OUTCOME_NONE:
 	case OUTCOME_SOFT:
 	case OUTCOME_DEFERRED:
+	case OUTCOME_WAITING:
 		break;
 	}
 	return RCPT_OPEN;
@@ -61,7 +62,7 @@ static bool apply(struct spool_attempt *p, uint32_t i)
 	struct rcpt *r = &m->msg.rcpts[i];
 	const enum rcpt_state state = state_after(r);
 
-	if (r->state != RCPT_OPEN)
+	if (r->state != RCPT_OPEN || r->outcome == OUTCOME_WAITING)
 		return false;
 	if (state != RCPT_OPEN) {
 		spool_message_close_rcpt(m, i, state);

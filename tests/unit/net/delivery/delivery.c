@@ -61,67 +61,6 @@ static void a_new_destination_starts_small(void **state)
 	assert_int_equal(server(0)->messages, 10);
 }
 
-static void connections_wear_out(void **state)
-{
-	(void)state;
-	world_params.smtp_connection_reuse_count_limit = 2; /* used again twice: three messages each */
-	world_params.smtp_destination_concurrency_limit = 1;
-	world_start();
-	for (unsigned i = 0; i < 9; i++)
-		world_job(ONE, 1);
-	world_finish();
-	assert_int_equal(server(0)->accepted, 3);
-	for (unsigned i = 0; i < 9; i++)
-		assert_in_range(world.jobs[i].conn_use, 1, 3);
-}
-
-static void no_cache_no_second_message(void **state)
-{
-	(void)state;
-	world_params.smtp_connection_cache_on_demand = false;
-	world_start();
-	for (unsigned i = 0; i < 5; i++)
-		world_job(ONE, 1);
-	world_finish();
-	assert_int_equal(server(0)->accepted, 5);
-	world_turns_for(20);
-	assert_int_equal(server(0)->quits, 5);
-}
-
-static void idle_connections_are_used_and_ended(void **state)
-{
-	(void)state;
-	world_params.smtp_connection_cache_time_limit_ns = 100 * NS_PER_MS;
-	world_start();
-	world_job(ONE, 1);
-	world_finish();
-	assert_int_equal(delivery_usage(world.delivery).idle, 1);
-	world_turns_for(30);
-	world_job(ONE, 1);
-	world_finish();
-	assert_int_equal(server(0)->accepted, 1);
-	assert_int_equal(world.jobs[1].conn_use, 2);
-	world_turns_for(200);
-	assert_int_equal(delivery_usage(world.delivery).lanes, 0);
-	assert_int_equal(server(0)->quits, 1);
-}
-
-/* The server may go first: nobody's mail suffers. */
-static void servers_that_hang_up_on_idle_connections(void **state)
-{
-	(void)state;
-	world_start();
-	world_job(ONE, 1);
-	world_finish();
-	puppet_interrupt(server(0), 0, "421 4.4.2 idle\r\n", PUPPET_CLOSE);
-	world_turns_for(20);
-	assert_int_equal(delivery_usage(world.delivery).lanes, 0);
-	world_job(ONE, 1);
-	world_finish();
-	assert_int_equal(world.jobs[1].deferrals, 0);
-	assert_int_equal(server(0)->accepted, 2);
-}
-
 static void destinations_do_not_share(void **state)
 {
 	(void)state;
@@ -642,39 +581,6 @@ static void draining_with_nothing_to_do(void **state)
 	assert_int_equal(world.drained, 1);
 }
 
-static void idle_connections_end_with_the_drain(void **state)
-{
-	(void)state;
-	world_start();
-	world_job(ONE, 1);
-	world_finish();
-	assert_int_equal(delivery_usage(world.delivery).idle, 1);
-	world_drain();
-	world_turns_for(20);
-	assert_int_equal(server(0)->quits, 1);
-}
-
-/* Forty nexthops, which are forty names of one server, and room for three connections. */
-static void idle_connections_make_room(void **state)
-{
-	char nexthop[64];
-	uint64_t before = clock_mono_ns();
-
-	(void)state;
-	world_sessions_max = 3;
-	world_start();
-	world_sessions_max = 100;
-	for (unsigned i = 0; i < 40; i++) {
-		/* Leading zeros would be refused; a list with a second element that is never needed is another name. */
-		(void)snprintf(nexthop, sizeof(nexthop), "[127.0.0.2]:%% [127.0.0.2]:%u", i + 1);
-		world_job(nexthop, 1);
-	}
-	world_finish();
-	assert_int_equal(server(0)->messages, 40);
-	/* Kept for 2 s each, they would take 26 s. */
-	assert_true(clock_mono_ns() - before < 10 * NS_PER_SEC);
-}
-
 /* What waits for its time keeps no destination, nor a route (they are fewer than what may have to wait). */
 static void deferred_jobs_keep_no_destination(void **state)
 {
@@ -708,18 +614,12 @@ static void a_full_disk_is_our_own_trouble(void **state)
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
-		WORLD_CLAIM("connections kept for later make room for work that is there", idle_connections_make_room),
 		WORLD_CLAIM("a deferred job keeps no destination", deferred_jobs_keep_no_destination),
 		WORLD_CLAIM("our own full disk is not the server's fault (row OSR-02)", a_full_disk_is_our_own_trouble),
 		WORLD_CLAIM("never more sessions than the window, and they are used again (case 578)",
 			    windows_are_respected),
 		WORLD_CLAIM("a new destination starts with its initial window (case 579)",
 			    a_new_destination_starts_small),
-		WORLD_CLAIM("a connection is used again as often as allowed", connections_wear_out),
-		WORLD_CLAIM("without a cache every message has its own connection", no_cache_no_second_message),
-		WORLD_CLAIM("an idle connection is used, or ended in time", idle_connections_are_used_and_ended),
-		WORLD_CLAIM("a server that hangs up on an idle connection does no harm",
-			    servers_that_hang_up_on_idle_connections),
 		WORLD_CLAIM("a slow destination holds up no other", destinations_do_not_share),
 		WORLD_CLAIM("120 recipients are three transactions (case 582)", recipients_go_in_portions),
 		WORLD_CLAIM("soft failures go to the next host (cases 95-106, 150-167)",
@@ -751,7 +651,6 @@ int main(void)
 		WORLD_CLAIM("draining ends what is under way and begins nothing", draining_ends_what_is_under_way),
 		WORLD_CLAIM("draining drops sessions that carry nothing yet", draining_drops_what_has_not_begun),
 		WORLD_CLAIM("draining with nothing to do is done", draining_with_nothing_to_do),
-		WORLD_CLAIM("idle connections end with the drain", idle_connections_end_with_the_drain),
 	};
 
 	return cmocka_run_group_tests_name("net/delivery/delivery", claims, NULL, world_end);

@@ -97,7 +97,7 @@ static void settle_rcpt(struct world_job *j, struct attempt *a, struct rcpt *r)
 		r->state = RCPT_SENT;
 	else if (r->outcome == OUTCOME_HARD)
 		r->state = RCPT_BOUNCED;
-	else if (r->outcome != OUTCOME_DEFERRED)
+	else if (r->outcome != OUTCOME_DEFERRED && r->outcome != OUTCOME_WAITING)
 		assert_int_equal(r->outcome, OUTCOME_SOFT);
 	if (r->state != RCPT_OPEN)
 		a->job->open--;
@@ -288,6 +288,14 @@ static void write_nexthop(char *to, size_t size, const char *from)
 			str_add_char(&out, *from);
 	}
 	(void)str_cstr(&out);
+}
+
+const char *world_text(const char *text)
+{
+	static char storage[256];
+
+	write_nexthop(storage, sizeof(storage), text);
+	return storage;
 }
 
 struct world_job *world_job(const char *nexthop, unsigned rcpts)

@@ -286,7 +286,7 @@ static void answer_line(struct puppet *p, struct puppet_conn *c, struct slice li
 
 	if (line.len > 0 && line.ptr[0] == 'M')
 		c->rcpts = 0;
-	if (line.len > 0 && line.ptr[0] == 'R' && is_yes)
+	if (line.len > 1 && line.ptr[0] == 'R' && line.ptr[1] == 'C' && is_yes)
 		c->rcpts++;
 	p->rcpts_max = MAX(p->rcpts_max, c->rcpts);
 	if (line.len > 0 && line.ptr[0] == 'D')
