@@ -589,6 +589,39 @@ static void check_tls(struct params *p, struct conf *conf)
 						      p->smtp_enforce_tls, p->smtp_tls_enforce_peername);
 }
 
+/* "name" or "name:next hop". */
+static struct slice transport_name(const struct params *p)
+{
+	struct slice value = slice_of_str(p->default_transport);
+	ptrdiff_t colon = slice_find_char(value, 0, ':');
+
+	return colon < 0 ? value : slice_head(value, (size_t)colon);
+}
+
+bool params_wants_lmtp(const struct params *p)
+{
+	return slice_eq(transport_name(p), SLICE("lmtp"));
+}
+
+struct slice params_next_hop(const struct params *p)
+{
+	struct slice rest = slice_of_str(p->default_transport);
+
+	slice_skip(&rest, MIN(rest.len, transport_name(p).len + 1));
+	rest = slice_trim(rest);
+	return rest.len > 0 ? rest : slice_of_str(p->relayhost);
+}
+
+static void check_transport(struct params *p, struct conf *conf)
+{
+	if (!params_wants_lmtp(p) && !slice_eq(transport_name(p), SLICE("smtp")))
+		conf_error(conf, "default_transport", "no such transport here",
+			   "smtp or lmtp, alone or with a colon and a next hop");
+	if (params_next_hop(p).len > PARAM_NEXT_HOP_MAX)
+		conf_error(conf, strchr(p->default_transport, ':') != NULL ? "default_transport" : "relayhost",
+			   "too long", "a next hop of at most 320 octets");
+}
+
 static void check_reuse(struct params *p, struct conf *conf)
 {
 	const char *old_name = p->is_lmtp ? "lmtp_connection_cache_reuse_limit" : "smtp_connection_cache_reuse_limit";
@@ -622,6 +655,7 @@ static void check_across(struct params *p, struct conf *conf)
 	check_sasl(p, conf);
 	check_tls(p, conf);
 	check_reuse(p, conf);
+	check_transport(p, conf);
 	uint32_t both = INET_PROTOCOL_IPV4 | INET_PROTOCOL_IPV6;
 
 	if (p->smtp_dns_support_level == DNS_SUPPORT_BY_OLD_NAME)

@@ -36,6 +36,7 @@
 #include "net/params_table.h"
 
 #define PARAM_LIST_MAX	1024u		/* items in one list of networks, endpoints or ports */
+#define PARAM_NEXT_HOP_MAX 320u
 #define PARAM_CONFIG_DIRECTORY "/etc/ringpost"
 
 enum param_address_preference { ADDRESS_PREFERENCE_ANY, ADDRESS_PREFERENCE_IPV4, ADDRESS_PREFERENCE_IPV6 };
@@ -167,6 +168,11 @@ void params_remarks(struct conf *conf, params_line_fn *fn, void *context);
 
 /* A port number, or a name from known_tcp_ports in any case. 0 or -EINVAL. */
 int params_port(const struct params *p, struct slice text, uint16_t *ret_port);
+
+/* default_transport in two parts: do we speak LMTP, and where does all mail go? That is relayhost when there is no next
+ * hop in it, and the recipient's domain when both are empty. */
+bool params_wants_lmtp(const struct params *p);
+struct slice params_next_hop(const struct params *p);
 
 /* By family, too: no IPv4 network contains an IPv6 address. */
 bool params_nets_contain(const struct param_nets *nets, const struct addr *a);

@@ -166,6 +166,9 @@ X(INTERFACES, inet_interfaces, "all", 0, 0, NULL, \
 X(NETS, proxy_interfaces, "", 0, 0, NULL, \
 	"Further addresses that lead to this machine, outside of a proxy or address " \
 	"translator.") \
+X(STR, default_transport, "smtp", 1, 0, NULL, \
+	"How all mail goes: smtp or lmtp, alone or with a colon and a next hop, which then stands above relayhost: " \
+	"lmtp:unix:/path, lmtp:inet:host:port, smtp:[host]:port.") \
 X(STR, relayhost, "", 0, 0, NULL, \
 	"Where all mail goes instead of to the recipient's domain: domain, [host], " \
 	"domain:port, [host]:port.") \

@@ -22,10 +22,12 @@ struct metric metric_cache_stale =
 	METRIC_COUNTER("ringpost_connection_cache_stale_total", "idle sessions found dead when they were to be used");
 struct metric metric_homeless = METRIC_GAUGE("ringpost_jobs_homeless", "jobs beyond the bound of busy destinations");
 
+static_assert(JOB_NEXTHOP_MAX >= PARAM_NEXT_HOP_MAX, "where all mail goes is a next hop, too");
+
 /* The same on every core: who owns a destination must not depend on who asks. */
 static struct {
 	const struct params *params;
-	struct slice relayhost;
+	struct slice all_to;		/* where all mail goes; empty: to its recipients' domains */
 	unsigned cores;
 	uint64_t seed[2];
 } shared;
@@ -38,7 +40,7 @@ struct delivery *delivery_self(void)
 void delivery_start(const struct params *params, unsigned cores)
 {
 	shared.params = params;
-	shared.relayhost = slice_of_str(params->relayhost);
+	shared.all_to = params_next_hop(params);
 	shared.cores = cores;
 	random_fill(shared.seed, sizeof(shared.seed));
 	metric_register(&metric_sessions_opened);
@@ -56,15 +58,15 @@ void delivery_start(const struct params *params, unsigned cores)
 unsigned delivery_core_of(struct slice nexthop)
 {
 	/* A relay carries everything: every core has its own shard of it, so that its mail never changes cores. */
-	if (shared.relayhost.len > 0 && slice_eq(nexthop, shared.relayhost))
+	if (shared.all_to.len > 0 && slice_eq(nexthop, shared.all_to))
 		return reactor_self()->core;
 	return (unsigned)(map_siphash(shared.seed, nexthop) % shared.cores);
 }
 
 struct slice delivery_nexthop(struct slice domain, struct str *storage)
 {
-	if (shared.relayhost.len > 0)
-		return shared.relayhost;
+	if (shared.all_to.len > 0)
+		return shared.all_to;
 	size_t from = storage->len;
 
 	address_add_domain_key(storage, domain);
@@ -246,6 +248,7 @@ struct delivery *delivery_new(const struct delivery_conf *conf)
 		.services = conf->services,
 		.default_port = conf->params->smtp_tcp_port,
 		.default_service = services_name(conf->services, conf->params->smtp_tcp_port),
+		.lmtp = conf->params->is_lmtp,
 	};
 	d->route = (struct route_conf){
 		.params = conf->params, .nexthop = &d->nexthop, .mx = &d->conf.mx, .lookups = &d->lookups,

@@ -221,7 +221,9 @@ static void ask_route(struct destination *dst)
 	owner->destination = dst;
 	dst->route_next = &owner->route;
 	route_init(dst->route_next, &d->route, on_route);
-	route_start(dst->route_next, slice_of(dst->nexthop, dst->nexthop_len), dst->is_relayhost);
+	/* What fails hard at a relay is its operator's mistake; LMTP has no such safety net (B 25). */
+	route_start(dst->route_next, slice_of(dst->nexthop, dst->nexthop_len),
+		    dst->is_relayhost && !d->conf.params->is_lmtp);
 }
 
 static void answer_no_route(struct destination *dst)
@@ -465,7 +467,7 @@ static struct destination *destination_find(struct delivery *d, struct slice nex
 	task_init(&dst->dispatch, on_dispatch);
 	memcpy(dst->nexthop, nexthop.ptr, nexthop.len);
 	dst->nexthop_len = (uint16_t)nexthop.len;
-	dst->is_relayhost = slice_eq(nexthop, slice_of_str(d->conf.params->relayhost));
+	dst->is_relayhost = slice_eq(nexthop, params_next_hop(d->conf.params));
 	/* An error is no "yes", and DATA is always right. */
 	dst->chunking = mlist_match(d->conf.params->smtp_chunking_destinations, nexthop) > 0;
 	dst->cache_always = is_always_cached(d, nexthop);

@@ -404,10 +404,12 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 	lane->cached.is_in = false;
 	session_open(&lane->session, &session_events, d->conf.params,
 		     &(struct session_target){
-			     .host = route_host(dst->route, address),
+			     .host = remote.sa.sa_family == AF_UNIX ? slice_of_str(d->conf.params->myhostname)
+								    : route_host(dst->route, address),
 			     .remote = &remote,
 			     .local = source_of(dst, &remote),
 			     .is_worse_mx = dst->route->addresses[address].is_worse,
+			     .lmtp = d->conf.params->is_lmtp,
 			     .chunking = dst->chunking,
 		     });
 	return true;

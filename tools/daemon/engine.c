@@ -178,9 +178,15 @@ static void warn(void *context, const char *text)
 	log_line(LOG_LEVEL_WARNING, "smtp", "%s", text);
 }
 
+/* What delivery reads: with default_transport = lmtp, the same names with LMTP's values. */
+static const struct params *outgoing_params(const struct daemon *d)
+{
+	return params_wants_lmtp(&d->params) ? &d->lmtp_params : &d->params;
+}
+
 static struct mx_conf mx_conf_of(const struct daemon *d, struct resolver *resolver)
 {
-	struct mx_conf conf = mx_conf_from_params(&d->params);
+	struct mx_conf conf = mx_conf_from_params(outgoing_params(d));
 
 	conf.resolver = resolver;
 	conf.hosts = &d->hosts;
@@ -205,7 +211,7 @@ static int start_delivery(struct part *p)
 	const struct delivery_conf conf = {
 		.core = p->core,
 		.cores = d->cores,
-		.params = &d->params,
+		.params = outgoing_params(d),
 		.source = &spool_source,
 		.services = &d->services,
 		.mx = mx_conf_of(d, p->resolver),
@@ -303,7 +309,7 @@ int engine_start(struct daemon *d)
 
 	if (r < 0)
 		return start_failed(r);
-	delivery_start(&d->params, d->cores);
+	delivery_start(outgoing_params(d), d->cores);
 	for (unsigned i = 0; i < d->cores; i++) {
 		struct spool_conf *s = &engine.parts[i].spool_conf;
 

@@ -1,5 +1,7 @@
-/* What delivery makes of CHUNKING, of LIMITS and of too many recipients: conformance area X. */
+/* What delivery makes of CHUNKING, LIMITS, too many recipients and LMTP: conformance areas X and Y. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "net/delivery/delivery_internal.h"
 #include "tests/unit/net/delivery/world.h"
@@ -148,6 +150,84 @@ static void no_room_for_anybody(void **state)
 	assert_int_equal(server(1)->messages, 1);
 }
 
+/* --- LMTP --------------------------------------------------------------------------------------------------------- */
+
+static void lmtp_by_unix_socket(void **state)
+{
+	char dir[] = "/tmp/ringpost-lmtp-XXXXXX";
+	char transport[128];
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(transport, sizeof(transport), "lmtp:unix:%s/socket", dir); /* fits */
+	puppet_close(server(0));
+	assert_true(puppet_open_unix(server(0), transport + strlen("lmtp:")));
+	world_params.default_transport = transport;
+	world_params.relayhost = "[127.0.0.3]";		/* stands below a next hop of the transport */
+	world_params.is_lmtp = true;
+	assert_true(params_wants_lmtp(&world_params));
+	world_start();
+	assert_true(slice_eq(delivery_nexthop(SLICE("example.org"), NULL), slice_of_str(transport + 5)));
+	struct world_job *j = world_job(transport + 5, 1);
+
+	world_finish();
+	assert_all_sent(j);
+	assert_int_equal(server(0)->messages, 1);
+	struct slice got = puppet_got(server(0), 0);
+
+	assert_true(slice_has_prefix(got, SLICE("LHLO client.test\r\nMAIL FROM:<s@client.test>\r\n")));
+	char relay[160];
+
+	(void)snprintf(relay, sizeof(relay), "client.test[%s/socket]", dir); /* cut is good enough */
+	assert_string_equal(j->relay, relay);
+	assert_int_equal(unlink(transport + strlen("lmtp:unix:")), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+/* Case 635, and what default_transport may say. */
+static void lmtp_by_inet(void **state)
+{
+	(void)state;
+	world_params.default_transport = "lmtp";
+	world_params.is_lmtp = true;
+	world_start();
+	struct world_job *j = world_job("inet:127.0.0.2:%", 1), *k = world_job("multi:%", 1);
+
+	world_finish();
+	assert_all_sent(j);
+	assert_all_sent(k);
+	assert_true(slice_has_prefix(puppet_got(server(0), 0), SLICE("LHLO client.test\r\n")));
+}
+
+struct transport_case {
+	const char *transport, *relayhost;
+	bool lmtp;
+	const char *next_hop;
+};
+
+static const struct transport_case transports[] = {
+	{ "smtp", "", false, "" },
+	{ "smtp", "relay.test", false, "relay.test" },
+	{ "smtp:", "relay.test", false, "relay.test" },
+	{ "smtp:[other.test]:26", "relay.test", false, "[other.test]:26" },
+	{ "lmtp", "", true, "" },
+	{ "lmtp: unix:/run/a b", "relay.test", true, "unix:/run/a b" },
+	{ "lmtp:inet:mail.test:2424", "", true, "inet:mail.test:2424" },
+};
+
+static void transports_in_two_parts(void **state)
+{
+	struct params p = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(transports); i++) {
+		p.default_transport = transports[i].transport;
+		p.relayhost = transports[i].relayhost;
+		assert_int_equal(params_wants_lmtp(&p), transports[i].lmtp);
+		assert_true(slice_eq(params_next_hop(&p), slice_of_str(transports[i].next_hop)));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
@@ -160,6 +240,9 @@ int main(void)
 		WORLD_CLAIM("RCPTDOMAINMAX: so many domains a transaction", domains_are_limited),
 		WORLD_CLAIM("452 after some: the rest at once (row RPL-14)", too_many_recipients),
 		WORLD_CLAIM("452 for everybody: the next host", no_room_for_anybody),
+		WORLD_CLAIM("LMTP by unix socket (case 635)", lmtp_by_unix_socket),
+		WORLD_CLAIM("LMTP by name, without mail exchangers (case 635)", lmtp_by_inet),
+		CLAIM("default_transport has two parts", transports_in_two_parts),
 	};
 
 	return cmocka_run_group_tests_name("net/delivery/extensions", claims, NULL, world_end);

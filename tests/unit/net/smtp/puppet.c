@@ -11,14 +11,13 @@
 
 const char puppet_message[] = "(everything up to the final dot)";
 
-bool puppet_open(struct puppet *p, const char *ip, uint16_t port)
+static bool listen_at_addr(struct puppet *p)
 {
 	static const int on = 1;
 
 	p->cut_after = SIZE_MAX;
 	for (unsigned i = 0; i < PUPPET_CONNS; i++)
 		p->conns[i].fd = -1;
-	assert_int_equal(addr_parse_ip(slice_of_str(ip), port, &p->addr), 0);
 	p->listener = socket(p->addr.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	assert_true(p->listener >= 0);
 	assert_int_equal(setsockopt(p->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
@@ -30,9 +29,23 @@ bool puppet_open(struct puppet *p, const char *ip, uint16_t port)
 	}
 	p->is_open = true;
 	assert_int_equal(listen(p->listener, 128), 0);
+	if (p->addr.sa.sa_family == AF_UNIX)
+		return true;
 	p->addr.len = sizeof(p->addr.in6);
 	assert_int_equal(getsockname(p->listener, &p->addr.sa, &p->addr.len), 0);
 	return true;
+}
+
+bool puppet_open(struct puppet *p, const char *ip, uint16_t port)
+{
+	assert_int_equal(addr_parse_ip(slice_of_str(ip), port, &p->addr), 0);
+	return listen_at_addr(p);
+}
+
+bool puppet_open_unix(struct puppet *p, const char *endpoint)
+{
+	assert_int_equal(addr_parse_endpoint(slice_of_str(endpoint), &p->addr), 0);
+	return listen_at_addr(p);
 }
 
 static void hang_up(struct puppet *p, struct puppet_conn *c)

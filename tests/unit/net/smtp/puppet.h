@@ -89,6 +89,8 @@ struct puppet {
 /* p is all zeroes, but for what the test has set. Listens on ip, at a port of the system's choice
  * when port is 0. Returns false when it may not. */
 bool puppet_open(struct puppet *p, const char *ip, uint16_t port);
+/* The same on "unix:/path", which whoever chose it removes. */
+bool puppet_open_unix(struct puppet *p, const char *endpoint);
 /* All zeroes again; harmless when it is not open. */
 void puppet_close(struct puppet *p);
 
