@@ -156,6 +156,7 @@ static const struct {
 	{ "process_id = 5", "it cannot be set" },					/* case 20 */
 	{ "process_name = x", "it cannot be set" },
 	{ "syslog_facility = nosuch", "no such facility" },				/* case 21 */
+	{ "default_transport = uucp:host", "no such transport here" },
 	{ "syslog_facility =", "it is empty" },
 	{ "syslog_name =", "it is empty" },
 	{ "smtp_tcp_port = nosuch", "not in known_tcp_ports" },
