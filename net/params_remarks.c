@@ -19,8 +19,6 @@ static const struct {
 	{ "smtp_dns_reply_filter", PENDING, false },
 	{ "smtp_delivery_status_filter", PENDING, false },
 	{ "smtp_quote_rfc821_envelope", PENDING, false },
-	{ "smtp_send_xforward_command", PENDING, false },
-	{ "smtp_xforward_timeout", PENDING, false },
 	{ "debug_peer_list", PENDING, false },
 	{ "debug_peer_level", PENDING, false },
 	{ "notify_classes", PENDING, false },

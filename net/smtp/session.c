@@ -36,6 +36,7 @@ const char *session_state_command(enum session_state state)
 	static const char *const commands[SESSION_COUNT] = {
 		[SESSION_EHLO] = "EHLO command",	[SESSION_HELO] = "HELO command",
 		[SESSION_LHLO] = "LHLO command",
+		[SESSION_XFORWARD_CLIENT] = "XFORWARD command", [SESSION_XFORWARD_DIALOGUE] = "XFORWARD command",
 		[SESSION_MAIL] = "MAIL FROM command",	[SESSION_RCPT] = "RCPT TO command",
 		[SESSION_DATA] = "DATA command",	[SESSION_FINAL_DOT] = "end of DATA command",
 		[SESSION_CHUNK] = "BDAT command",
@@ -422,6 +423,7 @@ void session_open(struct session *s, const struct session_events *events, const 
 	pipeline_init(&s->pipeline);
 	s->esmtp_seen = false;
 	s->quirks = 0;
+	s->xforward = 0;
 	s->rset_due = false;
 	s->maybe_open = false;
 	s->chunking = target->chunking;
@@ -472,6 +474,7 @@ void session_start(struct session *s, struct transaction *t)
 	t->lone_dot = false;
 	t->dot_waits = false;
 	t->stale = false;
+	t->xforward_due = s->xforward;
 	t->verdicts_final = false;
 	t->began_ns = reactor_now();
 	t->rcpt_next = 0;

@@ -74,6 +74,7 @@ struct session {
 	struct pipeline pipeline;
 	bool esmtp_seen;
 	uint32_t quirks;		/* enum quirk */
+	uint32_t xforward;		/* attributes that each transaction begins with */
 	bool rset_due;
 	/* The server may think that the transaction before is still open: it refused RSET, or a chunk. */
 	bool maybe_open;

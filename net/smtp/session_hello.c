@@ -91,6 +91,8 @@ static bool take_caps(struct session *s, const struct smtp_reply *reply)
 		return false;
 	}
 	smtp_ehlo_parse(reply, discard.caps, &s->caps);
+	if (s->params->smtp_send_xforward_command)
+		s->xforward = s->caps.xforward;
 	if (s->caps.discarded != 0 && !discard.silent)
 		log_discarded(s);
 	if (s->caps.implied_8bitmime)

@@ -18,6 +18,8 @@
 	X(OPEN,      NONE,                        "waiting for mail to send")					\
 	X(QUIT,      smtp_quit_timeout_ns,        "sending QUIT")						\
 	/* steps */												\
+	X(XFORWARD_CLIENT, smtp_xforward_timeout_ns, "sending XFORWARD name/address")				\
+	X(XFORWARD_DIALOGUE, smtp_xforward_timeout_ns, "sending XFORWARD protocol/helo_name")			\
 	X(MAIL,      smtp_mail_timeout_ns,        "sending MAIL FROM")						\
 	X(RCPT,      smtp_rcpt_timeout_ns,        "sending RCPT TO")						\
 	X(DATA,      smtp_data_init_timeout_ns,   "sending DATA command")					\

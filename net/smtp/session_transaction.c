@@ -6,8 +6,13 @@
 #include <errno.h>
 
 #include "core/err.h"
+#include "core/log.h"
 #include "net/smtp/session_internal.h"
 #include "net/wire/smtp_command.h"
+#include "net/wire/smtp_xforward.h"
+
+static_assert((int)XFORWARD_NAME == CLIENT_NAME && (int)XFORWARD_SOURCE == CLIENT_SOURCE &&
+	      (int)XFORWARD_COUNT == CLIENT_ATTR_COUNT, "what a client told us is what we tell");
 
 /* --- verdicts --------------------------------------------------------------------------------- */
 
@@ -92,6 +97,35 @@ static bool write_rset(struct session *s)
 		return false;
 	s->rset_due = false;
 	return write_command(s, SESSION_RSET, NULL, 0, &command);
+}
+
+/* The next of the two commands. Their replies decide nothing. */
+static bool write_xforward(struct session *s, struct transaction *t)
+{
+	bool client = t->xforward_due & XFORWARD_CLIENT;
+	uint32_t which = client ? XFORWARD_CLIENT : XFORWARD_DIALOGUE;
+	struct str command = conn_command(&s->conn, XFORWARD_LINE_MAX);
+	struct slice values[XFORWARD_COUNT];
+
+	if (str_is_full(&command))
+		return false;
+	for (unsigned i = 0; i < XFORWARD_COUNT; i++)
+		values[i] = message_client(t->msg, (enum client_attr)i);
+	bool any = xforward_add_command(&command, values, t->xforward_due & which) > 0;
+
+	t->xforward_due &= ~which;
+	return !any ||
+	       write_command(s, client ? SESSION_XFORWARD_CLIENT : SESSION_XFORWARD_DIALOGUE, NULL, 0, &command);
+}
+
+static void on_xforward(struct session *s, const struct smtp_reply *reply)
+{
+	if (reply->code / 100 == 2)
+		return;
+	log_line(LOG_LEVEL_WARNING, "smtp", "host %.*s said: %.*s (in reply to XFORWARD command)",
+		 SLICE_FMT(session_peer(s)), SLICE_FMT(reply->text));
+	if (reply->code == 421)
+		s->reusable = false;
 }
 
 /* Nothing of t is on the wire, and nothing may go. Only the current one can be ended here: a riding one waits its
@@ -204,6 +238,8 @@ static bool step_commands(struct session *s, struct transaction *t)
 		return false;
 	if (s->rset_due && t == s->current)
 		return write_rset(s);
+	if (t->xforward_due != 0)
+		return write_xforward(s, t);
 	if (!t->mail_written)
 		return write_mail(s, t);
 	uint32_t i = t->mail_failed ? t->rcpt_count : next_rcpt(t);
@@ -484,6 +520,10 @@ static void on_step_reply(struct session *s, const struct expectation *e, const 
 			on_final_dot(s, t, reply);
 		else
 			session_early_reply(s, reply);	/* row WIN-05 */
+		break;
+	case SESSION_XFORWARD_CLIENT:
+	case SESSION_XFORWARD_DIALOGUE:
+		on_xforward(s, reply);
 		break;
 	case SESSION_RSET:
 		on_rset(s, reply);

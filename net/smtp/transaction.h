@@ -60,6 +60,7 @@ struct transaction {
 	bool stale;			/* the probe in front of it failed (session_probe): as if never begun */
 	/* private: the session's */
 	enum transaction_state state;
+	uint32_t xforward_due;		/* attributes that go before MAIL */
 	bool mail_written;
 	bool mail_failed;
 	bool lone_dot;			/* 354 although no recipient was accepted: end it without a body */

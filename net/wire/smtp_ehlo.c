@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "net/wire/smtp_xforward.h"
+
 static const struct {
 	const char *keyword;
 	enum smtp_cap cap;
@@ -147,6 +149,12 @@ static void take_limits(struct slice params, struct smtp_caps *caps)
 	}
 }
 
+static void take_xforward(struct slice params, struct smtp_caps *caps)
+{
+	for (struct slice word = take_word(&params); word.len > 0; word = take_word(&params))
+		caps->xforward |= xforward_bit(word);
+}
+
 static void take_line(struct slice line, uint32_t discard, struct smtp_caps *caps)
 {
 	size_t n = 0;
@@ -166,5 +174,7 @@ static void take_line(struct slice line, uint32_t discard, struct smtp_caps *cap
 		take_size(line, caps->bits & cap, caps);
 	else if (cap == SMTP_CAP_LIMITS)
 		take_limits(line, caps);
+	else if (cap == SMTP_CAP_XFORWARD)
+		take_xforward(line, caps);
 	caps->bits |= cap;
 }

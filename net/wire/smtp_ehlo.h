@@ -46,6 +46,7 @@ struct smtp_caps {
 	uint32_t rcpt_max;		/* LIMITS; 0: not given */
 	uint32_t mail_max;
 	uint32_t rcpt_domain_max;
+	uint32_t xforward;		/* attributes of XFORWARD, bits of enum xforward_attr */
 	uint8_t name_len;
 	char name[EHLO_NAME_MAX];
 };
