@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "tests/sim/fault.h"
 #include "tests/sim/seam.h"
 #include "tests/sim/tape.h"
 
@@ -32,7 +33,7 @@ struct change {
 	unsigned dir;
 };
 
-struct disk_faults disk_faults;
+uint64_t disk_space;
 
 static struct inode inodes[DISK_INODES];
 static struct entry cache_dir[DISK_INODES], disk_dir[DISK_INODES];
@@ -194,7 +195,7 @@ static uint64_t space_used(void)
 
 static bool fits(const struct inode *n, uint64_t end)
 {
-	return disk_faults.space == 0 || end <= n->size || space_used() + end - n->size <= disk_faults.space;
+	return disk_space == 0 || end <= n->size || space_used() + end - n->size <= disk_space;
 }
 
 static size_t sectors_of(const struct inode *n)
@@ -257,7 +258,7 @@ static int do_open(struct flight *f)
 	unsigned inode;
 	int file;
 
-	if (tape_chance(machine_faults.no_files))
+	if (fault_strikes(FAULT_NO_FILES))
 		return -ENFILE;
 	if ((f->flags & O_DIRECTORY) != 0) {
 		file = dir >= 0 ? seam_file_take(f->core, FILE_DIRECTORY) : -ENOENT;
@@ -271,7 +272,7 @@ static int do_open(struct flight *f)
 		return -ENOENT;
 	if (e == NULL && parent_of(f->path) < 0)
 		return -ENOENT;
-	if (e == NULL && disk_faults.space != 0 && space_used() >= disk_faults.space)
+	if (e == NULL && disk_space != 0 && space_used() >= disk_space)
 		return -ENOSPC;
 	file = seam_file_take(f->core, FILE_INODE);
 	if (file < 0)
@@ -294,7 +295,7 @@ static struct inode *inode_of(const struct flight *f)
 
 static size_t some_of(size_t len)
 {
-	return len > 1 && tape_chance(disk_faults.short_io) ? (size_t)tape_range(1, len - 1) : len;
+	return len > 1 && fault_strikes(FAULT_SHORT_IO) ? (size_t)tape_range(1, len - 1) : len;
 }
 
 static int do_read(const struct flight *f)
@@ -303,7 +304,7 @@ static int do_read(const struct flight *f)
 	const size_t rest = f->offset < n->size ? n->size - (size_t)f->offset : 0;
 	const size_t len = some_of(MIN(f->len, rest));
 
-	if (tape_chance(disk_faults.read_error))
+	if (fault_strikes(FAULT_READ_ERROR))
 		return -EIO;
 	seam_unpoison(f->buf, f->len);
 	memcpy(f->buf, n->cache + f->offset, len);
@@ -334,7 +335,7 @@ static int do_sync(const struct flight *f)
 {
 	struct machine_file *file = seam_file(f->core, f->file);
 
-	if (tape_chance(disk_faults.sync_error)) {
+	if (fault_strikes(FAULT_SYNC_ERROR)) {
 		/* The kernel tells once, and forgets: what is lost is as clean as what was written. */
 		if (file->kind == FILE_INODE)
 			settle_inode(&inodes[file->inode]);
@@ -354,7 +355,7 @@ static int do_write_sync(const struct flight *f)
 
 	if (res <= 0)
 		return res;
-	if (tape_chance(disk_faults.sync_error)) {
+	if (fault_strikes(FAULT_SYNC_ERROR)) {
 		settle_inode(n);
 		return -EIO;
 	}
@@ -400,7 +401,7 @@ static int execute(struct flight *f)
 	case FLIGHT_READ:
 		return do_read(f);
 	case FLIGHT_WRITE:
-		if (tape_chance(disk_faults.write_error))
+		if (fault_strikes(FAULT_WRITE_ERROR))
 			return -EIO;
 		return f->sync ? do_write_sync(f) : do_write(f, some_of(f->len));
 	case FLIGHT_FDATASYNC:
@@ -429,7 +430,7 @@ static uint64_t duration(const struct flight *f)
 	const bool sync = f->sync || f->kind == FLIGHT_FDATASYNC || f->kind == FLIGHT_FSYNC;
 	uint64_t ns = sync ? 400 * NS_PER_US : 40 * NS_PER_US;
 
-	if (tape_chance(disk_faults.slow))
+	if (fault_strikes(FAULT_SLOW_DISK))
 		ns += tape_range(0, 2 * NS_PER_SEC);
 	return ns;
 }

@@ -20,14 +20,8 @@
 #define DISK_FILE_MAX	(16u << 20)
 #define DISK_PATH_MAX	256u
 
-/* What may go wrong by itself; in millionths of the operations of that kind. */
-struct disk_faults {
-	uint32_t read_error, write_error, sync_error;	/* -EIO */
-	uint32_t short_io;
-	uint32_t slow;			/* takes up to 2 s */
-	uint64_t space;			/* octets in all files; more is -ENOSPC. 0: no bound */
-};
-extern struct disk_faults disk_faults;
+/* Octets in all files; more is -ENOSPC. 0: no bound. What else may go wrong: fault.h. */
+extern uint64_t disk_space;
 
 /* An empty disk. */
 void disk_format(void);

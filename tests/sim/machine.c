@@ -5,6 +5,7 @@
 #include "core/clock.h"
 #include "core/metric.h"
 #include "core/random.h"
+#include "tests/sim/fault.h"
 #include "tests/sim/log.h"
 #include "tests/sim/seam.h"
 #include "tests/sim/tape.h"
@@ -18,7 +19,6 @@ struct event {
 	uint64_t arg;
 };
 
-struct machine_faults machine_faults;
 struct machine_core machine_cores[MACHINE_CORES_MAX];
 unsigned machine_core_count;
 
@@ -210,7 +210,7 @@ static bool can_run(const struct machine_core *c)
 
 static void run_core(struct machine_core *c)
 {
-	if (tape_chance(machine_faults.late_core)) {
+	if (fault_strikes(FAULT_LATE_CORE)) {
 		c->not_before_ns = now_ns + tape_range(0, 50 * NS_PER_MS);
 		return;
 	}

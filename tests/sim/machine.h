@@ -34,6 +34,7 @@ struct flight {
 	uint32_t index;			/* in its core's table; op->slot */
 	uint32_t generation;
 	enum flight_kind kind;
+	bool decided;			/* the result is known; of a receive or accept: something was there once */
 	bool ready;			/* its callback is due */
 	bool cancelled;
 	bool submitted;
@@ -97,19 +98,6 @@ struct machine_core {
 	size_t arena_size, arena_used;
 	uint64_t dice;			/* the engine's own chance */
 };
-
-/* What may go wrong by itself; millionths. All zero: nothing does. */
-struct machine_faults {
-	uint32_t short_send;		/* takes a part of what was offered */
-	uint32_t receive_ends;		/* a multishot receive stops after a piece (row URG-05) */
-	uint32_t no_buffer;		/* -ENOBUFS although there are some */
-	uint32_t late_core;		/* a core does not get the CPU for up to 50 ms */
-	uint32_t late_completion;	/* a result comes up to 10 ms later */
-	uint32_t no_files;		/* -ENFILE for a connect or an open */
-	uint32_t connect_reset;		/* a connection is reset some octets later */
-	uint32_t zero_copy_copied;
-};
-extern struct machine_faults machine_faults;
 
 extern struct machine_core machine_cores[MACHINE_CORES_MAX];
 extern unsigned machine_core_count;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "tests/sim/fault.h"
 #include "tests/sim/seam.h"
 #include "tests/sim/tape.h"
 
@@ -165,7 +166,7 @@ static void wake_send(struct sim_conn *c)
 {
 	struct machine_file *f = file_of(c);
 
-	if (f != NULL && f->send != NULL && f->send->submitted && !f->send->ready && !f->send->notify)
+	if (f != NULL && f->send != NULL && f->send->submitted && !f->send->decided)
 		net_send(f->send);
 }
 
@@ -413,7 +414,7 @@ void net_send(struct flight *f)
 	for (unsigned i = 0; i < f->iov_count; i++)
 		total += f->iov[i].iov_len;
 	left = MIN(total, room);
-	if (left > 1 && tape_chance(machine_faults.short_send))
+	if (left > 1 && fault_strikes(FAULT_SHORT_SEND))
 		left = (size_t)tape_range(1, left - 1);
 	total = left;
 	for (unsigned i = 0; i < f->iov_count && left > 0; i++) {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "tests/sim/disk.h"
+#include "tests/sim/fault.h"
 #include "tests/sim/tape.h"
 #include "tests/test.h"
 
@@ -135,7 +135,8 @@ static void make_ready(struct flight *f)
 void flight_ready(struct flight *f, int res)
 {
 	f->res = res;
-	if (tape_chance(machine_faults.late_completion))
+	f->decided = true;
+	if (fault_strikes(FAULT_LATE_RESULT))
 		flight_ready_in(f, res, tape_range(0, LATE_COMPLETION_NS));
 	else
 		make_ready(f);
@@ -152,6 +153,7 @@ static void on_ready(void *context, uint64_t generation)
 void flight_ready_in(struct flight *f, int res, uint64_t delay_ns)
 {
 	f->res = res;
+	f->decided = true;
 	machine_at(sim_now() + delay_ns, on_ready, f, f->generation);
 }
 
@@ -189,8 +191,9 @@ static void look_at(struct flight *f)
 		net_send(f);
 		break;
 	case FLIGHT_SHUTDOWN:
-		net_shutdown(file_at(&machine_cores[f->core], f->file), f->flags);
-		flight_ready(f, 0);
+		if (f->file >= 0)
+			net_shutdown(file_at(&machine_cores[f->core], f->file), f->flags);
+		flight_ready(f, f->file >= 0 ? 0 : -EBADF);
 		break;
 	case FLIGHT_QUERY:
 		break;
@@ -252,7 +255,7 @@ static void fail_at_once(struct op *op, enum flight_kind kind, int err)
 void io_connect(struct op *op, const struct addr *remote, const struct addr *local, int *ret_file)
 {
 	struct machine_core *c = machine_self();
-	const int file = tape_chance(machine_faults.no_files) ? -ENFILE : file_take(c, FILE_SOCKET);
+	const int file = fault_strikes(FAULT_NO_FILES) ? -ENFILE : file_take(c, FILE_SOCKET);
 
 	if (file < 0) {
 		fail_at_once(op, FLIGHT_CONNECT, file);
@@ -516,7 +519,7 @@ static void cancel_flight(struct flight *f)
 		break;
 	case FLIGHT_CONNECT:
 	case FLIGHT_SEND:
-		if (f->ready || f->notify)
+		if (f->decided)
 			break;
 		if (f->kind == FLIGHT_CONNECT)
 			net_cancel_connect(f);
@@ -597,7 +600,7 @@ static void end_recv(struct machine_core *c, struct flight *f)
 		call(f, f->res < 0 ? f->res : -ECANCELED, false);
 		return;
 	}
-	if (io_bufs_free() == 0 || tape_chance(machine_faults.no_buffer)) {
+	if (io_bufs_free() == 0 || fault_strikes(FAULT_NO_BUFFER)) {
 		call(f, -ENOBUFS, false);
 		return;
 	}
@@ -615,7 +618,7 @@ static void end_recv(struct machine_core *c, struct flight *f)
 	POISON(at + round_up((size_t)res, 8), IO_RECV_BUF_SIZE - round_up((size_t)res, 8));
 	c->bufs_out++;
 	c->buf_kept = false;
-	const bool more = !tape_chance(machine_faults.receive_ends);
+	const bool more = !fault_strikes(FAULT_RECEIVE_ENDS);
 
 	op->more = more;
 	op->has_buf = true;
@@ -635,7 +638,7 @@ static void end_recv(struct machine_core *c, struct flight *f)
 static void end_zero_copy(struct flight *f)
 {
 	if (f->notify || f->res < 0) {
-		f->op->copied = tape_chance(machine_faults.zero_copy_copied);
+		f->op->copied = fault_strikes(FAULT_COPIED);
 		call(f, f->notify ? 0 : f->res, false);
 		return;
 	}

@@ -30,11 +30,6 @@ static void open_files(struct machine_core *c, unsigned count)
 		c->free_files[c->free_file_count++] = (int)i - 1;
 	c->flights = flights[c->index];
 	c->flight_free = UINT32_MAX;
-	/* What an event still names is none of this life's. */
-	for (uint32_t i = 0; i < MACHINE_FLIGHTS_MAX && flights[c->index][i].generation != 0; i++) {
-		flights[c->index][i].generation++;
-		flights[c->index][i].op = NULL;
-	}
 }
 
 static void open_bufs(struct machine_core *c, unsigned count)
@@ -67,6 +62,9 @@ void io_close_core(void)
 {
 	struct machine_core *c = machine_self();
 
+	/* What an event still names is over. */
+	for (uint32_t i = 0; i < c->flight_fresh; i++)
+		c->flights[i].op = NULL;
 	(void)munmap(c->buf_memory, c->buf_count * IO_RECV_BUF_SIZE);
 	if (c->arena != NULL)
 		(void)munmap(c->arena, c->arena_size);

@@ -9,15 +9,30 @@ static struct {
 	uint32_t *values;		/* decided so far */
 	size_t count;
 	size_t cap;
+	size_t *shared_count;		/* NULL: nobody else looks */
 	const uint32_t *replay;		/* NULL: from the seed */
 	size_t replay_count;
 	uint64_t seed;
 	uint64_t hash;
 } tape;
 
+static void set_count(size_t count)
+{
+	tape.count = count;
+	if (tape.shared_count != NULL)
+		*tape.shared_count = count;
+}
+
+void tape_share(uint32_t *values, size_t *count)
+{
+	tape.values = values;
+	tape.cap = TAPE_MAX;
+	tape.shared_count = count;
+}
+
 static void begin(void)
 {
-	tape.count = 0;
+	set_count(0);
 	tape.hash = UINT64_C(0xcbf29ce484222325);
 }
 
@@ -41,6 +56,7 @@ const uint32_t *tape_values(size_t *ret_count)
 	return tape.values;
 }
 
+/* Beyond the end of the tape decisions are made, and not kept. */
 static void keep(uint32_t value)
 {
 	if (tape.count == TAPE_MAX)
@@ -50,7 +66,8 @@ static void keep(uint32_t value)
 		tape.values = realloc(tape.values, tape.cap * sizeof(*tape.values));
 		ASSERT(tape.values != NULL);
 	}
-	tape.values[tape.count++] = value;
+	tape.values[tape.count] = value;
+	set_count(tape.count + 1);
 }
 
 /* A number of 32 bits: from the seed, or what the tape says. */

@@ -13,7 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TAPE_MAX (8u << 20)
+#define TAPE_MAX (4u << 20)
+
+/* Where decisions are kept, when somebody else is to see them after our death: memory for TAPE_MAX values, and how many
+ * there are. Before the first tape. */
+void tape_share(uint32_t *values, size_t *count);
 
 void tape_record(uint64_t seed);
 void tape_replay(const uint32_t *values, size_t count);

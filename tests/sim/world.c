@@ -6,41 +6,18 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
-#include "core/table.h"
-#include "net/delivery/delivery.h"
 #include "net/lookup/mx.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/log.h"
-#include "tests/sim/machine.h"
 #include "tests/sim/mail.h"
+#include "tests/sim/world_impl.h"
 
 #define WALL_DEFAULT_NS	(UINT64_C(1795435200) * NS_PER_SEC)	/* 2026-11-23 12:00:00 UTC */
 #define RECV_BUFS	64u
 #define FILES_MAX	512u
-#define JOBS_MAX	65536u
-#define OWN_MAX		32u
+#define JOBS_MAX	4096u
 
-/* One core's engine. */
-struct part {
-	unsigned core;
-	struct resolver *resolver;
-	struct delivery *delivery;
-	bool drained;
-};
-
-static struct {
-	struct world_conf conf;
-	struct params_system system;
-	struct conf *text;
-	struct params params;
-	struct table_set *tables;
-	struct services services;
-	struct hosts hosts;
-	struct addr own[OWN_MAX];
-	unsigned own_count;
-	unsigned cores;
-	struct part parts[WORLD_CORES];
-} world;
+struct world world;
 
 static const char *const level_words[LOG_LEVEL_COUNT] = { "panic", "fatal", "error", "warning", "info", "debug" };
 
@@ -56,6 +33,7 @@ uint64_t world_wall(void)
 
 void world_step_wall(int64_t by_ns)
 {
+	world.wall_offset_ns += (uint64_t)by_ns;
 	machine_step_wall(by_ns);
 }
 
@@ -101,7 +79,7 @@ static void load_own(void)
 
 	world.own_count = 0;
 	while ((item = conf_list_next(&rest)).len > 0) {
-		ASSERT(world.own_count < OWN_MAX);
+		ASSERT(world.own_count < WORLD_OWN_MAX);
 		ASSERT(addr_parse_ip(item, 0, &world.own[world.own_count++]) == 0);
 	}
 	for (unsigned i = 0; i < world.params.known_tcp_ports.count; i++)
@@ -128,12 +106,12 @@ static void start_delivery(struct part *p)
 		.core = p->core,
 		.cores = world.cores,
 		.params = params,
-		.source = &mail_source,
+		.source = world.conf.spool ? &spool_source : &mail_source,
 		.services = &world.services,
 		.mx = mx_conf_from_params(params),
 		.sessions_max = world.conf.sessions_max != 0 ? world.conf.sessions_max :
 							       MAX(params->session_limit / world.cores, 1u),
-		.jobs_max = JOBS_MAX,
+		.jobs_max = world.jobs_max,
 	};
 
 	conf.mx.resolver = p->resolver;
@@ -152,10 +130,13 @@ static void start_core(void *context)
 		.core = p->core,
 		.files_max = world.conf.files_max != 0 ? world.conf.files_max : FILES_MAX,
 		.recv_bufs = world.conf.recv_bufs != 0 ? world.conf.recv_bufs : RECV_BUFS,
+		.arena_size = world.conf.spool ? spool_arena_size(&p->spool_conf) : 0,
 	};
 
 	ASSERT(reactor_open(&machine_cores[p->core].reactor, &io) == 0);
 	start_delivery(p);
+	if (world.conf.spool)
+		world_spool_start(p);
 }
 
 static void start_log(void)
@@ -184,18 +165,32 @@ unsigned world_start(const struct world_conf *conf)
 		return errors;
 	load_own();
 	start_log();
-	metric_forget();
 	mail_start();
-	machine_start(world.cores, conf->wall_ns != 0 ? conf->wall_ns : WALL_DEFAULT_NS);
+	if (conf->spool)
+		ASSERT(disk_mkdir(WORLD_SPOOL) == 0);
+	world.wall_offset_ns = (conf->wall_ns != 0 ? conf->wall_ns : WALL_DEFAULT_NS) - sim_now();
+	world_boot();
+	return 0;
+}
+
+void world_boot(void)
+{
+	metric_forget();
+	world.state = WORLD_STARTING;
+	world.recovered = 0;
+	world.jobs_max = 0;
+	machine_start(world.cores, sim_now() + world.wall_offset_ns);
 	for (unsigned i = 0; i < world.cores; i++) {
-		world.parts[i].core = i;
-		if (i == 0)
-			delivery_start(&world.params, world.cores);
-		machine_on_core(i, start_core, &world.parts[i]);
+		world.parts[i] = (struct part){ .core = i };
+		spool_conf_from_params(&world.params, i, world.cores, &world.parts[i].spool_conf);
+		world.parts[i].spool_conf.dir = WORLD_SPOOL;
+		world.jobs_max += world.conf.spool ? spool_jobs_max(&world.parts[i].spool_conf) : JOBS_MAX;
 	}
+	delivery_start(&world.params, world.cores);
+	for (unsigned i = 0; i < world.cores; i++)
+		machine_on_core(i, start_core, &world.parts[i]);
 	for (unsigned i = 0; i < world.cores; i++)
 		machine_core_ready(i);
-	return 0;
 }
 
 /* --- the end ------------------------------------------------------------------------------------- */
@@ -219,7 +214,7 @@ static bool all_drained(void *context)
 {
 	(void)context;
 	for (unsigned i = 0; i < world.cores; i++)
-		if (!world.parts[i].drained || machine_cores[i].flight_count > 0)
+		if (!world.parts[i].drained || (!world.conf.spool && machine_cores[i].flight_count > 0))
 			return false;
 	return true;
 }
@@ -232,19 +227,25 @@ static void stop_core(void *context)
 	const struct delivery_usage u = delivery_usage(p->delivery);
 
 	ASSERT(u.lanes == 0 && u.trials == 0);
+	delivery_free(&p->delivery);
+	if (world.conf.spool)
+		world_spool_free(p);
 	ASSERT(io_bufs_free() == c->buf_count);
 	ASSERT(c->files_open == 0);
 	ASSERT(c->flight_count == 0);
-	delivery_free(&p->delivery);
 	resolver_free(&p->resolver);
 	ASSERT(c->reactor.wheel.armed == 0);
 }
 
 bool world_stop(uint64_t limit_ns)
 {
+	if (world.conf.spool && !world_spool_stop_listening(limit_ns))
+		return false;
 	for (unsigned i = 0; i < world.cores; i++)
 		machine_on_core(i, drain_core, &world.parts[i]);
 	if (!world_run(limit_ns, all_drained, NULL))
+		return false;
+	if (world.conf.spool && !world_spool_close(limit_ns))
 		return false;
 	for (unsigned i = 0; i < world.cores; i++)
 		machine_on_core(i, stop_core, &world.parts[i]);

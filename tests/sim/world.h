@@ -14,6 +14,7 @@
 
 #include "net/delivery/maillog.h"
 #include "net/params.h"
+#include "net/source/spool.h"
 #include "tests/sim/net.h"
 #include "tests/sim/tape.h"
 #include "tests/sim/zone.h"
@@ -32,8 +33,11 @@ struct world_conf {
 	unsigned files_max;	/* 0: 512 */
 	unsigned sessions_max;	/* 0: as session_limit says */
 	uint64_t wall_ns;	/* 0: 2026-11-23 12:00:00 UTC */
+	bool spool;		/* the real spool on a simulated disk, and the listener: no world_offer then */
 	/* Every log line; text is good during the call. */
 	void (*on_log)(void *context, const char *level, const char *program, struct slice text);
+	/* With spool: a recipient's outcome is durable; id is its message's. */
+	void (*on_rcpt)(void *context, uint64_t id, const struct rcpt *rcpt, enum maillog_status status);
 	void *context;
 };
 
@@ -42,6 +46,21 @@ unsigned world_start(const struct world_conf *conf);
 
 /* Drains, stops and checks. Returns false when the drain did not end within limit_ns of virtual time. */
 bool world_stop(uint64_t limit_ns);
+
+/* --- lives of an engine with a spool ---------------------------------------------------------------- */
+
+/* Has every core recovered and begun to listen? WORLD_FAILED: the spool could not be opened, as after errors of the
+ * disk; ringpostd would end, so world_die and world_revive are what remains. */
+enum world_state { WORLD_STARTING, WORLD_UP, WORLD_FAILED, WORLD_DEAD };
+enum world_state world_state(void);
+
+/* The process is killed, or the power fails: the disk forgets, and no connection is ended in order. */
+void world_die(bool power);
+/* It starts again with the same main.cf. */
+void world_revive(void);
+
+/* What all cores hold. */
+struct spool_usage world_spool_usage(void);
 
 /* The engine's parameters, for whoever wants to look. */
 const struct params *world_params(void);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "net/lookup/resolver.h"
+#include "tests/sim/fault.h"
 #include "tests/sim/machine.h"
 #include "tests/sim/tape.h"
 
@@ -81,7 +82,6 @@ static unsigned asked_count;
 static struct delay delays[256];
 static unsigned delay_count;
 static bool authentic;
-static uint32_t trouble;
 
 /* --- the table --------------------------------------------------------------------------------- */
 
@@ -261,18 +261,12 @@ void zone_authentic(bool on)
 	authentic = on;
 }
 
-void zone_trouble(uint32_t per_million)
-{
-	trouble = per_million;
-}
-
 void zone_clear(void)
 {
 	row_count = 0;
 	asked_count = 0;
 	delay_count = 0;
 	authentic = false;
-	trouble = 0;
 }
 
 static void count_question(struct slice name, enum dns_type type)
@@ -412,7 +406,7 @@ void resolver_ask(struct resolver *r, struct query *q, enum dns_type type, struc
 	if (is_name(name)) {
 		memcpy(p->name, name.ptr, name.len);
 		count_question(name, type);
-		if (tape_chance(trouble))
+		if (fault_strikes(FAULT_DNS_TROUBLE))
 			p->trouble = troubles[tape_below(ARRAY_LEN(troubles))];
 	}
 	flight_ready_in(flight_start(&p->op, FLIGHT_QUERY, -1), 0, delay_of(r, p));

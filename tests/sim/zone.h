@@ -37,6 +37,3 @@ void zone_clear(void);
 
 /* How often has name been asked for type (NULL: any)? What the engine's cache would have answered counts, too. */
 unsigned zone_asked(const char *name, const char *type);
-
-/* Every question fails softly with this probability, in millionths; by the tape. */
-void zone_trouble(uint32_t per_million);
