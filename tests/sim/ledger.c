@@ -1,0 +1,244 @@
+#include "tests/sim/ledger.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/sim/net.h"
+#include "tests/test.h"
+
+#define CONTENT_MAX KIB(256)
+
+static struct offer offers[LEDGER_IDS];
+static uint32_t offer_count;
+static uint64_t lifetime_ns;
+
+_Noreturn void ledger_fail(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	(void)fprintf(stderr, "storm: ");
+	(void)vfprintf(stderr, fmt, args);
+	(void)fprintf(stderr, " (after %.3f s)\n", (double)sim_now() / 1e9);
+	va_end(args);
+	abort();
+}
+
+void ledger_start(uint64_t lifetime)
+{
+	memset(offers, 0, offer_count * sizeof(*offers));
+	offer_count = 0;
+	lifetime_ns = lifetime;
+}
+
+uint32_t ledger_offer(uint64_t seed, uint32_t size, const unsigned *domains, unsigned count)
+{
+	ASSERT(offer_count < LEDGER_IDS && count <= LEDGER_RCPTS);
+	struct offer *o = &offers[offer_count];
+
+	*o = (struct offer){ .state = OFFER_BEGUN, .seed = seed, .size = size, .at_ns = sim_now() };
+	o->rcpt_count = count;
+	for (unsigned i = 0; i < count; i++)
+		o->rcpts[i].domain = domains[i];
+	return offer_count++;
+}
+
+struct offer *ledger_at(uint32_t id)
+{
+	ASSERT(id < offer_count);
+	return &offers[id];
+}
+
+unsigned ledger_count(void)
+{
+	return offer_count;
+}
+
+void ledger_add_address(struct str *out, uint32_t id, unsigned rcpt)
+{
+	str_printf(out, "i%ur%u@d%u.test", id, rcpt, offers[id].rcpts[rcpt].domain);
+}
+
+static bool take_number(struct slice *text, char before, char after, uint64_t *ret)
+{
+	const ptrdiff_t end = slice_find_char(*text, 0, after);
+
+	if (end < 1 || text->ptr[0] != before)
+		return false;
+	if (slice_to_u64(slice_of(text->ptr + 1, (size_t)end - 1), UINT32_MAX, ret) < 0)
+		return false;
+	slice_skip(text, (size_t)end);
+	return true;
+}
+
+static bool parse(struct slice address, uint64_t *ret_id, uint64_t *ret_rcpt)
+{
+	return take_number(&address, 'i', 'r', ret_id) && take_number(&address, 'r', '@', ret_rcpt) &&
+	       *ret_id < offer_count && *ret_rcpt < offers[*ret_id].rcpt_count;
+}
+
+struct ledger_rcpt *ledger_find(struct slice address)
+{
+	uint64_t id, rcpt;
+
+	return parse(address, &id, &rcpt) ? &offers[id].rcpts[rcpt] : NULL;
+}
+
+/* --- content ----------------------------------------------------------------------------------- */
+
+/* Lines of all lengths, many of them with dots where it matters, some with octets above 127. */
+struct slice ledger_content(const struct offer *o, uint32_t id)
+{
+	static char text[CONTENT_MAX];
+	struct str out = STR(text);
+	uint64_t dice = o->seed;
+
+	str_printf(&out, "Subject: %u\r\n\r\n", id);
+	while (out.len < o->size) {
+		const uint64_t r = test_random(&dice);
+		const size_t len = (size_t)(r % 16 == 0 ? r >> 8 & 1023 : r >> 8 & 63);
+		const size_t dots = r >> 32 & 3;
+
+		for (size_t i = 0; i < dots && (r >> 40 & 1); i++)
+			str_add_char(&out, '.');
+		for (size_t i = 0; i < MIN(len, (size_t)900); i++)
+			str_add_char(&out, (char)('a' + (i + (r >> 20)) % 26));
+		str_add(&out, SLICE("\r\n"));
+	}
+	ASSERT(!str_is_full(&out));
+	return str_slice(&out);
+}
+
+static void check_content(struct slice address, const struct offer *o, uint32_t id, struct slice content)
+{
+	const struct slice offered = ledger_content(o, id);
+
+	if (content.len < offered.len ||
+	    memcmp(content.ptr + content.len - offered.len, offered.ptr, offered.len) != 0)
+		ledger_fail("altered: %.*s: %zu octets instead of %zu", SLICE_FMT(address), content.len, offered.len);
+	if (!slice_has_prefix(content, SLICE("Received: ")))
+		ledger_fail("altered: %.*s: no trace in front", SLICE_FMT(address));
+}
+
+/* --- what others say ---------------------------------------------------------------------------- */
+
+void ledger_commit(struct slice address, struct slice content)
+{
+	uint64_t id, rcpt;
+
+	if (!parse(address, &id, &rcpt) || offers[id].state == OFFER_BEGUN)
+		ledger_fail("invented: %.*s is committed and was never offered", SLICE_FMT(address));
+	check_content(address, &offers[id], (uint32_t)id, content);
+	offers[id].rcpts[rcpt].commits++;
+}
+
+void ledger_refuse(struct slice address)
+{
+	struct ledger_rcpt *r = ledger_find(address);
+
+	if (r != NULL)
+		r->refused = true;
+}
+
+void ledger_refuse_sender(struct slice sender)
+{
+	uint64_t id;
+
+	if (!take_number(&sender, 's', '@', &id) || id >= offer_count)
+		ledger_fail("invented: MAIL FROM:<%.*s>", SLICE_FMT(sender));
+	for (unsigned i = 0; i < offers[id].rcpt_count; i++)
+		offers[id].rcpts[i].refused = true;
+}
+
+static struct slice address_in(struct slice text)
+{
+	const char *at = memmem(text.ptr, text.len, "to=<", 4);
+
+	if (at == NULL)
+		return (struct slice){ 0 };
+	slice_skip(&text, (size_t)(at + 4 - text.ptr));
+	const ptrdiff_t end = slice_find_char(text, 0, '>');
+
+	return end > 0 ? slice_head(text, (size_t)end) : (struct slice){ 0 };
+}
+
+static bool says(struct slice text, const char *words)
+{
+	return memmem(text.ptr, text.len, words, strlen(words)) != NULL;
+}
+
+/* One end for each, and one line for it; only a life that begins anew may repeat what the last one has said. */
+static void on_end(struct slice address, struct ledger_rcpt *r, unsigned life, unsigned *count, unsigned other)
+{
+	if (other > 0)
+		ledger_fail("twice: %.*s is both sent and bounced", SLICE_FMT(address));
+	if (*count > 0 && r->last_life == life)
+		ledger_fail("twice: %.*s has two ends in one life", SLICE_FMT(address));
+	(*count)++;
+	r->last_life = life;
+}
+
+void ledger_log(unsigned life, struct slice text)
+{
+	const struct slice address = address_in(text);
+	struct ledger_rcpt *r = ledger_find(address);
+
+	if (address.len == 0)
+		return;
+	if (r == NULL)
+		ledger_fail("invented: a log line about %.*s", SLICE_FMT(address));
+	if (says(text, "may be delivered twice")) {
+		r->announced++;
+	} else if (says(text, "status=sent")) {
+		on_end(address, r, life, &r->sent, r->bounced);
+		if (r->commits == 0)
+			ledger_fail("false-sent: %.*s", SLICE_FMT(text));
+	} else if (says(text, "status=bounced")) {
+		uint64_t id, rcpt;
+
+		on_end(address, r, life, &r->bounced, r->sent);
+		if (parse(address, &id, &rcpt) && !r->refused && sim_now() - offers[id].at_ns < lifetime_ns)
+			ledger_fail("unfounded: %.*s", SLICE_FMT(text));
+	} else if (says(text, "status=deferred")) {
+		r->deferred++;
+	}
+}
+
+/* --- the end ------------------------------------------------------------------------------------ */
+
+/* That it was sent is durable before it is logged; the line may go down with the process, and is not said again. */
+static bool has_end(const struct ledger_rcpt *r)
+{
+	return r->commits + r->bounced > 0;
+}
+
+bool ledger_is_settled(void)
+{
+	for (uint32_t id = 0; id < offer_count; id++)
+		for (unsigned i = 0; offers[id].state == OFFER_ACCEPTED && i < offers[id].rcpt_count; i++)
+			if (!has_end(&offers[id].rcpts[i]))
+				return false;
+	return true;
+}
+
+static void check_rcpt(uint32_t id, unsigned i)
+{
+	const struct offer *o = &offers[id];
+	const struct ledger_rcpt *r = &o->rcpts[i];
+
+	if (o->state == OFFER_ACCEPTED && !has_end(r))
+		ledger_fail("lost: i%ur%u was accepted", id, i);
+	if (r->commits > 0 && r->commits - 1 > r->announced)
+		ledger_fail("unexplained: i%ur%u has %u copies, and %u were announced", id, i, r->commits,
+			    r->announced + 1);
+	if (o->state == OFFER_REFUSED && r->commits > 0)
+		ledger_fail("uninvited: i%ur%u was refused, and is there", id, i);
+}
+
+void ledger_check(void)
+{
+	for (uint32_t id = 0; id < offer_count; id++)
+		for (unsigned i = 0; i < offers[id].rcpt_count; i++)
+			check_rcpt(id, i);
+}

@@ -1,0 +1,543 @@
+#include "tests/sim/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/sim/fault.h"
+#include "tests/sim/ledger.h"
+#include "tests/sim/tape.h"
+
+#define LINE_MAX_OCTETS	2048u
+#define CONTENT_MAX	KIB(512)
+#define INPUT_MAX	MIB(1)
+#define PATIENCE_NS	NS_PER_SEC
+
+enum keyword { KEYWORD_PIPELINING = 1, KEYWORD_8BITMIME = 2, KEYWORD_SIZE = 4, KEYWORD_CHUNKING = 8 };
+
+enum stage { STAGE_COMMANDS, STAGE_DATA, STAGE_BDAT };
+
+struct dialogue {
+	struct sim_conn *c;
+	const struct server_host *host;
+	enum stage stage;
+	char *input;
+	size_t input_len;
+	char *content;
+	size_t content_len;
+	size_t chunk_left;
+	bool chunk_last;
+	bool has_sender;
+	char rcpts[LEDGER_RCPTS][64];	/* those we took */
+	unsigned rcpt_count;
+	char reply[512];		/* waits for its time */
+	const char *what;		/* to which command */
+	bool thinking;
+	bool behind_dot;		/* content has ended, its reply has not left */
+	bool over;			/* nothing is said any more */
+	bool told_to_quit;
+	bool spoiled;			/* we have said something that is no SMTP: the client owes us nothing */
+	uint64_t silent_since_ns, silent_limit_ns;
+};
+
+struct server_host {
+	unsigned keywords;
+	const struct params *params;
+};
+
+static unsigned commits;
+
+unsigned server_commits(void)
+{
+	return commits;
+}
+
+/* --- saying something ---------------------------------------------------------------------------- */
+
+static uint64_t patience(const struct params *p, const char *what)
+{
+	const struct { const char *what; uint64_t ns; } all[] = {
+		{ "greeting", p->smtp_helo_timeout_ns }, { "EHLO", p->smtp_helo_timeout_ns },
+		{ "MAIL", p->smtp_mail_timeout_ns }, { "RCPT", p->smtp_rcpt_timeout_ns },
+		{ "DATA", p->smtp_data_init_timeout_ns }, { "dot", p->smtp_data_done_timeout_ns },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (strcmp(all[i].what, what) == 0)
+			return all[i].ns;
+	return 0;
+}
+
+/* From now on silence: how long will the client take it? */
+static void fall_silent(struct dialogue *d, const char *what)
+{
+	d->over = true;
+	d->silent_since_ns = sim_now();
+	d->silent_limit_ns = patience(d->host->params, what);
+}
+
+static void hang_up(struct dialogue *d)
+{
+	d->over = true;
+	if (tape_below(2) == 0)
+		sim_close(d->c);
+	else
+		sim_reset(d->c);
+}
+
+/* What the client has sent without waiting for what we are about to say to `what`. */
+static void check_manners(const struct dialogue *d, const char *what)
+{
+	const struct slice ahead = slice_of(d->input, d->input_len);
+	const struct slice shown = slice_head(ahead, 40);
+
+	if (ahead.len == 0 || d->spoiled)
+		return;
+	if (d->behind_dot && ahead.len >= 4 && !slice_has_prefix_nocase(ahead, SLICE("MAIL")))
+		ledger_fail("manners: \"%.*s\" behind the dot", SLICE_FMT(shown));
+	if (!(d->host->keywords & (KEYWORD_PIPELINING | KEYWORD_CHUNKING)) || strcmp(what, "DATA") == 0)
+		ledger_fail("manners: \"%.*s\" ahead of the reply to %s", SLICE_FMT(shown), what);
+}
+
+static void trace(const struct dialogue *d, const char *who, struct slice text)
+{
+	if (getenv("SIM_VERBOSE") != NULL)
+		(void)fprintf(stderr, "%12.6f   %u %s %.*s\n", (double)sim_now() / 1e9, sim_conn_number(d->c), who,
+			      (int)(text.len >= 2 ? text.len - 2 : text.len), text.ptr);
+}
+
+static void let_go(struct dialogue *d)
+{
+	check_manners(d, d->what);
+	d->thinking = false;
+	d->behind_dot = false;
+	trace(d, "S", slice_of_str(d->reply));
+	sim_send_text(d->c, d->reply);
+	if (d->told_to_quit) {
+		d->over = true;
+		sim_close(d->c);
+	}
+}
+
+/* The reply to `what`, which somebody may prevent. */
+static void say(struct dialogue *d, const char *what, const char *reply)
+{
+	struct str out = STR(d->reply);
+
+	if (fault_strikes(FAULT_TARPIT)) {
+		fall_silent(d, what);
+		return;
+	}
+	if (fault_strikes(FAULT_HANG_UP)) {
+		hang_up(d);
+		return;
+	}
+	if (fault_strikes(FAULT_GARBAGE)) {
+		d->spoiled = true;
+		reply = tape_below(2) == 0 ? "What?\r\n" : "\xff\xfe 2x0\r\n";
+	}
+	d->what = what;
+	str_add_cstr(&out, reply);
+	(void)str_cstr(&out);
+	if (fault_strikes(FAULT_SLOW_REPLY)) {
+		d->thinking = true;
+		sim_wake_in(d->c, tape_range(0, 8 * NS_PER_SEC));
+		return;
+	}
+	let_go(d);
+}
+
+/* 4xx, 5xx or what was meant. */
+static const char *or_no(const char *reply, bool *ret_soft, bool *ret_hard)
+{
+	*ret_soft = fault_strikes(FAULT_SOFT_NO);
+	*ret_hard = !*ret_soft && fault_strikes(FAULT_HARD_NO);
+	if (*ret_soft)
+		return "450 4.2.0 later\r\n";
+	return *ret_hard ? "550 5.1.1 never\r\n" : reply;
+}
+
+/* --- what a message is --------------------------------------------------------------------------- */
+
+static void forget_transaction(struct dialogue *d)
+{
+	d->has_sender = false;
+	d->rcpt_count = 0;
+	d->content_len = 0;
+	d->stage = STAGE_COMMANDS;
+}
+
+static void refuse_all(struct dialogue *d)
+{
+	for (unsigned i = 0; i < d->rcpt_count; i++)
+		ledger_refuse(slice_of_str(d->rcpts[i]));
+}
+
+static void commit_all(struct dialogue *d)
+{
+	for (unsigned i = 0; i < d->rcpt_count; i++)
+		ledger_commit(slice_of_str(d->rcpts[i]), slice_of(d->content, d->content_len));
+	commits += d->rcpt_count;
+}
+
+static void end_content(struct dialogue *d)
+{
+	bool soft, hard;
+	const char *reply = or_no("250 2.0.0 taken\r\n", &soft, &hard);
+
+	d->behind_dot = true;
+	if (hard)
+		refuse_all(d);
+	if (!soft && !hard) {
+		commit_all(d);
+		if (fault_strikes(FAULT_REPLY_LOST)) {
+			hang_up(d);
+			return;
+		}
+	}
+	forget_transaction(d);
+	say(d, "dot", reply);
+}
+
+static void add_content(struct dialogue *d, struct slice octets)
+{
+	if (d->content == NULL)
+		d->content = malloc(CONTENT_MAX);
+	ASSERT(d->content != NULL && d->content_len + octets.len <= CONTENT_MAX);
+	memcpy(d->content + d->content_len, octets.ptr, octets.len);
+	d->content_len += octets.len;
+}
+
+static void take_content_line(struct dialogue *d, struct slice line)
+{
+	if (slice_eq(line, SLICE(".\r\n"))) {
+		end_content(d);
+		return;
+	}
+	if (line.ptr[0] == '.')
+		slice_skip(&line, 1);
+	add_content(d, line);
+	if (fault_strikes(FAULT_NOT_READING)) {
+		sim_read(d->c, false);
+		d->over = true;
+		d->silent_since_ns = 0;		/* data time-outs count from the last octet that went through */
+	}
+}
+
+/* --- commands ------------------------------------------------------------------------------------ */
+
+static void say_hello(struct dialogue *d, bool extended)
+{
+	char text[256];
+	struct str out = STR(text);
+	const unsigned k = d->host->keywords;
+
+	if (!extended) {
+		say(d, "EHLO", "250 mx.test\r\n");
+		return;
+	}
+	str_add_cstr(&out, "250-mx.test\r\n");
+	str_add_cstr(&out, k & KEYWORD_PIPELINING ? "250-PIPELINING\r\n" : "");
+	str_add_cstr(&out, k & KEYWORD_8BITMIME ? "250-8BITMIME\r\n" : "");
+	str_add_cstr(&out, k & KEYWORD_SIZE ? "250-SIZE 1000000\r\n" : "");
+	str_add_cstr(&out, k & KEYWORD_CHUNKING ? "250-CHUNKING\r\n" : "");
+	str_add_cstr(&out, "250 HELP\r\n");
+	say(d, "EHLO", str_cstr(&out));
+}
+
+static struct slice path_in(struct slice line)
+{
+	const ptrdiff_t from = slice_find_char(line, 0, '<'), to = slice_find_char(line, 0, '>');
+
+	return from >= 0 && to > from ? slice_of(line.ptr + from + 1, (size_t)(to - from - 1)) : (struct slice){ 0 };
+}
+
+static void copy_text(char to[64], struct slice from)
+{
+	ASSERT(from.len < 64);
+	memcpy(to, from.ptr, from.len);
+	to[from.len] = '\0';
+}
+
+static void on_mail(struct dialogue *d, struct slice line)
+{
+	bool soft, hard;
+	const char *reply = or_no("250 ok\r\n", &soft, &hard);
+
+	if (d->has_sender)
+		ledger_fail("manners: MAIL within a transaction");
+	d->has_sender = !soft && !hard;
+	d->told_to_quit = false;
+	d->content_len = 0;
+	d->rcpt_count = 0;
+	if (hard)
+		ledger_refuse_sender(path_in(line));
+	say(d, "MAIL", reply);
+}
+
+static void on_rcpt(struct dialogue *d, struct slice line)
+{
+	const struct slice address = path_in(line);
+	bool soft, hard;
+	const char *reply = or_no("250 ok\r\n", &soft, &hard);
+
+	if (ledger_find(address) == NULL)
+		ledger_fail("invented: RCPT %.*s", SLICE_FMT(address));
+	if (!d->has_sender) {
+		say(d, "RCPT", "503 5.5.1 MAIL first\r\n");
+		return;
+	}
+	if (hard)
+		ledger_refuse(address);
+	if (!soft && !hard) {
+		ASSERT(d->rcpt_count < LEDGER_RCPTS);
+		copy_text(d->rcpts[d->rcpt_count++], address);
+	}
+	say(d, "RCPT", reply);
+}
+
+static void on_data(struct dialogue *d)
+{
+	bool soft, hard;
+	const char *reply;
+
+	if (d->rcpt_count == 0) {
+		say(d, "DATA", "554 5.5.1 no valid recipients\r\n");
+		return;
+	}
+	reply = or_no("354 go\r\n", &soft, &hard);
+	if (hard)
+		refuse_all(d);
+	if (!soft && !hard)
+		d->stage = STAGE_DATA;
+	say(d, "DATA", reply);
+}
+
+static void on_bdat(struct dialogue *d, struct slice line)
+{
+	struct slice number = line;
+	uint64_t size;
+
+	slice_skip(&number, 5);
+	const ptrdiff_t blank = slice_find_char(number, 0, ' ');
+
+	d->chunk_last = blank > 0;
+	number = slice_head(number, blank > 0 ? (size_t)blank : number.len - 2);
+	if (!(d->host->keywords & KEYWORD_CHUNKING) || slice_to_u64(number, CONTENT_MAX, &size) < 0)
+		ledger_fail("manners: %.*s", (int)line.len - 2, line.ptr);
+	d->chunk_left = (size_t)size;
+	d->stage = STAGE_BDAT;
+}
+
+static void end_chunk(struct dialogue *d)
+{
+	d->stage = STAGE_COMMANDS;
+	if (d->rcpt_count == 0)
+		say(d, "BDAT", "554 5.5.1 no valid recipients\r\n");
+	else if (d->chunk_last)
+		end_content(d);
+	else
+		say(d, "BDAT", "250 ok\r\n");
+}
+
+static void take_command(struct dialogue *d, struct slice line)
+{
+	if (slice_has_prefix_nocase(line, SLICE("EHLO"))) {
+		say_hello(d, true);
+	} else if (slice_has_prefix_nocase(line, SLICE("HELO"))) {
+		say_hello(d, false);
+	} else if (slice_has_prefix_nocase(line, SLICE("MAIL FROM:"))) {
+		on_mail(d, line);
+	} else if (slice_has_prefix_nocase(line, SLICE("RCPT TO:"))) {
+		on_rcpt(d, line);
+	} else if (slice_has_prefix_nocase(line, SLICE("DATA"))) {
+		on_data(d);
+	} else if (slice_has_prefix_nocase(line, SLICE("BDAT "))) {
+		on_bdat(d, line);
+	} else if (slice_has_prefix_nocase(line, SLICE("RSET"))) {
+		forget_transaction(d);
+		say(d, "RSET", "250 ok\r\n");
+	} else if (slice_has_prefix_nocase(line, SLICE("QUIT"))) {
+		d->told_to_quit = true;
+		say(d, "QUIT", "221 bye\r\n");
+	} else if (!d->spoiled) {
+		ledger_fail("manners: %.*s", (int)line.len - 2, line.ptr);
+	} else {
+		say(d, "what?", "500 5.5.2 what?\r\n");
+	}
+}
+
+/* --- octets to lines ----------------------------------------------------------------------------- */
+
+static size_t take_chunk(struct dialogue *d)
+{
+	const size_t n = MIN(d->chunk_left, d->input_len);
+
+	if (d->rcpt_count > 0)
+		add_content(d, slice_of(d->input, n));
+	d->chunk_left -= n;
+	return n;
+}
+
+static void check_line(const struct dialogue *d, struct slice line)
+{
+	const bool bare = line.len < 2 || line.ptr[line.len - 2] != '\r' ||
+			  memchr(line.ptr, '\r', line.len - 2) != NULL;
+
+	if (bare && !d->spoiled)
+		ledger_fail("manners: a bare CR or LF");
+}
+
+/* Takes one line or chunk off the input; false: there is none. */
+static bool step(struct dialogue *d)
+{
+	const char *end;
+	struct slice line;
+	size_t n;
+
+	if (d->stage == STAGE_BDAT) {
+		n = take_chunk(d);
+		memmove(d->input, d->input + n, d->input_len -= n);
+		if (d->chunk_left > 0)
+			return false;
+		end_chunk(d);
+		return true;
+	}
+	end = memchr(d->input, '\n', d->input_len);
+	if (end == NULL)
+		return false;
+	char copy[LINE_MAX_OCTETS];
+
+	n = (size_t)(end + 1 - d->input);
+	ASSERT(n <= sizeof(copy));
+	memcpy(copy, d->input, n);
+	line = slice_of(copy, n);
+	check_line(d, line);
+	trace(d, d->stage == STAGE_DATA ? "|" : "C", line);
+	memmove(d->input, d->input + n, d->input_len -= n);
+	if (d->stage == STAGE_DATA)
+		take_content_line(d, line);
+	else
+		take_command(d, line);
+	return true;
+}
+
+static void work(struct dialogue *d)
+{
+	while (!d->over && !d->thinking && step(d))
+		;
+}
+
+/* --- the program --------------------------------------------------------------------------------- */
+
+static void on_open(struct sim_conn *c)
+{
+	struct dialogue *d = calloc(1, sizeof(*d));
+
+	ASSERT(d != NULL);
+	d->host = sim_context(c);
+	d->c = c;
+	d->stage = STAGE_COMMANDS;
+	sim_set_context(c, d);
+	say(d, "greeting", fault_strikes(FAULT_SOFT_NO) ? "421 4.3.2 busy\r\n" : "220 mx.test ESMTP\r\n");
+}
+
+static void on_octets(struct sim_conn *c, struct slice data)
+{
+	struct dialogue *d = sim_context(c);
+
+	if (d->input == NULL)
+		d->input = malloc(INPUT_MAX);
+	ASSERT(d->input != NULL && d->input_len + data.len <= INPUT_MAX);
+	memcpy(d->input + d->input_len, data.ptr, data.len);
+	d->input_len += data.len;
+	if (d->over)
+		d->input_len = 0;
+	else
+		work(d);
+}
+
+static void on_time(struct sim_conn *c)
+{
+	struct dialogue *d = sim_context(c);
+
+	let_go(d);
+	work(d);
+}
+
+static void check_patience(const struct dialogue *d)
+{
+	const uint64_t limit = d->silent_limit_ns + PATIENCE_NS + 4 * MAX(sim_link_of(d->c)->latency_ns, NS_PER_MS);
+
+	if (d->silent_since_ns != 0 && d->silent_limit_ns != 0 && sim_now() - d->silent_since_ns > limit)
+		ledger_fail("patience: %.1f s of silence, of %.1f", (double)(sim_now() - d->silent_since_ns) / 1e9,
+			    (double)d->silent_limit_ns / 1e9);
+}
+
+static void on_finish(struct sim_conn *c)
+{
+	check_patience(sim_context(c));
+	sim_close(c);
+}
+
+static void on_reset(struct sim_conn *c)
+{
+	check_patience(sim_context(c));
+}
+
+static void on_gone(struct sim_conn *c)
+{
+	struct dialogue *d = sim_context(c);
+
+	free(d->input);
+	free(d->content);
+	free(d);
+}
+
+static const struct sim_program program = {
+	.on_open = on_open, .on_data = on_octets, .on_time = on_time,
+	.on_finish = on_finish, .on_reset = on_reset, .on_gone = on_gone,
+};
+
+/* What the way is like, this time. */
+static enum sim_answer on_connect(struct sim_host *host, struct sim_conn *c)
+{
+	static const enum fault cuts[] = { FAULT_CUT_FINISH, FAULT_CUT_RESET, FAULT_CUT_SILENCE };
+	static const enum sim_cut_kind kinds[] = { SIM_CUT_FINISH, SIM_CUT_RESET, SIM_CUT_SILENCE };
+	struct sim_link *link = sim_link_of(c);
+
+	(void)host;
+	if (fault_strikes(FAULT_REFUSE))
+		return SIM_REFUSE;
+	if (fault_strikes(FAULT_BLACKHOLE))
+		return SIM_BLACKHOLE;
+	for (size_t i = 0; i < ARRAY_LEN(cuts); i++) {
+		if (!fault_strikes(cuts[i]))
+			continue;
+		if (tape_below(2) == 0)
+			link->cut_to_engine = (struct sim_cut){ kinds[i], tape_range(0, 400) };
+		else
+			link->cut_to_peer = (struct sim_cut){ kinds[i] == SIM_CUT_FINISH ? SIM_CUT_RESET : kinds[i],
+							      tape_range(0, 4000) };
+	}
+	if (fault_strikes(FAULT_SLOW_LINK)) {
+		link->latency_ns = tape_range(NS_PER_MS, 300 * NS_PER_MS);
+		link->octets_per_s = tape_below(2) == 0 ? 0 : tape_range(2000, 100000);
+	}
+	if (fault_strikes(FAULT_SMALL_SEGMENTS)) {
+		link->segment_to_engine = (uint32_t)tape_range(1, 7);
+		link->segment_to_peer = (uint32_t)tape_range(1, 64);
+	}
+	return SIM_ACCEPT;
+}
+
+struct sim_host *server_add(const char *address, unsigned keywords, const struct params *params)
+{
+	struct server_host *s = calloc(1, sizeof(*s));
+
+	ASSERT(s != NULL);
+	*s = (struct server_host){ .keywords = keywords, .params = params };
+	struct sim_host *h = sim_host_add(address, 25, &program, s);
+
+	h->on_connect = on_connect;
+	return h;
+}
