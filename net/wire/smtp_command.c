@@ -119,7 +119,7 @@ static void add_xtext(struct str *out, const char *name, struct slice raw, size_
 {
 	char storage[SMTP_ORCPT_MAX];
 	struct str value = str_over(storage, MIN(max, sizeof(storage)));
-	struct slice prefix = SLICE("utf-8;");
+	const struct slice prefix = SLICE("utf-8;");
 
 	if (slice_has_prefix_nocase(raw, prefix)) {
 		str_add(&value, prefix);
@@ -392,7 +392,9 @@ static enum smtp_command_error take_auth(
 	return value.len > 0 && xtext_is_safe(value) ? SMTP_COMMAND_OK : SMTP_COMMAND_PARAM;
 }
 
-/* "type;" and xtext, or "utf-8;" and characters that only SMTPUTF8 gives (RFC 6533 3). */
+static const struct slice utf8_type = SLICE("utf-8;");
+
+/* "type;" and xtext, or "utf-8;" and a form of its own; characters beyond ASCII are SMTPUTF8's (RFC 6533 3). */
 static enum smtp_command_error take_orcpt(
 	struct slice value, uint32_t offered, struct smtp_command *cmd)
 {
@@ -401,9 +403,23 @@ static enum smtp_command_error take_orcpt(
 	if (semicolon <= 0 || (size_t)semicolon + 1 == value.len || value.len > SMTP_ORCPT_MAX)
 		return SMTP_COMMAND_PARAM;
 	cmd->orcpt = value;
-	if (slice_has_prefix_nocase(value, SLICE("utf-8;")) && (offered & SMTP_CAP_SMTPUTF8))
-		return utf8_is_valid(value) ? SMTP_COMMAND_OK : SMTP_COMMAND_PARAM;
-	return xtext_is_safe(value) ? SMTP_COMMAND_OK : SMTP_COMMAND_PARAM;
+	if (!utf8_is_ascii(value) && !(offered & SMTP_CAP_SMTPUTF8))
+		return SMTP_COMMAND_PARAM;
+	if (!slice_has_prefix_nocase(value, utf8_type))
+		return xtext_is_safe(value) ? SMTP_COMMAND_OK : SMTP_COMMAND_PARAM;
+	slice_skip(&value, utf8_type.len);
+	return xtext_utf8_is_safe(value) ? SMTP_COMMAND_OK : SMTP_COMMAND_PARAM;
+}
+
+void smtp_orcpt_decode(struct str *out, struct slice orcpt)
+{
+	if (!slice_has_prefix_nocase(orcpt, utf8_type)) {
+		(void)xtext_decode(out, orcpt);		/* take_orcpt has looked at it */
+		return;
+	}
+	str_add(out, utf8_type);
+	slice_skip(&orcpt, utf8_type.len);
+	(void)xtext_decode_utf8(out, orcpt);		/* the same */
 }
 
 static uint32_t notify_of(struct slice word)

@@ -125,8 +125,7 @@ struct smtp_command {
 	enum smtp_ret ret;
 	uint32_t notify;		/* enum smtp_notify */
 	struct slice envid;		/* xtext, safe to decode */
-	/* "type;" and xtext, safe to decode; with "utf-8;" as it came */
-	struct slice orcpt;
+	struct slice orcpt;		/* "type;" and xtext, safe to decode with smtp_orcpt_decode */
 	struct slice auth;		/* xtext or "<>", not believed by anyone without a policy */
 	/* BDAT */
 	uint64_t chunk_size;
@@ -137,6 +136,9 @@ struct smtp_command {
  * failure, as far as it was understood: verb tells what failed. */
 enum smtp_command_error smtp_command_parse(
 	struct slice line, uint32_t offered, struct smtp_command *ret_command);
+
+/* Adds "type;address", decoded: from xtext, or with "utf-8;" from utf-8-addr-xtext (RFC 6533 3). */
+void smtp_orcpt_decode(struct str *out, struct slice orcpt);
 
 /* The reply to a command that did not parse, without CRLF: "500 5.5.2 Command not recognised". */
 const char *smtp_command_error_reply(enum smtp_command_error error);

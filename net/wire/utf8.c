@@ -35,10 +35,30 @@ size_t utf8_decode(struct slice s, uint32_t *ret_code)
 			return 0;
 		code = code << 6 | (next & 0x3fu);
 	}
-	if (code < least || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+	if (code < least || !utf8_is_scalar(code))
 		return 0;
 	*ret_code = code;
 	return n;
+}
+
+bool utf8_is_scalar(uint32_t code)
+{
+	return code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
+}
+
+bool utf8_add(struct str *out, uint32_t code)
+{
+	const unsigned more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+	static const unsigned char lead[] = { 0, 0xc0, 0xe0, 0xf0 };
+	char octets[4];
+
+	if (!utf8_is_scalar(code))
+		return false;
+	octets[0] = (char)(lead[more] | code >> 6 * more);
+	for (unsigned i = 1; i <= more; i++)
+		octets[i] = (char)(0x80 | (code >> 6 * (more - i) & 0x3f));
+	str_add(out, slice_of(octets, more + 1));
+	return true;
 }
 
 bool utf8_is_valid(struct slice s)

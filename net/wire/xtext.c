@@ -105,3 +105,70 @@ int xtext_encode_utf8(struct str *out, struct slice raw)
 	}
 	return 0;
 }
+
+/* "\x{" 1*6 hex digits "}": upper case is what RFC 6533 writes, lower case is what its grammar also takes. Returns the
+ * octets it has, 0 when it is none. */
+static size_t embedded_len(struct slice text, uint32_t *ret_code)
+{
+	const size_t digits_at = 3;
+	uint32_t code = 0;
+	size_t n = digits_at;
+
+	if (!slice_has_prefix(text, SLICE("\\x{")))
+		return 0;
+	for (; n < text.len && n < digits_at + 6; n++) {
+		const char c = text.ptr[n];
+		const int digit = hex_value(c >= 'a' && c <= 'f' ? (char)(c - 'a' + 'A') : c);
+
+		if (digit < 0)
+			break;
+		code = code << 4 | (uint32_t)digit;
+	}
+	if (n == digits_at || n >= text.len || text.ptr[n] != '}')
+		return 0;
+	*ret_code = code;
+	return n + 1;
+}
+
+/* Takes one character off the front of text. 0 or -EINVAL. */
+static int take_character(struct slice *text, uint32_t *ret_code)
+{
+	size_t n = embedded_len(*text, ret_code);
+
+	if (n == 0) {
+		n = utf8_decode(*text, ret_code);
+		if (n == 0 || (*ret_code < 128 && (!stands_for_itself((unsigned char)*ret_code) || *ret_code == '\\')))
+			return -EINVAL;
+	}
+	slice_skip(text, n);
+	return 0;
+}
+
+int xtext_decode_utf8(struct str *out, struct slice text)
+{
+	const size_t start = out->len;
+
+	while (text.len > 0) {
+		uint32_t code;
+
+		if (take_character(&text, &code) < 0 || !utf8_add(out, code)) {
+			out->len = start;
+			return -EINVAL;
+		}
+	}
+	if (str_is_full(out))
+		out->len = start;
+	return 0;
+}
+
+bool xtext_utf8_is_safe(struct slice text)
+{
+	while (text.len > 0) {
+		uint32_t code;
+
+		if (take_character(&text, &code) < 0 || !utf8_is_scalar(code) || code == '\r' || code == '\n' ||
+		    code == '\0' || (code >= 0x80 && code < 0xa0))
+			return false;
+	}
+	return true;
+}

@@ -22,3 +22,10 @@ bool xtext_is_safe(struct slice text);
 
 /* Returns 0, or -EINVAL when raw is not UTF-8 (nothing is added). */
 int xtext_encode_utf8(struct str *out, struct slice raw);
+
+/* Adds all or nothing. Characters beyond ASCII may also stand for themselves (utf-8-addr-unitext); whether they may do
+ * that here, SMTPUTF8 says. Returns 0 or -EINVAL. */
+int xtext_decode_utf8(struct str *out, struct slice text);
+
+/* Well formed, and no character is CR, LF, NUL, or a C1 control: U+0085 is a line end to some. */
+bool xtext_utf8_is_safe(struct slice text);

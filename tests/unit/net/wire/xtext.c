@@ -1,4 +1,5 @@
 /* xtext: what goes in comes out, and nothing else is let in (row INJ-05). */
+#include "net/wire/utf8.h"
 #include "net/wire/xtext.h"
 
 #include <errno.h>
@@ -103,6 +104,72 @@ static void test_utf8_form_spells_out_what_may_not_stand(void **state)
 	assert_int_equal(out.len, 0);
 }
 
+static void test_utf8_form_comes_back_for_every_character(void **state)
+{
+	char text[16], back[8], raw[8];
+
+	(void)state;
+	for (uint32_t code = 0; code <= 0x110000; code++) {
+		struct str r = STR(raw), t = STR(text), b = STR(back);
+		const bool is_control = code == '\r' || code == '\n' || code == 0 || (code >= 0x80 && code < 0xa0);
+
+		assert_int_equal(utf8_add(&r, code), utf8_is_scalar(code));
+		if (!utf8_is_scalar(code))
+			continue;
+		assert_int_equal(xtext_encode_utf8(&t, str_slice(&r)), 0);
+		assert_int_equal(xtext_decode_utf8(&b, str_slice(&t)), 0);
+		assert_true(slice_eq(str_slice(&b), str_slice(&r)));
+		assert_int_equal(xtext_utf8_is_safe(str_slice(&t)), !is_control);
+	}
+}
+
+static const struct utf8_decode_case {
+	const char *text;
+	const char *raw;	/* NULL: malformed */
+} utf8_decode_cases[] = {
+	{ "j\\x{F6}rg@x", "j\xc3\xb6rg@x" },
+	{ "j\\x{f6}rg@x", "j\xc3\xb6rg@x" },
+	{ "j\xc3\xb6rg@x", "j\xc3\xb6rg@x" },
+	{ "\\x{00000F6}", NULL },
+	{ "\\x{}", NULL },
+	{ "\\x{F6", NULL },
+	{ "\\x{F6}}", "\xc3\xb6}" },
+	{ "\\x{G}", NULL },
+	{ "\\xF6", NULL },
+	{ "\\", NULL },
+	{ "\\X{F6}", NULL },
+	{ "\\x{D800}", NULL },
+	{ "\\x{110000}", NULL },
+	{ "a b", NULL },
+	{ "a+b", NULL },
+	{ "a=b", NULL },
+	{ "a\xc3", NULL },
+	{ "\xed\xa0\x80", NULL },
+};
+
+static void test_every_utf8_decode_case(void **state)
+{
+	char storage[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(utf8_decode_cases); i++) {
+		const struct utf8_decode_case *c = &utf8_decode_cases[i];
+		struct str out = STR(storage);
+
+		str_add(&out, SLICE("keep"));
+		assert_int_equal(xtext_decode_utf8(&out, slice_of_str(c->text)), c->raw != NULL ? 0 : -EINVAL);
+		assert_int_equal(xtext_utf8_is_safe(slice_of_str(c->text)), c->raw != NULL);
+		assert_int_equal(out.len, 4 + (c->raw != NULL ? strlen(c->raw) : 0));
+		if (c->raw != NULL)
+			assert_true(slice_eq(slice_of(out.ptr + 4, out.len - 4), slice_of_str(c->raw)));
+	}
+	assert_false(xtext_utf8_is_safe(SLICE("\\x{0D}")));
+	assert_false(xtext_utf8_is_safe(SLICE("\\x{a}")));
+	assert_false(xtext_utf8_is_safe(SLICE("\\x{0}")));
+	assert_false(xtext_utf8_is_safe(SLICE("\\x{85}")));
+	assert_false(xtext_utf8_is_safe(SLICE("\xc2\x85")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -110,6 +177,8 @@ int main(void)
 		cmocka_unit_test(test_every_decode_case),
 		cmocka_unit_test(test_a_full_str_keeps_nothing_of_the_octets),
 		cmocka_unit_test(test_utf8_form_spells_out_what_may_not_stand),
+		cmocka_unit_test(test_utf8_form_comes_back_for_every_character),
+		cmocka_unit_test(test_every_utf8_decode_case),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
