@@ -1,6 +1,7 @@
 #include "net/mail/received.h"
 
 #include "net/mail/message.h"
+#include "net/wire/utf8.h"
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
@@ -97,25 +98,50 @@ void received_add_date(struct str *out, uint64_t wall_ns)
 	str_add(out, SLICE(" +0000"));
 }
 
-/* --- counting --------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
-static const char field_name[] = "received";
+enum { FIELD_RECEIVED, FIELD_TLS_REQUIRED, FIELD_COUNT };
 
-#define FIELD_NAME_LEN (sizeof(field_name) - 1)
+static const struct slice field_names[FIELD_COUNT] = {
+	[FIELD_RECEIVED] = SLICE("received"),
+	[FIELD_TLS_REQUIRED] = SLICE("tls-required"),
+};
+
+#define NAME_MAX_LEN	12u	/* of them; more is no name of ours */
 
 static void begin_name(struct received_counter *counter)
 {
 	counter->state = RECEIVED_NAME;
-	counter->matched = 0;
-	counter->matches = true;
+	counter->name_len = 0;
+	counter->candidates = BIT(FIELD_COUNT) - 1;
+	counter->in_tls_field = false;
 }
 
 static void take_name_char(struct received_counter *counter, char c)
 {
-	if (counter->matched < FIELD_NAME_LEN && ascii_lower(c) == field_name[counter->matched])
-		counter->matched++;
-	else
-		counter->matches = false;
+	for (unsigned i = 0; i < FIELD_COUNT; i++)
+		if (counter->name_len >= field_names[i].len ||
+		    ascii_lower(c) != field_names[i].ptr[counter->name_len])
+			counter->candidates &= (uint8_t)~BIT(i);
+	if (counter->name_len < NAME_MAX_LEN)
+		counter->name_len++;
+}
+
+static bool name_is(const struct received_counter *counter, unsigned field)
+{
+	return (counter->candidates & BIT(field)) && counter->name_len == field_names[field].len;
+}
+
+static void end_name(struct received_counter *counter)
+{
+	counter->count += name_is(counter, FIELD_RECEIVED);
+	counter->state = RECEIVED_REST;
+	if (!name_is(counter, FIELD_TLS_REQUIRED))
+		return;
+	counter->state = RECEIVED_TLS_VALUE;
+	counter->in_tls_field = true;
+	counter->value_len = 0;
+	counter->value_matches = true;
 }
 
 /* A field name is of printable ASCII (RFC 5322 3.6.8); blanks before the colon are obsolete, but legal (4.5). */
@@ -124,15 +150,14 @@ static void take_octet(struct received_counter *counter, char c)
 	bool blank = c == ' ' || c == '\t';
 
 	if (counter->state == RECEIVED_LINE_START) {
-		if (blank) {
-			counter->state = RECEIVED_REST;		/* the last field goes on */
+		if (blank) {				/* the last field goes on */
+			counter->state = counter->in_tls_field ? RECEIVED_TLS_VALUE : RECEIVED_REST;
 			return;
 		}
 		begin_name(counter);
 	}
 	if (c == ':') {
-		counter->count += counter->matches && counter->matched == FIELD_NAME_LEN;
-		counter->state = RECEIVED_REST;
+		end_name(counter);
 	} else if (blank) {
 		counter->state = RECEIVED_NAME_ENDED;
 	} else if (c > ' ' && c < 0x7f && counter->state == RECEIVED_NAME) {
@@ -142,16 +167,43 @@ static void take_octet(struct received_counter *counter, char c)
 	}
 }
 
+/* "No" in any case and among blanks, and nothing else (RFC 8689 3). What is true until more of the value comes is said
+ * at once: behind the last field, nothing comes any more. */
+static void take_tls_value(struct received_counter *counter, struct slice text)
+{
+	static const char no[] = "no";
+
+	for (size_t i = 0; i < text.len; i++) {
+		const char c = text.ptr[i];
+
+		if (c == ' ' || c == '\t' || c == '\r')
+			continue;
+		if (counter->value_len >= 2 || ascii_lower(c) != no[counter->value_len])
+			counter->value_matches = false;
+		else
+			counter->value_len++;
+	}
+	if (counter->value_matches && counter->value_len == 2)
+		counter->facts |= MESSAGE_TLS_OPTIONAL;
+	else
+		counter->facts &= ~(uint32_t)MESSAGE_TLS_OPTIONAL;
+}
+
 void received_counter_feed(struct received_counter *counter, struct slice text)
 {
 	while (text.len > 0 && counter->state != RECEIVED_OVER) {
-		if (counter->state != RECEIVED_REST) {
+		if (counter->state != RECEIVED_REST && counter->state != RECEIVED_TLS_VALUE) {
 			take_octet(counter, text.ptr[0]);
 			slice_skip(&text, 1);
 			continue;
 		}
 		ptrdiff_t lf = slice_find_char(text, 0, '\n');
+		const struct slice rest = lf < 0 ? text : slice_head(text, (size_t)lf);
 
+		if (!(counter->facts & MESSAGE_HEADER_UTF8) && !utf8_is_ascii(rest))
+			counter->facts |= MESSAGE_HEADER_UTF8;
+		if (counter->state == RECEIVED_TLS_VALUE)
+			take_tls_value(counter, rest);
 		if (lf < 0)
 			return;
 		slice_skip(&text, (size_t)lf + 1);

@@ -1,5 +1,6 @@
 #include "tests/test.h"
 
+#include "net/mail/message.h"
 #include "net/mail/received.h"
 
 static struct addr endpoint(const char *text)
@@ -109,16 +110,30 @@ static const struct {
 	const char *text;
 	uint32_t count;
 	bool over;
+	uint32_t facts;
 } headers[] = {
-	{ "", 0, false },
-	{ "Received: from x\r\n\tby y\r\nreceived:z\r\nSubject: Received: no\r\n\r\nReceived: body\r\n", 2, true },
-	{ "\r\nReceived: x\r\n", 0, true },
-	{ "Received : old\r\nRECEIVED:\r\n", 2, false },
-	{ "Received-SPF: pass\r\nX-Received: x\r\nReceive: x\r\nReceivedd: x\r\n", 0, false },
-	{ "Subject: x\r\n Received: folded\r\n", 0, false },
-	{ "no field\r\nReceived: x\r\n", 0, true },
-	{ "Rec eived: x\r\n", 0, true },
-	{ "Received: x\r\n..\r\nReceived: y\r\n", 1, true },
+	{ "", 0, false, 0 },
+	{ "Received: from x\r\n\tby y\r\nreceived:z\r\nSubject: Received: no\r\n\r\nReceived: body\r\n", 2, true, 0 },
+	{ "\r\nReceived: x\r\n", 0, true, 0 },
+	{ "Received : old\r\nRECEIVED:\r\n", 2, false, 0 },
+	{ "Received-SPF: pass\r\nX-Received: x\r\nReceive: x\r\nReceivedd: x\r\n", 0, false, 0 },
+	{ "Subject: x\r\n Received: folded\r\n", 0, false, 0 },
+	{ "no field\r\nReceived: x\r\n", 0, true, 0 },
+	{ "Rec eived: x\r\n", 0, true, 0 },
+	{ "Received: x\r\n..\r\nReceived: y\r\n", 1, true, 0 },
+	{ "Subject: Gr\xc3\xbc\xc3\x9f" "e\r\n\r\n", 0, true, MESSAGE_HEADER_UTF8 },
+	{ "Subject: x\r\n \xe9\r\n", 0, false, MESSAGE_HEADER_UTF8 },
+	{ "Subject: x\r\n\r\nGr\xc3\xbc\xc3\x9f" "e\r\n", 0, true, 0 },
+	{ "TLS-Required: No\r\n\r\n", 0, true, MESSAGE_TLS_OPTIONAL },
+	{ "tls-required:\r\n\tno \r\nReceived: x\r\n", 1, false, MESSAGE_TLS_OPTIONAL },
+	{ "TLS-Required: no\r\n", 0, false, MESSAGE_TLS_OPTIONAL },
+	{ "TLS-Required: no\r\n where\r\n", 0, false, 0 },
+	{ "TLS-Required: none\r\n", 0, false, 0 },
+	{ "TLS-Required: n\r\n", 0, false, 0 },
+	{ "TLS-Required:\r\n", 0, false, 0 },
+	{ "TLS-Required2: no\r\nXTLS-Required: no\r\nTLS-Require: no\r\n", 0, false, 0 },
+	{ "Subject: x\r\n TLS-Required: no\r\n no\r\n", 0, false, 0 },
+	{ "X: y\r\n\r\nTLS-Required: no\r\n", 0, true, 0 },
 };
 
 static void only_the_header_is_counted(void **state)
@@ -134,12 +149,14 @@ static void only_the_header_is_counted(void **state)
 			received_counter_feed(&counter, slice_of(text.ptr + cut, text.len - cut));
 			assert_int_equal(counter.count, headers[i].count);
 			assert_int_equal(received_counter_is_over(&counter), headers[i].over);
+			assert_int_equal(counter.facts, headers[i].facts);
 		}
 		struct received_counter counter = { 0 };
 
 		for (size_t at = 0; at < text.len; at++)
 			received_counter_feed(&counter, slice_of(text.ptr + at, 1));
 		assert_int_equal(counter.count, headers[i].count);
+		assert_int_equal(counter.facts, headers[i].facts);
 	}
 }
 
@@ -149,7 +166,8 @@ int main(void)
 		CLAIM("the field is three lines of one shape", the_field_has_three_lines),
 		CLAIM("INJ-06: no octet of a name ends a line or the field", no_octet_of_a_name_ends_the_field),
 		CLAIM("dates are right across leap days, centuries and 2038", dates_are_right),
-		CLAIM("Received fields are counted in the header only, at every cut", only_the_header_is_counted),
+		CLAIM("Received fields are counted, UTF-8 and TLS-Required noticed, in the header only, at every cut",
+		      only_the_header_is_counted),
 	};
 
 	return cmocka_run_group_tests_name("net/mail/received", claims, NULL, NULL);
