@@ -18,7 +18,6 @@ static const struct {
 	/* the client */
 	{ "smtp_dns_reply_filter", PENDING, false },
 	{ "smtp_delivery_status_filter", PENDING, false },
-	{ "smtp_quote_rfc821_envelope", PENDING, false },
 	{ "debug_peer_list", PENDING, false },
 	{ "debug_peer_level", PENDING, false },
 	{ "notify_classes", PENDING, false },
@@ -29,7 +28,6 @@ static const struct {
 	{ "lmtp_assume_final", PENDING, false },
 	{ "daemon_timeout", PENDING, false },
 	{ "info_log_address_format", PENDING, false },
-	{ "smtputf8_enable", PENDING, false },
 	/* content */
 	{ "smtp_line_length_limit", PENDING, false },
 	{ "disable_mime_output_conversion", PENDING, false },

@@ -97,9 +97,7 @@ void maillog_rcpt(const struct attempt *a, const struct rcpt *r, enum maillog_st
 
 	message_id_text(&line, a->job->msg->id);
 	str_add_cstr(&line, ": to=<");
-	/* As it stands on the wire, quotes included (case 593): what is inside them cannot pass for another field
-	 * (row LOG-01). */
-	str_add_cut(&line, r->addr, LOG_FIELD_MAX);
+	message_log_addr(&line, r->addr, LOG_FIELD_MAX);
 	line.full = false;
 	str_add_cstr(&line, ">, relay=");
 	str_add(&line, slice_of(a->relay, a->relay_len));

@@ -63,6 +63,8 @@ struct outcome outcome_of_error(enum session_state step, int err)
 	switch (err) {
 	case -EMSGSIZE:		/* larger than the server's SIZE: no other of its hosts is asked (B 10.1) */
 		return (struct outcome){ OUTCOME_HARD, { 5, 3, 4 } };
+	case -EILSEQ:	/* SMTPUTF8 is needed and not offered (B 20) */
+		return (struct outcome){ OUTCOME_HARD, { 5, 6, 7 } };
 	case -EBADMSG:		/* an address no command line can carry */
 		return (struct outcome){ OUTCOME_HARD, { 5, 1, step == SESSION_MAIL ? 7 : 3 } };
 	case ERR_PROTO:		/* B 26.2: nothing more can be believed; in mid-body B 15.6 has its own code */
@@ -129,6 +131,9 @@ static void reason_of_error(struct str *out, enum session_state step, int err, s
 	switch (err) {
 	case -EMSGSIZE:
 		str_printf(out, "message size exceeds size limit of server %.*s", SLICE_FMT(peer));
+		break;
+	case -EILSEQ:
+		str_printf(out, "SMTPUTF8 is required, but was not offered by host %.*s", SLICE_FMT(peer));
 		break;
 	case -EBADMSG:
 		str_add_cstr(out, step == SESSION_MAIL ? "sender address cannot be sent in an SMTP command" :

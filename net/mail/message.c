@@ -91,6 +91,20 @@ struct rcpt_facts rcpt_facts(const struct rcpt *rcpt)
 	return facts;
 }
 
+/* --- in the log ------------------------------------------------------------------------------------------------- */
+
+void message_log_addr(struct str *out, struct slice internal, size_t max)
+{
+	char storage[2 * MESSAGE_ADDR_MAX + 2];
+	struct str quoted = STR(storage);
+
+	if (address_needs_quotes(internal)) {
+		address_quote(&quoted, internal);
+		internal = str_slice(&quoted);
+	}
+	str_add_printable(out, internal, max);
+}
+
 /* --- the client ------------------------------------------------------------------------------------------------- */
 
 void message_client_add(struct str *client, enum client_attr attr, struct slice value)

@@ -61,7 +61,7 @@ enum rcpt_state {
 };
 
 struct rcpt {
-	struct slice addr;	/* wire form, without "<>" */
+	struct slice addr;	/* internal form (net/wire/address.h) */
 	uint8_t state;		/* enum rcpt_state; changed only by the source, when the outcome is durable */
 	/* The outcome of the attempt under way, written by whoever makes it. */
 	uint8_t outcome;	/* enum rcpt_outcome */
@@ -94,7 +94,7 @@ struct message {
 	uint64_t wire_size;	/* octets of the stored wire form */
 	uint32_t facts;		/* enum message_fact */
 	uint32_t rcpt_count;
-	struct slice sender;	/* wire form, empty for "<>" */
+	struct slice sender;	/* internal form, empty for "<>" */
 	struct slice envid;	/* decoded ENVID (RFC 3461 4.4) */
 	struct slice client;	/* of enum client_attr, read with message_client */
 	struct rcpt *rcpts;	/* those of one destination stand together */
@@ -108,7 +108,7 @@ void message_id_text(struct str *out, uint64_t id);
 struct rcpt_facts {
 	struct slice addr;	/* 1..MESSAGE_ADDR_MAX octets, the others 0..MESSAGE_ADDR_MAX */
 	struct slice orcpt;	/* "type;address", decoded (RFC 3461 4.2) */
-	struct slice original;	/* what the address was before anything rewrote it */
+	struct slice original;	/* what the address was before anything rewrote it; internal form */
 	uint32_t notify;	/* enum smtp_notify */
 };
 
@@ -120,6 +120,12 @@ char *rcpt_set(struct rcpt *rcpt, char *text, const struct rcpt_facts *facts);
 
 /* What rcpt_set was given. */
 struct rcpt_facts rcpt_facts(const struct rcpt *rcpt);
+
+/* --- in the log ------------------------------------------------------------------------------------------------- */
+
+/* Adds an address to a log line as it stands on the wire (case 593): what is inside of quotes cannot pass for another
+ * field of the line (row LOG-01). At most max octets. */
+void message_log_addr(struct str *out, struct slice internal, size_t max);
 
 /* --- the client ------------------------------------------------------------------------------------------------- */
 

@@ -1,5 +1,4 @@
-/* received.h - the trace field of RFC 5321 4.4: written once on top of a message, counted to notice loops; and what else
- * a header says that decides how its message may travel
+/* received.h - the trace field of RFC 5321 4.4: written once on top of a message, counted to notice loops
  *
  *	Received: from client.test (unknown [192.0.2.1])
  *		by mx.test (ringpost) with ESMTP id 1C2F0A93B4D5E;
@@ -32,7 +31,7 @@ void received_add_field(struct str *out, const struct received *r);
 /* "Sun, 22 Nov 2026 23:46:47 +0000" (RFC 5322 3.3), always in UTC: a log and a header then always agree. */
 void received_add_date(struct str *out, uint64_t wall_ns);
 
-/* Reads the header: from the top to the first line that is no header line. */
+/* Reads the header, from the top to the first line that is no header line, for what decides how its message travels. */
 enum received_state {
 	RECEIVED_LINE_START,
 	RECEIVED_NAME_ENDED,		/* a field name has ended, the colon has not come */
@@ -49,7 +48,7 @@ struct received_counter {
 	uint8_t state;			/* enum received_state */
 	uint8_t name_len;		/* of the field name so far */
 	uint8_t candidates;		/* the names it may become */
-	uint8_t value_len;		/* octets of TLS-Required's value, blanks aside; counted no further than it matters */
+	uint8_t value_len;		/* octets of "no" so far */
 	bool value_matches;
 	bool in_tls_field;
 };

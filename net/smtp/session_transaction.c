@@ -7,6 +7,7 @@
 
 #include "core/err.h"
 #include "core/log.h"
+#include "net/smtp/envelope.h"
 #include "net/smtp/session_internal.h"
 #include "net/wire/smtp_command.h"
 #include "net/wire/smtp_xforward.h"
@@ -132,40 +133,36 @@ static void on_xforward(struct session *s, const struct smtp_reply *reply)
  * turn. */
 static bool refuse_unsent(struct session *s, struct transaction *t, int err)
 {
-	const struct verdict v = { .step = SESSION_MAIL, .err = err };
+	const struct verdict v = { .step = SESSION_MAIL, .err = err, .until_final = err == -EILSEQ };
 
 	if (t != s->current)
 		return false;
+	if (err == -EILSEQ)
+		s->reusable = false;
 	session_judge_all(t, &v);
 	finish(s);
 	return true;
 }
 
-static enum smtp_body body_parameter(const struct session *s, const struct message *msg)
+/* What this server cannot take, it is not offered. Without SMTPUTF8 another host is asked, and this connection is not
+ * kept for other mail (B 20). */
+static int obstacle(const struct session *s, const struct transaction *t)
 {
-	if (!(s->caps.bits & SMTP_CAP_8BITMIME))
-		return SMTP_BODY_UNKNOWN;
-	if (msg->facts & MESSAGE_BODY_8BITMIME)
-		return SMTP_BODY_8BITMIME;
-	/* Undeclared 8-bit content is nothing we would vouch for either way (B 10.2). */
-	return msg->facts & MESSAGE_8BIT ? SMTP_BODY_UNKNOWN : SMTP_BODY_7BIT;
+	if (!(s->caps.bits & SMTP_CAP_SMTPUTF8) && envelope_needs_smtputf8(t->msg, t->rcpts, t->rcpt_count))
+		return -EILSEQ;
+	return s->caps.size_limit > 0 && t->msg->size > s->caps.size_limit ? -EMSGSIZE : 0;
 }
 
 static bool write_mail(struct session *s, struct transaction *t)
 {
-	const struct smtp_mail mail = {
-		.sender = t->msg->sender,
-		.has_size = s->caps.bits & SMTP_CAP_SIZE,
-		.size = t->msg->size,
-		.body = body_parameter(s, t->msg),
-	};
 	struct str command = conn_command(&s->conn, SMTP_COMMAND_SEND_MAX);
+	const int err = obstacle(s, t);
 
-	if (s->caps.size_limit > 0 && t->msg->size > s->caps.size_limit)
-		return refuse_unsent(s, t, -EMSGSIZE);
+	if (err < 0)
+		return refuse_unsent(s, t, err);
 	if (str_is_full(&command))
 		return false;
-	if (smtp_command_add_mail(&command, &mail) < 0)
+	if (envelope_add_mail(&command, t->msg, &s->caps, s->params) < 0)
 		return refuse_unsent(s, t, -EBADMSG);
 	t->mail_written = true;
 	t->mail_ns = reactor_queue_now();
@@ -181,14 +178,13 @@ static uint32_t next_rcpt(struct transaction *t)
 
 static bool write_rcpt(struct session *s, struct transaction *t, uint32_t i)
 {
-	const struct smtp_rcpt rcpt = { .rcpt = t->rcpts[i].addr };
 	const struct verdict unsendable = { .step = SESSION_RCPT, .err = -EBADMSG };
 	struct str command = conn_command(&s->conn, SMTP_COMMAND_SEND_MAX);
 
 	if (str_is_full(&command))
 		return false;
 	t->rcpt_next = i + 1;
-	if (smtp_command_add_rcpt(&command, &rcpt) < 0) {
+	if (envelope_add_rcpt(&command, t->msg, &t->rcpts[i], &s->caps, s->params) < 0) {
 		t->judge(t, &t->rcpts[i], &unsendable);
 		return true;
 	}

@@ -22,7 +22,8 @@ struct verdict {
 	enum session_state step;
 	const struct smtp_reply *reply;
 	int err; /* ERR_EOF, ERR_TIMEOUT, ERR_PROTO or negative errno; -EMSGSIZE: over the server's SIZE; -EBADMSG: the
-				 * address cannot be sent; -EIO and ERR_CORRUPT: the content cannot be had */
+				 * address cannot be sent; -EILSEQ: it needs SMTPUTF8; -EIO and ERR_CORRUPT: the content
+				 * cannot be had */
 	bool maybe_delivered;	/* the final dot was under way */
 	bool until_final;	/* hard only when no other host is left (SMTPUTF8 and REQUIRETLS not offered, B 4.1) */
 };

@@ -34,7 +34,6 @@ void inject_content_init(struct inject_session *s)
 	s->trace_size = 0;
 	s->part_count = 0;
 	s->staged = 0;
-	s->body = SMTP_BODY_UNKNOWN;
 	list_init(&s->room_waiter.node);
 	s->room_waiter.fn = on_room;
 	s->commit_waiter.fn = on_commit;
@@ -179,15 +178,26 @@ static void answer_failure(struct inject_session *s)
 	inject_reply(s, reply);
 }
 
+/* 8bit is what the client says; 7bit is what we have seen. Of other content nobody has told us what it is. */
+static uint32_t facts_of(const struct inject_session *s)
+{
+	uint32_t facts = s->facts | s->crlf.facts | s->crlf.received.facts;
+
+	if (!(facts & (MESSAGE_8BIT | MESSAGE_BODY_8BITMIME)))
+		facts |= MESSAGE_BODY_7BIT;
+	return facts;
+}
+
 static void commit(struct inject_session *s)
 {
 	struct inject_common *c = s->common;
 	struct spool_draft *draft = s->draft;
 	struct spool_envelope envelope = {
 		.sender = slice_of(s->sender, s->sender_len),
+		.envid = slice_of(s->envid, s->envid_len),
 		.rcpts = c->rcpt_list,
 		.rcpt_count = s->rcpts.count,
-		.facts = s->crlf.facts | (s->body == SMTP_BODY_8BITMIME ? MESSAGE_BODY_8BITMIME : 0),
+		.facts = facts_of(s),
 		.size = s->trace_size + crlf_size(&s->crlf),
 	};
 

@@ -1,9 +1,12 @@
 #include "net/source/inject_session.h"
 
 #include "net/source/inject_impl.h"
+#include "net/wire/utf8.h"
+#include "net/wire/xtext.h"
 
 #define OFFERED                                                                                                      \
-	(SMTP_CAP_PIPELINING | SMTP_CAP_SIZE | SMTP_CAP_8BITMIME | SMTP_CAP_ENHANCEDSTATUSCODES | SMTP_CAP_CHUNKING)
+	(SMTP_CAP_PIPELINING | SMTP_CAP_SIZE | SMTP_CAP_8BITMIME | SMTP_CAP_ENHANCEDSTATUSCODES |                    \
+	 SMTP_CAP_CHUNKING | SMTP_CAP_DSN)
 
 /* Room for the reply to one command, and for last words behind it. */
 #define OUT_ROOM_MIN	(2 * INJECT_REPLY_MAX)
@@ -96,7 +99,10 @@ static void build_ehlo(struct inject_common *c)
 		str_add_char(&out, ' ');
 		str_add_u64(&out, limit);
 	}
-	str_add(&out, SLICE("\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 CHUNKING\r\n"));
+	str_add(&out, SLICE("\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n"));
+	if (c->offered & SMTP_CAP_SMTPUTF8)
+		str_add(&out, SLICE("250-SMTPUTF8\r\n"));
+	str_add(&out, SLICE("250 CHUNKING\r\n"));
 	ASSERT(!str_is_full(&out));
 	c->ehlo_len = out.len;
 }
@@ -119,6 +125,7 @@ int inject_common_init(struct inject_common *c, const struct params *params, str
 		return r;
 	}
 	c->rcpt_list = pool_take(&c->rcpt_lists);
+	c->offered = OFFERED | (params->smtputf8_enable ? SMTP_CAP_SMTPUTF8 : 0);
 	build_ehlo(c);
 	metric_register(&inject_metric_messages);
 	metric_register(&inject_metric_octets);
@@ -173,6 +180,8 @@ void inject_session_init(struct inject_session *s, struct inject_common *common,
 	memset(s->tally, 0, sizeof(s->tally));
 	s->rcpts = (struct inject_rcpts){ 0 };
 	s->sender_len = 0;
+	s->envid_len = 0;
+	s->facts = 0;
 	s->helo_len = 0;
 	smtp_command_line_reader_init(&s->reader);
 	inject_content_init(s);
@@ -193,7 +202,8 @@ void inject_reset(struct inject_session *s)
 	inject_content_drop(s);
 	inject_rcpts_clear(&s->rcpts, &s->common->rcpt_blocks);
 	s->sender_len = 0;
-	s->body = SMTP_BODY_UNKNOWN;
+	s->envid_len = 0;
+	s->facts = 0;
 }
 
 /* --- replies ------------------------------------------------------------------------------------ */
@@ -258,7 +268,9 @@ void inject_refuse(struct inject_session *s, enum inject_cause cause, const char
 	str_add(&line, inject_session_peer(s));
 	str_add(&line, SLICE(": "));
 	str_add_cstr(&line, reply);
-	add_field(&line, "; from", slice_of(s->sender, s->sender_len));
+	str_add(&line, SLICE("; from=<"));
+	message_log_addr(&line, slice_of(s->sender, s->sender_len), ADDRESS_MAX);
+	str_add_char(&line, '>');
 	if (rcpt.len > 0)
 		add_field(&line, " to", rcpt);
 	str_add_cstr(&line, s->esmtp ? " proto=ESMTP" : " proto=SMTP");
@@ -406,7 +418,7 @@ static void on_line(struct inject_session *s, const struct smtp_command_line *li
 		on_garbage(s, reply);
 		return;
 	}
-	enum smtp_command_error error = smtp_command_parse(line->text, s->esmtp ? OFFERED : 0, &cmd);
+	enum smtp_command_error error = smtp_command_parse(line->text, s->esmtp ? s->common->offered : 0, &cmd);
 
 	if (error != SMTP_COMMAND_FOREIGN && is_too_early(s, &cmd, octets_behind)) {
 		metric_add(&inject_metric_refused[INJECT_REFUSED_ORDER], 1);
@@ -487,15 +499,41 @@ static void on_hello(struct inject_session *s, const struct smtp_command *cmd, u
 	inject_enter(s, INJECT_READY);
 }
 
+/* From here on nobody quotes but whoever writes the address down again. */
+static void add_internal(struct str *out, const struct address *path)
+{
+	if (path->is_quoted)
+		address_unquote(out, path->mailbox);
+	else
+		str_add(out, path->mailbox);
+	ASSERT(!str_is_full(out));
+}
+
+/* BODY=7BIT is no fact: facts_of looks. */
+static uint32_t facts_of_mail(const struct smtp_command *cmd)
+{
+	uint32_t facts = 0;
+
+	if (cmd->body == SMTP_BODY_8BITMIME)
+		facts |= MESSAGE_BODY_8BITMIME;
+	if (cmd->ret != SMTP_RET_NONE)
+		facts |= cmd->ret == SMTP_RET_FULL ? MESSAGE_RET_FULL : MESSAGE_RET_HDRS;
+	if (cmd->params & SMTP_PARAM_SMTPUTF8)
+		facts |= MESSAGE_SMTPUTF8;
+	if (cmd->params & SMTP_PARAM_REQUIRETLS)
+		facts |= MESSAGE_REQUIRETLS;
+	return facts;
+}
+
 static void on_mail(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns)
 {
 	static const char no_room[] = "452 4.3.1 No room for new mail, try again later";
 	static const char too_large[] = "552 5.3.4 Message is too large";
 	uint64_t limit = s->common->params->message_size_limit;
-	struct slice sender = cmd->path.mailbox;
+	struct str sender = STR(s->sender);
+	struct str envid = STR(s->envid);
 
 	(void)wall_ns;
-	ASSERT(sender.len <= sizeof(s->sender));
 	if (limit > 0 && cmd->size > limit) {
 		inject_refuse(s, INJECT_REFUSED_SIZE, "MAIL", too_large, SLICE(""));
 		inject_reply(s, too_large);
@@ -507,21 +545,42 @@ static void on_mail(struct inject_session *s, const struct smtp_command *cmd, ui
 		inject_reply(s, no_room);
 		return;
 	}
-	if (sender.len > 0)
-		memcpy(s->sender, sender.ptr, sender.len);
+	add_internal(&sender, &cmd->path);
 	s->sender_len = (uint16_t)sender.len;
-	s->body = cmd->body;
+	(void)xtext_decode(&envid, cmd->envid);	/* smtp_command_parse has looked at it, and at its length */
+	s->envid_len = (uint16_t)envid.len;
+	s->facts = facts_of_mail(cmd);
 	inject_enter(s, INJECT_MAIL);
 	inject_reply(s, "250 2.1.0 Ok");
+}
+
+static int add_rcpt(struct inject_session *s, const struct smtp_command *cmd)
+{
+	char storage[ADDRESS_MAX + 1 + RECEIVED_NAME_MAX];
+	char orcpt_storage[SMTP_ORCPT_MAX];
+	struct str addr = STR(storage);
+	struct str orcpt = STR(orcpt_storage);
+
+	add_internal(&addr, &cmd->path);
+	/* Postmaster alone is ours (RFC 5321 4.5.1), and as we have no mailboxes it goes where our own name leads. */
+	if (cmd->path.domain.len == 0) {
+		str_add_char(&addr, '@');
+		str_add(&addr, s->common->hostname);
+	}
+	if (cmd->orcpt.len > 0)
+		smtp_orcpt_decode(&orcpt, cmd->orcpt);
+	ASSERT(!str_is_full(&addr) && !str_is_full(&orcpt));
+	const struct rcpt_facts rcpt = {
+		.addr = str_slice(&addr), .orcpt = str_slice(&orcpt), .notify = cmd->notify,
+	};
+
+	return inject_rcpts_add(&s->rcpts, &s->common->rcpt_blocks, &rcpt);
 }
 
 static void on_rcpt(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns)
 {
 	static const char denied[] = "554 5.7.1 Relay access denied";
-	/* Postmaster alone is ours (RFC 5321 4.5.1), and as we have no mailboxes it goes where our own name leads. */
-	bool is_ours = cmd->path.domain.len == 0;
-	char storage[ADDRESS_MAX + 1 + RECEIVED_NAME_MAX];
-	struct str addr = STR(storage);
+	static const char needs_utf8[] = "553 5.6.7 This address needs SMTPUTF8";
 
 	(void)wall_ns;
 	if (!s->trusted) {
@@ -536,15 +595,11 @@ static void on_rcpt(struct inject_session *s, const struct smtp_command *cmd, ui
 		inject_reply(s, "452 4.5.3 Too many recipients");
 		return;
 	}
-	str_add(&addr, cmd->path.mailbox);
-	if (is_ours) {
-		str_add_char(&addr, '@');
-		str_add(&addr, s->common->hostname);
+	if ((cmd->path.is_utf8 || !utf8_is_ascii(cmd->orcpt)) && !(s->facts & MESSAGE_SMTPUTF8)) {
+		refuse_syntax(s, needs_utf8);
+		return;
 	}
-	ASSERT(!str_is_full(&addr));
-	const struct rcpt_facts rcpt = { .addr = str_slice(&addr) };
-
-	if (inject_rcpts_add(&s->rcpts, &s->common->rcpt_blocks, &rcpt) < 0) {
+	if (add_rcpt(s, cmd) < 0) {
 		metric_add(&inject_metric_refused[INJECT_REFUSED_ROOM], 1);
 		inject_reply(s, "452 4.3.1 No memory for this recipient, try again later");
 		return;
@@ -611,7 +666,7 @@ static void on_help(struct inject_session *s, const struct smtp_command *cmd, ui
 {
 	(void)cmd;
 	(void)wall_ns;
-	inject_reply(s, "214 2.0.0 RFC 5321, 1870, 2034, 2920, 3030, 6152");
+	inject_reply(s, "214 2.0.0 RFC 5321, 1870, 2034, 2920, 3030, 3461, 6152, 6531");
 }
 
 /* --- for the log -------------------------------------------------------------------------------- */

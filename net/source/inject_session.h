@@ -2,8 +2,11 @@
  *
  *	inject_session_greet -> { inject_session_feed -> out } -> INJECT_LAST_WORDS -> inject_session_done
  *
- * The server side of RFC 5321 with PIPELINING (2920), SIZE (1870), 8BITMIME (6152), ENHANCEDSTATUSCODES (2034) and
- * CHUNKING (3030). No socket in here: the owner (inject_smtp.c) brings octets and takes away replies.
+ * The server side of RFC 5321 with PIPELINING (2920), SIZE (1870), 8BITMIME (6152), ENHANCEDSTATUSCODES (2034),
+ * CHUNKING (3030), DSN (3461) and SMTPUTF8 (6531). REQUIRETLS (8689) may be asked for inside TLS only, so it is not
+ * offered as long as we do not speak that. What the extensions say about a message goes into the spool decoded; an
+ * address beyond ASCII without SMTPUTF8 is refused, and so is xtext that stands for a line end (rows INJ-04, INJ-05).
+ * No socket in here: the owner (inject_smtp.c) brings octets and takes away replies.
  *
  *	  state       we are...                                  octets are
  *	GREETING      to greet, and it should wait for that      nobody's: early talkers are closed
@@ -85,6 +88,7 @@ struct inject_common {
 	struct pool rcpt_lists;		/* of one: */
 	struct rcpt_facts *rcpt_list;	/* smtpd_recipient_limit of them, an envelope while it is handed over */
 	struct slice hostname;
+	uint32_t offered;		/* enum smtp_cap */
 	char ehlo[INJECT_REPLY_MAX];	/* the reply to EHLO */
 	size_t ehlo_len;
 };
@@ -117,8 +121,9 @@ struct inject_session {
 	uint32_t junk;
 	struct inject_tally tally[SMTP_VERB_COUNT];
 	struct inject_rcpts rcpts;
-	enum smtp_body body;
+	uint32_t facts;			/* what MAIL has said, as enum message_fact */
 	uint16_t sender_len;
+	uint16_t envid_len;
 	uint16_t helo_len;
 	uint16_t peer_text_len;
 
@@ -137,7 +142,8 @@ struct inject_session {
 	struct spool_waiter commit_waiter;
 
 	struct smtp_command_line_reader reader;
-	char sender[ADDRESS_MAX];
+	char sender[ADDRESS_MAX];	/* internal form */
+	char envid[SMTP_ENVID_MAX];
 	char helo[ADDRESS_DOMAIN_MAX];
 	char peer_text[INJECT_PEER_MAX];
 	char staging[INJECT_STAGING_SIZE];

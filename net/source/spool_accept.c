@@ -100,7 +100,7 @@ static void log_accepted(const struct spool_message *m)
 	char sender[SPOOL_ADDR_MAX];
 	struct str s = STR(sender);
 
-	str_add_printable(&s, m->msg.sender, sizeof(sender));
+	message_log_addr(&s, m->msg.sender, sizeof(sender));
 	log_line(LOG_LEVEL_INFO, "qmgr", "%s: from=<%.*s>, size=%llu, nrcpt=%u (queue active)",
 		 spool_id_cstr(m->msg.id, id), (int)s.len, s.ptr, (unsigned long long)m->msg.size, m->msg.rcpt_count);
 }

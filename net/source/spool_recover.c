@@ -78,14 +78,56 @@ static int fill_fragments(struct spool_message *m, const struct spool_envelope_v
 	return 0;
 }
 
+/* The first format kept addresses in wire form. One that says nothing but for its quotes stays what it was. */
+static struct slice internal_form(const struct spool_envelope_view *v, struct slice addr, char storage[SPOOL_ADDR_MAX])
+{
+	struct str internal = str_over(storage, SPOOL_ADDR_MAX);
+
+	if (v->type == SPOOL_ENVELOPE)
+		return addr;
+	address_unquote(&internal, addr);
+	return internal.len > 0 ? str_slice(&internal) : addr;
+}
+
+/* The first format knew nothing of labels either; what it held was called 7bit when no octet said otherwise. */
+static uint32_t facts_of(const struct spool_envelope_view *v)
+{
+	const uint32_t facts = v->head.facts;
+
+	return v->type == SPOOL_ENVELOPE_1 && !(facts & (MESSAGE_8BIT | MESSAGE_BODY_8BITMIME)) ?
+		facts | MESSAGE_BODY_7BIT : facts;
+}
+
+static size_t rcpt_text(const struct spool_envelope_view *v)
+{
+	struct spool_envelope_view list = *v;
+	size_t text = 0;
+
+	if (v->type == SPOOL_ENVELOPE)
+		return v->rcpt_text;
+	while (list.rcpts.len > 0) {
+		char storage[SPOOL_ADDR_MAX];
+		struct spool_rcpt rcpt;
+
+		spool_next_rcpt(&list, &rcpt);
+		text += internal_form(v, rcpt.facts.addr, storage).len;
+	}
+	return text;
+}
+
 static int fill_rcpts(struct spool_message *m, const struct spool_envelope_view *v)
 {
 	struct spool_envelope_view list = *v;
+	char storage[SPOOL_ADDR_MAX];
 	const struct spool_envelope envelope = {
-		.sender = v->head.sender, .envid = v->head.envid, .client = v->head.client,
-		.rcpt_count = v->head.rcpt_count, .facts = v->head.facts, .size = v->head.size,
+		.sender = internal_form(v, v->head.sender, storage),
+		.envid = v->head.envid,
+		.client = v->head.client,
+		.rcpt_count = v->head.rcpt_count,
+		.facts = facts_of(v),
+		.size = v->head.size,
 	};
-	const int r = spool_message_set_head(m, &envelope, v->rcpt_text);
+	const int r = spool_message_set_head(m, &envelope, rcpt_text(v));
 
 	if (r < 0)
 		return r;
@@ -93,6 +135,7 @@ static int fill_rcpts(struct spool_message *m, const struct spool_envelope_view 
 		struct spool_rcpt rcpt;
 
 		spool_next_rcpt(&list, &rcpt);
+		rcpt.facts.addr = internal_form(v, rcpt.facts.addr, storage);
 		spool_message_set_rcpt(m, i, &rcpt.facts);
 		m->msg.rcpts[i].state = (uint8_t)rcpt.state;
 		m->msg.rcpts[i].in_doubt = rcpt.in_doubt && rcpt.state == RCPT_OPEN;
@@ -360,7 +403,7 @@ static void log_doubt(const struct spool_message *m, const struct rcpt *r)
 	char addr[SPOOL_ADDR_MAX];
 	struct str s = STR(addr);
 
-	str_add_printable(&s, r->addr, sizeof(addr));
+	message_log_addr(&s, r->addr, sizeof(addr));
 	log_line(LOG_LEVEL_WARNING, "qmgr",
 		 "%s: to=<%.*s>, may be delivered twice: its last attempt has no recorded end",
 		 spool_id_cstr(m->msg.id, id), (int)s.len, s.ptr);

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 
 #include "core/log.h"
-#include "net/wire/address.h"
 
 static void on_commit(struct journal_waiter *w, int err)
 {
@@ -91,7 +90,7 @@ void spool_said_again(struct spool_journal *sj)
 		char text[512];
 		struct str addr = STR(text);
 
-		address_unquote(&addr, slice_of(u->addr, u->addr_len));
+		message_log_addr(&addr, slice_of(u->addr, u->addr_len), sizeof(text));
 		log_line(LOG_LEVEL_INFO, "smtp", "%s: to=<%.*s>, relay=none, delay=0, delays=0/0/0/0, dsn=%u.%u.%u, "
 			 "status=bounced (before the last stop; the line that says why may be missing)",
 			 spool_id_cstr(u->id, id), (int)addr.len, addr.ptr, u->dsn.class, u->dsn.subject,

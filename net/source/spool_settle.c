@@ -39,7 +39,7 @@ static void log_ambiguous(const struct spool_message *m, const struct rcpt *r)
 	char addr[SPOOL_ADDR_MAX];
 	struct str s = STR(addr);
 
-	str_add_printable(&s, r->addr, sizeof(addr));
+	message_log_addr(&s, r->addr, sizeof(addr));
 	log_line(LOG_LEVEL_WARNING, "qmgr",
 		 "%s: to=<%.*s>, may be delivered twice: the reply to the final dot is not known",
 		 spool_id_cstr(m->msg.id, id), (int)s.len, s.ptr);

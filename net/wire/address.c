@@ -238,19 +238,32 @@ void address_add_domain_key(struct str *out, struct slice domain)
 
 /* --- the two forms ---------------------------------------------------------------------------- */
 
+/* Besides controls and the blank, what no dot-string has (RFC 5321 4.1.2). */
+static const bool is_special[256] = {
+	[' '] = true, ['<'] = true, ['>'] = true, ['('] = true, [')'] = true, ['['] = true, [']'] = true, ['\\'] = true,
+	[','] = true, [';'] = true, [':'] = true, ['@'] = true, ['"'] = true,
+};
+
 static bool needs_quotes(struct slice local)
 {
-	if (local.len == 0 || local.ptr[0] == '.' || local.ptr[local.len - 1] == '.')
-		return true;
-	for (size_t i = 0; i < local.len; i++) {
-		unsigned char c = (unsigned char)local.ptr[i];
+	char before = '.';
 
-		if (is_control(c) || strchr(" <>()[]\\,;:@\"", c) != NULL)
+	for (size_t i = 0; i < local.len; i++) {
+		const char c = local.ptr[i];
+
+		if (is_control((unsigned char)c) || is_special[(unsigned char)c] || (c == '.' && before == '.'))
 			return true;
-		if (c == '.' && local.ptr[i - 1] == '.')
-			return true;
+		before = c;
 	}
-	return false;
+	return before == '.';	/* at its end, or nothing at all */
+}
+
+/* All before the last '@'. */
+static struct slice local_part(struct slice internal)
+{
+	ptrdiff_t at = slice_find_last_char(internal, '@');
+
+	return at < 0 ? internal : slice_head(internal, (size_t)at);
 }
 
 static void add_quoted(struct str *out, struct slice local)
@@ -266,10 +279,14 @@ static void add_quoted(struct str *out, struct slice local)
 	str_add_char(out, '"');
 }
 
+bool address_needs_quotes(struct slice internal)
+{
+	return internal.len > 0 && needs_quotes(local_part(internal));
+}
+
 void address_quote(struct str *out, struct slice internal)
 {
-	ptrdiff_t at = slice_find_last_char(internal, '@');
-	struct slice local = at < 0 ? internal : slice_head(internal, (size_t)at);
+	struct slice local = local_part(internal);
 
 	if (internal.len == 0)
 		return;
@@ -279,6 +296,17 @@ void address_quote(struct str *out, struct slice internal)
 		str_add(out, local);
 	slice_skip(&internal, local.len);
 	str_add(out, internal);
+}
+
+void address_quote_header(struct str *out, struct slice internal)
+{
+	ptrdiff_t colon = -1;
+
+	if (internal.len > 0 && internal.ptr[0] == '@')
+		colon = slice_find_char(internal, 0, ':');
+	str_add(out, slice_head(internal, (size_t)(colon + 1)));
+	slice_skip(&internal, (size_t)(colon + 1));
+	address_quote(out, internal);
 }
 
 /* Index of the last '@' that is neither in quotes nor behind a backslash; the length when there is

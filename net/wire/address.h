@@ -63,5 +63,10 @@ struct slice address_domain(struct slice internal);
  * is. */
 void address_add_domain_key(struct str *out, struct slice domain);
 
+/* Does the wire form differ from it? */
+bool address_needs_quotes(struct slice internal);
+
 void address_quote(struct str *out, struct slice internal);
+/* As it stands in a header: a source route in front (RFC 5322 4.4) is left as it is (B 11). */
+void address_quote_header(struct str *out, struct slice internal);
 void address_unquote(struct str *out, struct slice wire);

@@ -88,7 +88,11 @@ void letter_write(struct letter *letter, const struct script_message *script)
 	letter->mail.msg.sender = script->sender;
 	letter->mail.msg.envid = script->envid;
 	letter->mail.msg.client = client_of(script);
-	letter->mail.msg.facts = facts | script->facts;
+	facts |= script->facts;
+	/* As the listener labels what came without a label. */
+	if (!script->unlabelled && !(facts & (MESSAGE_8BIT | MESSAGE_BODY_8BITMIME)))
+		facts |= MESSAGE_BODY_7BIT;
+	letter->mail.msg.facts = facts;
 	letter->mail.msg.rcpts = letter->rcpts;
 	letter->mail.msg.rcpt_count = script->rcpt_count;
 }

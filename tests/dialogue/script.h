@@ -89,6 +89,7 @@ struct script_message {
 	struct slice content;		/* unstuffed, CRLF */
 	struct slice envid;
 	uint32_t facts;			/* enum message_fact, besides what the content says */
+	bool unlabelled;		/* nobody said 7bit or 8bit */
 	struct slice client[CLIENT_ATTR_COUNT];
 	struct slice nexthop;		/* instead of what the recipient's domain says */
 	uint64_t age_ns;

@@ -429,6 +429,10 @@ static bool parse_fact(struct script_message *m, struct slice word)
 		{ "ret=full", MESSAGE_RET_FULL },	    { "ret=hdrs", MESSAGE_RET_HDRS },
 	};
 
+	if (slice_eq_nocase(word, SLICE("body=unknown"))) {
+		m->unlabelled = true;
+		return true;
+	}
 	for (unsigned i = 0; i < ARRAY_LEN(facts); i++) {
 		if (!slice_eq_nocase(word, slice_of_str(facts[i].word)))
 			continue;

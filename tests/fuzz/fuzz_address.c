@@ -27,6 +27,7 @@ static void check_quoting(struct slice internal)
 	address_unquote(&back, str_slice(&wire));
 	ASSERT(slice_eq(str_slice(&back), internal));
 	ASSERT(slice_eq(address_domain(internal), address_domain(str_slice(&wire))));
+	ASSERT(address_needs_quotes(internal) == !slice_eq(str_slice(&wire), internal));
 }
 
 static void check_parsed(const struct address *a, unsigned flags)
@@ -92,13 +93,31 @@ static void check_xtext(struct slice raw)
 				memchr(back.ptr, '\0', back.len) == NULL));
 	else
 		ASSERT(!safe);
+}
 
-	struct str spelled = STR(storage[2]);
+static void check_xtext_utf8(struct slice raw)
+{
+	static char wide[8 * INPUT_MAX];	/* "\x{00}" for one octet */
+	struct str spelled = STR(wide);
+	struct str back = STR(storage[1]);
 
-	if (xtext_encode_utf8(&spelled, raw) == 0)
-		ASSERT(utf8_is_ascii(str_slice(&spelled)) && utf8_is_valid(raw));
-	else
+	if (xtext_encode_utf8(&spelled, raw) == 0) {
+		ASSERT(utf8_is_ascii(str_slice(&spelled)) && utf8_is_valid(raw) && !str_is_full(&spelled));
+		ASSERT(xtext_decode_utf8(&back, str_slice(&spelled)) == 0);
+		ASSERT(slice_eq(str_slice(&back), raw));
+	} else {
 		ASSERT(!utf8_is_valid(raw) && spelled.len == 0);
+	}
+
+	/* And the input as that text itself. */
+	str_clear(&back);
+	if (xtext_decode_utf8(&back, raw) == 0) {
+		ASSERT(utf8_is_valid(str_slice(&back)));
+		ASSERT(!xtext_utf8_is_safe(raw) || (memchr(back.ptr, '\r', back.len) == NULL &&
+			memchr(back.ptr, '\n', back.len) == NULL && memchr(back.ptr, '\0', back.len) == NULL));
+	} else {
+		ASSERT(!xtext_utf8_is_safe(raw) && back.len == 0);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -112,6 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	check_quoting(text);
 	check_xtext(text);
+	check_xtext_utf8(text);
 	if (address_parse(text, flags, &a) == 0) {
 		check_parsed(&a, flags);
 		check_forms(&a, flags);

@@ -13,11 +13,14 @@
 #include "tests/unit/net/source/fake_spool.c"
 
 #include "net/source/inject_session.h"
+#include "net/wire/utf8.h"
+#include "net/wire/xtext.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define OFFERED	(SMTP_CAP_PIPELINING | SMTP_CAP_SIZE | SMTP_CAP_8BITMIME | SMTP_CAP_ENHANCEDSTATUSCODES | \
-		 SMTP_CAP_CHUNKING)
+		 SMTP_CAP_CHUNKING | SMTP_CAP_DSN | SMTP_CAP_SMTPUTF8)
+#define ASKED_MAX	KIB(8)
 #define MESSAGES_MAX	(FAKE_MESSAGES - 4)
 #define LIMIT		300u
 #define HOPS		3u
@@ -34,6 +37,8 @@ struct model_message {
 	size_t body_len;
 	uint32_t facts;
 	uint32_t rcpts;
+	size_t asked_len;
+	char asked[ASKED_MAX];	/* as fake_message.asked */
 };
 
 static struct model {
@@ -48,8 +53,10 @@ static struct model {
 	bool greeted;
 	bool esmtp;
 	bool has_mail;
-	bool body_8bit;
+	uint32_t facts;		/* of MAIL */
 	uint32_t rcpts;
+	size_t asked_len;
+	char asked[ASKED_MAX];
 	bool in_bdat;		/* between chunks */
 	bool bdat_failed;
 	unsigned garbage;
@@ -65,7 +72,7 @@ static struct model {
 static void model_reset_transaction(void)
 {
 	model.has_mail = false;
-	model.body_8bit = false;
+	model.facts = 0;
 	model.rcpts = 0;
 	model.in_bdat = false;
 	model.bdat_failed = false;
@@ -81,29 +88,32 @@ static bool model_more_in_piece(void)
 	return model.at < end;
 }
 
-static bool model_hops(struct slice body)
+static uint32_t model_label(uint32_t facts)
 {
-	struct received_counter counter = { 0 };
-
-	received_counter_feed(&counter, body);
-	return counter.count >= HOPS;
+	return facts & (MESSAGE_8BIT | MESSAGE_BODY_8BITMIME) ? 0 : MESSAGE_BODY_7BIT;
 }
 
 static void model_message(const struct crlf_reference *r, struct slice body)
 {
-	if ((model.limit > 0 && body.len - r->stuffing > model.limit) || model_hops(body))
+	struct received_counter header = { 0 };
+
+	received_counter_feed(&header, body);
+	if ((model.limit > 0 && body.len - r->stuffing > model.limit) || header.count >= HOPS)
 		return;
 	if (model.count >= MESSAGES_MAX) {
 		model.count++;
 		model.closed = true;
 		return;
 	}
-	model.messages[model.count++] = (struct model_message){
-		.body = model.bodies_len,
-		.body_len = body.len,
-		.facts = r->facts | (model.body_8bit ? MESSAGE_BODY_8BITMIME : 0),
-		.rcpts = model.rcpts,
-	};
+	struct model_message *m = &model.messages[model.count++];
+	const uint32_t facts = model.facts | r->facts | header.facts;
+
+	m->body = model.bodies_len;
+	m->body_len = body.len;
+	m->facts = facts | model_label(facts);
+	m->rcpts = model.rcpts;
+	m->asked_len = model.asked_len;
+	memcpy(m->asked, model.asked, model.asked_len);
 	model.bodies_len += body.len;
 }
 
@@ -168,6 +178,50 @@ static void model_bdat(const struct smtp_command *cmd)
 	}
 }
 
+static struct str model_asked(void)
+{
+	struct str asked = STR(model.asked);
+
+	asked.len = model.asked_len;
+	return asked;
+}
+
+static void model_mail(const struct smtp_command *cmd)
+{
+	static const uint32_t rets[] = {
+		[SMTP_RET_FULL] = MESSAGE_RET_FULL, [SMTP_RET_HDRS] = MESSAGE_RET_HDRS,
+	};
+	char envid[SMTP_ENVID_MAX];
+	struct str text = STR(envid);
+
+	model.has_mail = true;
+	model.facts = rets[cmd->ret];
+	if (cmd->body == SMTP_BODY_8BITMIME)
+		model.facts |= MESSAGE_BODY_8BITMIME;
+	if (cmd->params & SMTP_PARAM_SMTPUTF8)
+		model.facts |= MESSAGE_SMTPUTF8;
+	ASSERT(xtext_decode(&text, cmd->envid) == 0 && !str_is_full(&text));
+	model.asked_len = 0;
+	struct str asked = model_asked();
+
+	fake_add_asked(&asked, str_slice(&text), NULL);
+	model.asked_len = asked.len;
+}
+
+static void model_rcpt(const struct smtp_command *cmd)
+{
+	char orcpt[SMTP_ORCPT_MAX];
+	struct str text = STR(orcpt);
+	struct str asked = model_asked();
+
+	if ((!utf8_is_ascii(cmd->orcpt) || cmd->path.is_utf8) && !(model.facts & MESSAGE_SMTPUTF8))
+		return;
+	smtp_orcpt_decode(&text, cmd->orcpt);
+	fake_add_asked(&asked, cmd->orcpt.len > 0 ? str_slice(&text) : SLICE(""), &cmd->notify);
+	model.asked_len = asked.len;
+	model.rcpts++;
+}
+
 static void model_command(const struct smtp_command *cmd)
 {
 	bool between = model.in_bdat || model.bdat_failed;
@@ -182,12 +236,11 @@ static void model_command(const struct smtp_command *cmd)
 	case SMTP_VERB_MAIL:
 		if (!model.greeted || model.has_mail || between || (model.limit > 0 && cmd->size > model.limit))
 			break;
-		model.has_mail = true;
-		model.body_8bit = cmd->body == SMTP_BODY_8BITMIME;
+		model_mail(cmd);
 		break;
 	case SMTP_VERB_RCPT:
 		if (model.has_mail && !between && model.trusted && model.rcpts < params.smtpd_recipient_limit)
-			model.rcpts++;
+			model_rcpt(cmd);
 		break;
 	case SMTP_VERB_DATA:
 		if (model.rcpts > 0 && !between)
@@ -342,6 +395,7 @@ static void start(void)
 		.smtpd_recipient_limit = 5,
 		.smtpd_hard_error_limit = UINT32_MAX,
 		.hopcount_limit = HOPS,
+		.smtputf8_enable = true,
 	};
 	if (inject_common_init(&common, &params, NULL, 4) < 0)
 		UNREACHABLE();
@@ -358,6 +412,7 @@ static void compare(void)
 		ASSERT(slice_eq(fake_spool_body(got), slice_of(model.bodies + want->body, want->body_len)));
 		ASSERT(got->facts == want->facts);
 		ASSERT(got->rcpt_count == want->rcpts);
+		ASSERT(slice_eq(slice_of(got->asked, got->asked_len), slice_of(want->asked, want->asked_len)));
 	}
 }
 

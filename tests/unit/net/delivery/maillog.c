@@ -162,7 +162,7 @@ static void hostile_text_stays_in_its_place(void **state)
 	maillog_rcpt(a, &r, MAILLOG_BOUNCED);
 	assert_int_equal(said[said_len - 1], ')');
 	assert_non_null(strstr(said, ">, relay=mx1.test[192.0.2.1]:25, "));
-	r = rcpt_of("\"a b>, relay=evil, status=sent (\"@example.org", 5, 0, 0, "%s%n \" \\ }");
+	r = rcpt_of("a b>, relay=evil, status=sent (@example.org", 5, 0, 0, "%s%n \" \\ }");
 	maillog_rcpt(a, &r, MAILLOG_BOUNCED);
 	assert_non_null(
 		strstr(said, " to=<\"a b>, relay=evil, status=sent (\"@example.org>, relay=mx1.test")); /* case 593 */

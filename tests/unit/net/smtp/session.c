@@ -158,25 +158,27 @@ struct mail_case {
 	const char *line;
 };
 
+#define LABEL_7BIT MESSAGE_BODY_7BIT
+
 static const struct mail_case mail_cases[] = {
-	{ "case 378: nothing offered, nothing said", "250 mx.test\r\n", 0, 20, "s@client.test", MAIL },
-	{ "case 376: the null sender", "250 mx.test\r\n", 0, 20, "", "MAIL FROM:<>\r\n" },
-	{ "case 379: SIZE as transmitted", "250-mx.test\r\n250 SIZE\r\n", 0, 36, "s@client.test",
+	{ "case 378: nothing offered, nothing said", "250 mx.test\r\n", LABEL_7BIT, 20, "s@client.test", MAIL },
+	{ "case 376: the null sender", "250 mx.test\r\n", LABEL_7BIT, 20, "", "MAIL FROM:<>\r\n" },
+	{ "case 379: SIZE as transmitted", "250-mx.test\r\n250 SIZE\r\n", LABEL_7BIT, 36, "s@client.test",
 	  "MAIL FROM:<s@client.test> SIZE=36\r\n" },
-	{ "case 386: 7bit", "250-mx.test\r\n250 8BITMIME\r\n", 0, 36, "s@client.test",
+	{ "case 386: 7bit", "250-mx.test\r\n250 8BITMIME\r\n", LABEL_7BIT, 36, "s@client.test",
 	  "MAIL FROM:<s@client.test> BODY=7BIT\r\n" },
 	{ "case 386: 8bit", "250-mx.test\r\n250 8BITMIME\r\n", MESSAGE_BODY_8BITMIME | MESSAGE_8BIT, 36,
 	  "s@client.test", "MAIL FROM:<s@client.test> BODY=8BITMIME\r\n" },
 	{ "case 386: unknown", "250-mx.test\r\n250 8BITMIME\r\n", MESSAGE_8BIT, 36, "s@client.test", MAIL },
-	{ "case 399: order", "250-mx.test\r\n250-8bitmime\r\n250 size 99999\r\n", 0, 36, "s@client.test",
+	{ "case 399: order", "250-mx.test\r\n250-8bitmime\r\n250 size 99999\r\n", LABEL_7BIT, 36, "s@client.test",
 	  "MAIL FROM:<s@client.test> SIZE=36 BODY=7BIT\r\n" },
-	{ "case 381: exactly the limit", "250-mx.test\r\n250 SIZE 1000\r\n", 0, 1000, "s@client.test",
+	{ "case 381: exactly the limit", "250-mx.test\r\n250 SIZE 1000\r\n", LABEL_7BIT, 1000, "s@client.test",
 	  "MAIL FROM:<s@client.test> SIZE=1000\r\n" },
-	{ "case 381: SIZE 0 is no limit", "250-mx.test\r\n250 SIZE 0\r\n", 0, 1001, "s@client.test",
+	{ "case 381: SIZE 0 is no limit", "250-mx.test\r\n250 SIZE 0\r\n", LABEL_7BIT, 1001, "s@client.test",
 	  "MAIL FROM:<s@client.test> SIZE=1001\r\n" },
-	{ "case 172: a limit nobody can read is none", "250-mx.test\r\n250 SIZE 99999999999999999999999\r\n", 0, 1001,
+	{ "case 172: a limit nobody can read is none", "250-mx.test\r\n250 SIZE 99999999999999999999999\r\n", LABEL_7BIT, 1001,
 	  "s@client.test", "MAIL FROM:<s@client.test> SIZE=1001\r\n" },
-	{ "case 170: the first line has no keywords", "250-SIZE\r\n250 HELP\r\n", 0, 1001, "s@client.test", MAIL },
+	{ "case 170: the first line has no keywords", "250-SIZE\r\n250 HELP\r\n", LABEL_7BIT, 1001, "s@client.test", MAIL },
 };
 
 static void mail_says_what_is_offered(void **state)

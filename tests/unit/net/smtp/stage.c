@@ -254,6 +254,7 @@ struct mail *stage_mail(const char *sender, const char *rcpts, const char *conte
 	m->msg.sender = slice_of_str(sender);
 	m->msg.rcpts = m->rcpts;
 	m->msg.size = strlen(content);
+	m->msg.facts = MESSAGE_BODY_7BIT;
 	m->body.content = slice_of_str(content);
 	m->body.repeat = 1;
 	m->body.window_size = KIB(16);

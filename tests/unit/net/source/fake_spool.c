@@ -100,10 +100,21 @@ int spool_message_write(struct spool_draft *draft, const struct slice *parts, un
 	return 0;
 }
 
+void fake_add_asked(struct str *out, struct slice text, const uint32_t *notify)
+{
+	str_add(out, text);
+	if (notify != NULL) {
+		str_add_char(out, ' ');
+		str_add_u64(out, *notify);
+	}
+	str_add_char(out, notify != NULL ? ';' : '|');
+}
+
 void spool_message_commit(struct spool_draft *draft, const struct spool_envelope *envelope, struct spool_waiter *waiter)
 {
 	struct fake_message *m = &draft->message;
 	struct str rcpts = STR(m->rcpts);
+	struct str asked = STR(m->asked);
 
 	ASSERT(draft->used && !draft->committing && draft->message.writes > 0);
 	ASSERT(envelope->rcpt_count > 0 && envelope->sender.len <= SPOOL_ADDR_MAX);
@@ -113,13 +124,21 @@ void spool_message_commit(struct spool_draft *draft, const struct spool_envelope
 		memcpy(m->sender, envelope->sender.ptr, envelope->sender.len);
 	m->sender_len = envelope->sender.len;
 	m->rcpt_count = envelope->rcpt_count;
+	fake_add_asked(&asked, envelope->envid, NULL);
 	for (uint32_t i = 0; i < envelope->rcpt_count; i++) {
+		fake_add_asked(&asked, envelope->rcpts[i].orcpt, &envelope->rcpts[i].notify);
+		ASSERT(slice_eq(envelope->rcpts[i].original, envelope->rcpts[i].addr));
 		ASSERT(envelope->rcpts[i].addr.len > 0 && envelope->rcpts[i].addr.len <= SPOOL_ADDR_MAX);
 		str_add_char(&rcpts, '<');
 		str_add(&rcpts, envelope->rcpts[i].addr);
 		str_add_char(&rcpts, '>');
 	}
 	m->rcpts_len = rcpts.len;
+	m->asked_len = asked.len;
+	ASSERT(message_client_is_valid(envelope->client));
+	if (envelope->client.len > 0)
+		memcpy(m->client, envelope->client.ptr, envelope->client.len);
+	m->client_len = envelope->client.len;
 	m->facts = envelope->facts;
 	m->size = envelope->size;
 	fake_spool.drafts--;

@@ -19,6 +19,10 @@ struct fake_message {
 	size_t sender_len;
 	char rcpts[FAKE_RCPTS];		/* "<a@b><c@d>", cut */
 	size_t rcpts_len;
+	char asked[FAKE_RCPTS];		/* "ENVID|ORCPT notify;..." for each recipient, cut */
+	size_t asked_len;
+	char client[MESSAGE_CLIENT_MAX];
+	size_t client_len;
 	uint32_t rcpt_count;
 	uint32_t facts;
 	uint64_t size;
@@ -60,5 +64,8 @@ bool fake_spool_give_room(void);
 
 /* The content without the Received field on top of it, which is asserted to be there, of three lines. */
 struct slice fake_spool_body(const struct fake_message *m);
+
+/* Adds to what becomes asked: an ENVID, or with notify a recipient. */
+void fake_add_asked(struct str *out, struct slice text, const uint32_t *notify);
 
 bool fake_log_contains(const char *text);

@@ -33,6 +33,7 @@ int setup(void **state)
 		.smtpd_hard_error_limit = 20,
 		.hopcount_limit = 5,
 		.smtpd_forbid_bare_newline = BARE_NEWLINE_REJECT,
+		.smtputf8_enable = true,
 	};
 	return inject_common_init(&common, &params, NULL, 4);
 }

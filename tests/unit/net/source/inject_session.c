@@ -501,7 +501,7 @@ static void strangers_relay_nothing(void **state)
 	greet();
 	(void)feed(SLICE("EHLO stranger.test\r\n"));
 	expect_replies("250-mx.test\r\n250-PIPELINING\r\n250-SIZE 4000\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n"
-		       "250 CHUNKING\r\n");
+		       "250-DSN\r\n250-SMTPUTF8\r\n250 CHUNKING\r\n");
 	say("MAIL FROM:<a@test>\r\n", "250");
 	say("RCPT TO:<b@test>\r\n", "554 5.7.1");
 	say("RCPT TO:<postmaster>\r\n", "554 5.7.1");

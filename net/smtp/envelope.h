@@ -1,0 +1,32 @@
+/* envelope.h - what MAIL and RCPT say about a message to this server (B 10, 11, 20)
+ *
+ *	MAIL FROM:<sender> SIZE= BODY= ENVID= RET= SMTPUTF8
+ *	RCPT TO:<recipient> ORCPT= NOTIFY=
+ *
+ * A parameter is sent when the server offers its extension and the message has something to say. ORCPT is sent for
+ * every recipient whose original address is known, whether or not reports were asked for: whoever writes a report
+ * behind us, then writes it about the address that the sender knows.
+ *
+ *	REQUIRETLS	is believed inside TLS only, so it is never sent as long as there is none; but who asked for it
+ *			is not to have his content come back in a stranger's report: RET becomes HDRS (RFC 8689 5)
+ *	AUTH=<>		needs AUTH, which we do not speak yet
+ *	SIZE		is left out when the content would have to be converted for this server: the size of what it
+ *			becomes is not known beforehand
+ *
+ * memory   lines go to the caller's str, all or nothing
+ * errors   those of net/wire/smtp_command.h: -EINVAL and -EMSGSIZE, an address that no line can carry
+ * never    changes a domain: U-labels stay U-labels (case 613)
+ */
+#pragma once
+
+#include "net/mail/message.h"
+#include "net/params.h"
+#include "net/wire/smtp_ehlo.h"
+
+int envelope_add_mail(struct str *out, const struct message *msg, const struct smtp_caps *caps,
+		      const struct params *params);
+int envelope_add_rcpt(struct str *out, const struct message *msg, const struct rcpt *rcpt, const struct smtp_caps *caps,
+		      const struct params *params);
+
+/* Was SMTPUTF8 asked for, and can the message not go to these recipients (those that are open) without it? */
+bool envelope_needs_smtputf8(const struct message *msg, const struct rcpt *rcpts, uint32_t count);
