@@ -68,6 +68,8 @@ static unsigned load_params(void)
 	ASSERT(world.text != NULL && world.tables != NULL);
 	conf_read_text(world.text, "main.cf", slice_of_str(main_cf));
 	(void)params_load(&world.params, world.text);	/* errors are counted below */
+	if (params_wants_lmtp(&world.params))
+		(void)params_load_lmtp(&world.params, world.text);
 	(void)params_open_tables(&world.params, world.text, world.tables, on_config_line, NULL);
 	conf_errors(world.text, on_config_line, NULL);
 	return conf_error_count(world.text);
