@@ -18,7 +18,7 @@ enum family_flag {
 	FAMILY_BDAT		= BIT(3),	/* CHUNKING is offered, and used */
 	FAMILY_NO_PIPELINING	= BIT(4),
 	FAMILY_NO_EHLO		= BIT(5),
-	FAMILY_UNRULY		= BIT(6),	/* the server has lost track: what it says of the client counts for nothing */
+	FAMILY_UNRULY		= BIT(6),	/* the server has lost track: what it says of the client is void */
 	FAMILY_NO_SECOND	= BIT(7),	/* what happens with a second host is another story */
 	FAMILY_LOOP_CHECK	= BIT(8),
 };

@@ -88,7 +88,8 @@ static void make_content(struct run *run)
 	run->digest = peer_digest(PEER_DIGEST_START, slice_of(p, len));
 }
 
-static void on_rcpt(struct world_mail *mail, const struct attempt *a, const struct rcpt *rcpt, enum maillog_status status)
+static void on_rcpt(struct world_mail *mail, const struct attempt *a, const struct rcpt *rcpt,
+		    enum maillog_status status)
 {
 	struct letter *l = container_of(mail, struct letter, mail);
 	struct run *run = mail->context;
@@ -283,6 +284,8 @@ static void check_all(struct run *run)
 		complain(run, "%u lines of the log for %u outcomes", run->status_lines, run->outcomes);
 	if (!(run->row->flags & FAMILY_UNRULY) && run->hostile.violation_count > 0)
 		complain(run, "the client: %s", run->hostile.violations[0]);
+	if (run->hostile.octets_taken > (run->row->taken_max != 0 ? run->row->taken_max : TAKEN_MAX))
+		complain(run, "%llu octets were taken", (unsigned long long)run->hostile.octets_taken);
 	if (run->honest.violation_count > 0)
 		complain(run, "the client, to the second host: %s", run->honest.violations[0]);
 }
@@ -296,7 +299,10 @@ static bool play(const struct family_row *row, uint32_t segment, bool second, bo
 	ASSERT(run != NULL);
 	*run = (struct run){ .row = row, .segment = segment, .second = second, .verbose = verbose };
 	run->rcpt_count = (unsigned)strlen(row->outcome);
-	(void)snprintf(conf_text, sizeof(conf_text), "%s\n", row->conf != NULL ? row->conf : ""); /* fits */
+	(void)snprintf(conf_text, sizeof(conf_text), "%s\n", row->conf != NULL		     ? row->conf :
+		       row->flags & FAMILY_LMTP ? "default_transport = lmtp:inet:mx1:25\n"
+						  "lmtp_connection_cache_destinations = inet:mx1:25\n" :
+						  "smtp_connection_cache_destinations = example.org\n"); /* fits */
 	make_content(run);
 	tape_record(1);
 	if (world_start(&conf) > 0)
@@ -333,7 +339,7 @@ static _Noreturn void play_row(const struct family_row *row, bool verbose)
 	(void)alarm(RUN_CPU_S);
 	for (unsigned s = 0; s < ARRAY_LEN(segments) && ok; s++) {
 		ok = play(row, segments[s], false, verbose);
-		if (ok && !(row->flags & FAMILY_NO_SECOND))
+		if (ok && !(row->flags & (FAMILY_NO_SECOND | FAMILY_LMTP)))	/* LMTP knows no MX */
 			ok = play(row, segments[s], true, verbose);
 	}
 	(void)fflush(stdout);

@@ -3,9 +3,9 @@
  *	octets, closes and times in --> [mode: command, body, chunk] --> octets and closes out
  *	                                      '-> commit point -> ledger
  *
- * Honest: strict about grammar, commits a mail before its 250 leaves, and writes down what the *client* does wrong: a bare
- * CR or LF, a line that is too long, a command out of order or one that was not offered, octets that did not wait for the
- * reply they had to wait for, and anything behind the final dot but the next transaction.
+ * Honest: strict about grammar, commits a mail before its 250 leaves, and writes down what the *client* does wrong: a
+ * bare CR or LF, a line that is too long, a command out of order or one that was not offered, octets that did not wait
+ * for the reply they had to wait for, and anything behind the final dot but the next transaction.
  *
  * Tricks are rows: at this stage, the nth time, do that instead. So a hostile server is an honest one with a bad habit.
  *
@@ -104,6 +104,7 @@ struct peer {
 	unsigned open_now;
 	unsigned transactions;		/* MAILs */
 	unsigned quits;
+	uint64_t octets_taken;		/* of what we said: the most of any connection that is over */
 	unsigned violation_count;
 	char violations[PEER_VIOLATIONS_MAX][PEER_VIOLATION_MAX];
 	char *content;
