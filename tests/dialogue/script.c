@@ -145,22 +145,28 @@ static bool parse_quoted(struct parse *p, struct slice *rest, struct slice *quot
 	return true;
 }
 
+/* "b@test", "one/b@test" */
+static bool parse_whose(struct parse *p, struct slice who, struct script_outcome *o)
+{
+	ptrdiff_t slash = slice_find_char(who, 0, '/');
+
+	if (slash > 0) {
+		o->message = slice_head(who, (size_t)slash);
+		slice_skip(&who, (size_t)slash + 1);
+	}
+	return text_decode(who, &o->rcpt) || parse_error(p, "no address: %.*s", SLICE_FMT(who));
+}
+
 static bool parse_outcome(struct parse *p, struct slice rest)
 {
 	static const char *const words[] = { [STATUS_SENT] = "sent", [STATUS_DEFERRED] = "deferred",
 					     [STATUS_BOUNCED] = "bounced" };
 	struct script *s = p->script;
 	struct script_outcome o = { .line = p->line, .status = ARRAY_LEN(words) };
-	struct slice who = text_word(&rest);
-	ptrdiff_t slash = slice_find_char(who, 0, '/');
 	struct slice status;
 
-	if (slash > 0) {
-		o.message = slice_head(who, (size_t)slash);
-		slice_skip(&who, (size_t)slash + 1);
-	}
-	if (!text_decode(who, &o.rcpt))
-		return parse_error(p, "no address: %.*s", SLICE_FMT(who));
+	if (!text_quoted(&rest, &o.rcpt) && !parse_whose(p, text_word(&rest), &o))
+		return false;
 	status = text_word(&rest);
 	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
 		if (slice_eq(status, slice_of_str(words[i])))

@@ -344,13 +344,13 @@ static struct slice made_content(uint64_t size)
 	return slice_of(p, len);
 }
 
-static bool parse_content(struct parse *p, struct slice rest, struct slice *ret_content)
+static bool parse_content(struct parse *p, struct slice *rest, struct slice *ret_content)
 {
 	uint64_t n;
 
-	if (rest.len > 0 && rest.ptr[0] == '"')
-		return text_quoted(&rest, ret_content) || parse_error(p, "not well quoted: %.*s", SLICE_FMT(rest));
-	if (text_take_word(&rest, "size") && text_number(text_word(&rest), &n) && n <= MIB(256)) {
+	if (rest->len > 0 && rest->ptr[0] == '"')
+		return text_quoted(rest, ret_content) || parse_error(p, "not well quoted: %.*s", SLICE_FMT(*rest));
+	if (text_take_word(rest, "size") && text_number(text_word(rest), &n) && n <= MIB(256)) {
 		*ret_content = made_content(n);
 		return true;
 	}
@@ -452,12 +452,8 @@ static bool parse_field(struct parse *p, struct script_message *m, struct slice 
 	}
 	if (slice_eq(word, SLICE("to")))
 		return parse_rcpt(p, m, rest);
-	if (slice_eq(word, SLICE("content"))) {
-		struct slice all = *rest;
-
-		*rest = SLICE("");
-		return parse_content(p, all, &m->content);
-	}
+	if (slice_eq(word, SLICE("content")))
+		return parse_content(p, rest, &m->content);
 	if (slice_eq(word, SLICE("client")))
 		return parse_client_attributes(p, m, rest);
 	if (slice_eq(word, SLICE("age")))
