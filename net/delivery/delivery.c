@@ -249,6 +249,7 @@ struct delivery *delivery_new(const struct delivery_conf *conf)
 		.default_port = conf->params->smtp_tcp_port,
 		.default_service = services_name(conf->services, conf->params->smtp_tcp_port),
 		.lmtp = conf->params->is_lmtp,
+		.utf8 = conf->params->smtputf8_enable,
 	};
 	d->route = (struct route_conf){
 		.params = conf->params, .nexthop = &d->nexthop, .mx = &d->conf.mx, .lookups = &d->lookups,
