@@ -499,6 +499,21 @@ bool conf_is_set(const struct conf *c, const char *name)
 	return e != NULL && is_written(e);
 }
 
+const char *conf_written(const struct conf *c, const char *name)
+{
+	size_t slot;
+	const struct entry *e = find(c, slice_of_str(name), &slot);
+
+	return e != NULL ? raw_text(e) : NULL;
+}
+
+void conf_each_written(const struct conf *c, void (*fn)(const char *name, bool used, void *context), void *context)
+{
+	for (unsigned i = 0; i < c->entry_count; i++)
+		if (is_written(c->entries[i]))
+			fn(c->entries[i]->name.ptr, c->entries[i]->used, context);	/* a copy with a NUL */
+}
+
 const char *conf_where(const struct conf *c, const char *name)
 {
 	size_t slot;

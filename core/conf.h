@@ -50,6 +50,10 @@ void conf_override(struct conf *c, const char *text);
  * conf_mark_used). */
 const char *conf_get(struct conf *c, const char *name);
 bool conf_is_set(const struct conf *c, const char *name);	/* by file or override, not by default */
+/* What the file or an override says, not expanded; NULL: neither has the name. */
+const char *conf_written(const struct conf *c, const char *name);
+/* Calls fn for every name that the file or an override defines, in the order of their coming; used: somebody asked. */
+void conf_each_written(const struct conf *c, void (*fn)(const char *name, bool used, void *context), void *context);
 /* "main.cf:12" or "-o option" or "default". */
 const char *conf_where(const struct conf *c, const char *name);
 

@@ -302,7 +302,9 @@ X(BOOL, smtp_per_request_deadline, "$smtp_per_record_deadline", 0, 0, NULL, \
 	"The timeouts limit a whole request or reply; no: each single read or write.") \
 X(INT, smtp_min_data_rate, "500", 1, PARAM_U32, NULL, \
 	"Octets a second that keep a message transfer alive under smtp_per_request_deadline.") \
-X(MAPS, smtp_delivery_status_filter, "", 1, 0, NULL, \
+X(STR, default_delivery_status_filter, "", 0, 0, NULL, \
+	"The default of smtp_delivery_status_filter.") \
+X(MAPS, smtp_delivery_status_filter, "$default_delivery_status_filter", 1, 0, NULL, \
 	"Tables that a final status is looked up in, written as its code and text; what is found " \
 	"there stands in its place.") \
 X(BOOL, soft_bounce, "no", 0, 0, NULL, \

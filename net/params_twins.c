@@ -18,6 +18,8 @@ static const struct {
 	{ "smtp_discard_ehlo_keyword_address_maps", "lmtp_discard_lhlo_keyword_address_maps", NULL },
 	{ "smtp_tcp_port", NULL, "24" },
 	{ "smtp_tls_security_level", NULL, "" },
+	{ "smtp_connect_timeout", NULL, "0s" },		/* these two are not in P 0.4; postconf -d says so */
+	{ "smtp_skip_quit_response", NULL, "no" },
 	{ "smtp_tls_secure_cert_match", NULL, "nexthop" },
 	{ "smtp_fallback_relay", NULL, "" },
 	{ "smtp_requiretls_policy", NULL, "opportunistic" },

@@ -189,7 +189,7 @@ static void lmtp_has_its_own_values(void **state)
 	assert_false(l->p.is_lmtp);
 	assert_true(l->lmtp.is_lmtp);
 	assert_int_equal(l->p.smtp_connect_timeout_ns, 7 * NS_PER_SEC);
-	assert_int_equal(l->lmtp.smtp_connect_timeout_ns, 30 * NS_PER_SEC);
+	assert_int_equal(l->lmtp.smtp_connect_timeout_ns, 0);
 	assert_int_equal(l->p.smtp_helo_timeout_ns, 300 * NS_PER_SEC);
 	assert_int_equal(l->lmtp.smtp_helo_timeout_ns, 8 * NS_PER_SEC);
 	assert_string_equal(l->lmtp.smtp_helo_name, "mail.example.org");
