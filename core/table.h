@@ -52,7 +52,7 @@ int table_open(struct table_set *set, struct slice name, struct str *why, struct
  * does not fit, -EWOULDBLOCK when the table needs I/O. */
 int table_find(const struct table *t, struct slice key, unsigned flags, struct str *ret_value);
 
-/* --- reload: in this order, and not again before the third ------------------------------------------ */
+/* --- reload: in this order, and not again between the second and the third -------------------------- */
 
 typedef void table_line_fn(const char *line, void *context);
 

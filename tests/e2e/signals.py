@@ -5,7 +5,8 @@ late    a drain that outlives drain_timeout ends as on a second TERM, and says s
 twice   a second TERM ends at once, though a server takes a minute for its answer; nothing is lost
 INT     as a second TERM, at the first
 unix    a listener on unix:/path takes mail, also after a KILL has left its file; the file goes with a clean end
-HUP     the log is rotated under load: no line is lost, none is in both files, the old one is let go
+HUP     the log is rotated under load: no line is lost, none is in both files, the old one is let go;
+        lookup tables that have changed are read again, wrong ones are not taken
 """
 
 import os
@@ -193,6 +194,39 @@ def unix_listener(stage, t):
     t.ok(one.stop() == 0 and not os.path.exists(path), "unix: TERM ends it with 0 and the file goes")
 
 
+def hup_reads_tables(stage, t):
+    scene = Scene(stage, "hup-tables", 0)
+    one = scene.engine
+    table = os.path.join(one.dir, "peers")
+
+    def write(text):
+        with open(table + ".new", "w", encoding="ascii") as f:
+            f.write(text)
+        os.rename(table + ".new", table)
+
+    def said(words):
+        with open(one.log, encoding="utf-8") as f:
+            return f.read().count(words)
+
+    write("192.0.2.1 x\n")
+    one.parameters["debug_peer_list"] = "texthash:" + table
+    one.write_conf()
+    one.start()
+    one.signal(signal.SIGHUP)
+    time.sleep(0.3)
+    t.ok(said("table:") == 0, "HUP: a table that is as it was is not read again")
+    for round_ in range(1, 4):
+        write("192.0.2.1 %d\n" % round_)
+        one.signal(signal.SIGHUP)
+        e2e.wait_for("the table", lambda count=round_: said("table: read again texthash:" + table) == count, 5)
+        time.sleep(0.2)
+    t.ok(True, "HUP: a table that has changed is read again, three times")
+    write("192.0.2.1\n")
+    one.signal(signal.SIGHUP)
+    e2e.wait_for("the complaint", lambda: said("table: the old content stays: %s, line 1: no value" % table) == 1, 5)
+    t.ok(one.stop() == 0, "HUP: a table that is wrong is refused, and the engine goes on")
+
+
 def hup_rotates(stage, t):
     scene = Scene(stage, "hup", 0)
     scene.engine.start()
@@ -228,6 +262,7 @@ def main():
         t.case("a drain that takes too long", stuck, stage, t, "drain-timeout", [signal.SIGTERM], {"drain_timeout": "1s"})
         t.case("INT", stuck, stage, t, "INT", [signal.SIGINT])
         t.case("HUP", hup_rotates, stage, t)
+        t.case("HUP and tables", hup_reads_tables, stage, t)
         t.case("a unix socket", unix_listener, stage, t)
     return t.end()
 

@@ -3,6 +3,7 @@
  *	main.c		command line, order of events, signals
  *	startup.c	everything that can be found wrong before anything is accepted, one line each
  *	engine.c	one core's parts put together; recovery, opening, draining in step on all cores
+ *	reload.c	HUP: lookup tables
  *	outside.c	service manager, metrics file
  */
 #pragma once
@@ -63,6 +64,13 @@ void engine_drain(void);
 void engine_exit_now(void);
 /* Waits for the end; the exit status. */
 int engine_join(void);
+
+/* --- reload.c: on the main thread ------------------------------------------------------------- */
+
+/* HUP: reads lookup tables again whose files have changed, and hands them to all cores. */
+void reload_tables(struct daemon *d);
+/* SIGUSR2: they have taken them. */
+void reload_taken(void);
 
 /* --- outside.c -------------------------------------------------------------------------------- */
 

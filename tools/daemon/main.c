@@ -24,7 +24,7 @@ static const char usage[] =
 	"  --version         print the version, and those of the libraries in use\n"
 	"  --help            print this\n"
 	"\n"
-	"signals: TERM drains and exits with 0, a second TERM or INT ends at once (safely), HUP reopens the log\n"
+	"signals: TERM drains and exits with 0, a second TERM or INT ends at once (safely), HUP reopens the log and reads changed tables\n"
 	"manual:  ringpostd(8), ringpost.cf(5)\n";
 
 static int print_version(void)
@@ -102,6 +102,7 @@ static sigset_t our_signals(void)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);	/* sent by engine.c when the engine has ended by itself */
+	sigaddset(&set, SIGUSR2);	/* sent by reload.c when all cores have the new tables */
 	return set;
 }
 
@@ -118,8 +119,12 @@ static void serve(struct daemon *d)
 
 		if (sig == SIGUSR1)
 			return;
-		if (sig == SIGHUP)
+		if (sig == SIGHUP) {
 			log_reopen();
+			reload_tables(d);
+		}
+		if (sig == SIGUSR2)
+			reload_taken();
 		if (sig == SIGINT || (sig == SIGTERM && draining)) {
 			engine_exit_now();
 		} else if (sig == SIGTERM) {

@@ -1,0 +1,72 @@
+/* reload.c - HUP: lookup tables whose files have changed are read again, and every core takes the new content
+ *
+ *	main thread	reads the files, which may take its time
+ *	every core	takes the new content, in one of its turns
+ *	main thread	hears of it by SIGUSR2, and frees the old content
+ */
+#include "tools/daemon/daemon.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/runtime.h"
+
+static struct {
+	struct daemon *daemon;
+	struct note go[CORE_COUNT_MAX];		/* from core 0: take it */
+	struct note done[CORE_COUNT_MAX];	/* to core 0 */
+	unsigned waiting;			/* core 0's: cores that have not */
+	bool under_way;				/* the main thread's */
+	bool again;				/* HUP came meanwhile */
+} reload;
+
+static void say(const char *line, void *context)
+{
+	(void)context;
+	log_line(LOG_LEVEL_INFO, "ringpostd", "table: %s", line);
+}
+
+static void on_done(struct note *note)
+{
+	(void)note;
+	ASSERT(reload.waiting > 0);
+	if (--reload.waiting == 0)
+		(void)kill(getpid(), SIGUSR2);	/* to ourselves: cannot fail */
+}
+
+static void on_go(struct note *note)
+{
+	table_set_adopt(reload.daemon->tables);
+	xcall_send(0, &reload.done[note - reload.go]);
+}
+
+static void hand_out(void *context)
+{
+	(void)context;
+	reload.waiting = runtime_cores();
+	for (unsigned i = 0; i < runtime_cores(); i++) {
+		note_init(&reload.go[i], on_go);
+		note_init(&reload.done[i], on_done);
+		xcall_send(i, &reload.go[i]);
+	}
+}
+
+void reload_tables(struct daemon *d)
+{
+	reload.daemon = d;
+	reload.again = reload.under_way;
+	if (reload.under_way || table_set_reload(d->tables, say, NULL) == 0)
+		return;
+	reload.under_way = runtime_call(hand_out, NULL) == 0;	/* not when the engine has ended */
+}
+
+void reload_taken(void)
+{
+	if (!reload.under_way)
+		return;		/* a signal of somebody else's */
+	reload.under_way = false;
+	table_set_retire(reload.daemon->tables, runtime_cores());
+	if (reload.again)
+		reload_tables(reload.daemon);
+}
