@@ -16,7 +16,6 @@ static const struct {
 	bool always;		/* also when the value is the default */
 } remarks[] = {
 	/* the client */
-	{ "smtp_dns_reply_filter", PENDING, false },
 	{ "smtp_delivery_status_filter", PENDING, false },
 	{ "debug_peer_list", PENDING, false },
 	{ "debug_peer_level", PENDING, false },

@@ -217,12 +217,39 @@ static void no_list(struct mx_lookup *l, const struct answer *answer)
 		fail(l, 5, 4, "no server is named by", answer->why);
 }
 
+/* What an answer comes to once smtp_dns_reply_filter has had its say. */
+static struct mx_verdict filter(struct mx_lookup *l, enum dns_type type, const struct answer *answer)
+{
+	struct mx_verdict v = { answer->class, answer->why };
+
+	if (answer->class != ANSWER_FOUND)
+		return v;
+	int left = reply_filter_apply(l->conf->reply_filter, type, answer->dns, &l->ignored);
+
+	if (left < 0)
+		v = (struct mx_verdict){ ANSWER_RETRY, "smtp_dns_reply_filter cannot be asked" };
+	else if (left == 0)
+		v = (struct mx_verdict){ ANSWER_FILTERED, "smtp_dns_reply_filter leaves no record" };
+	return v;
+}
+
+/* The operator wants none of it: not an error to pass over, and no reason to ask for something else (case 91). */
+static void fail_by_policy(struct mx_lookup *l, const char *why)
+{
+	if (l->state == MX_ASKING_SRV && srv_falls_back(l, false))
+		return;
+	fail(l, 4, 0, "cannot use the mail servers of", why);
+	l->error.subject = 7;
+}
+
 static void on_list(struct query *query, const struct answer *answer)
 {
 	struct mx_lookup *l = container_of(query, struct mx_lookup, query);
+	enum dns_type type = l->state == MX_ASKING_SRV ? DNS_TYPE_SRV : DNS_TYPE_MX;
+	struct mx_verdict v = filter(l, type, answer);
 
 	ASSERT(l->state == MX_ASKING_MX || l->state == MX_ASKING_SRV);
-	switch (answer->class) {
+	switch (v.class) {
 	case ANSWER_FOUND:
 		take_records(l, answer->dns);
 		return;
@@ -232,11 +259,14 @@ static void on_list(struct query *query, const struct answer *answer)
 		return;
 	case ANSWER_RETRY:
 		if (!list_error_is_ignored(l))
-			fail(l, 4, 3, "cannot look up the mail servers of", answer->why);
+			fail(l, 4, 3, "cannot look up the mail servers of", v.why);
 		return;
 	case ANSWER_FAIL:
 		if (!list_error_is_ignored(l))
-			fail(l, 5, 3, "cannot look up the mail servers of", answer->why);
+			fail(l, 5, 3, "cannot look up the mail servers of", v.why);
+		return;
+	case ANSWER_FILTERED:
+		fail_by_policy(l, v.why);
 		return;
 	case ANSWER_CLASS_COUNT:
 		break;
@@ -342,6 +372,8 @@ static void take_records(struct mx_lookup *l, const struct dns_answer *dns)
 	for (unsigned i = 0; i < dns->count; i++) {
 		struct slice name = dns_record_data(dns, &dns->records[i]);
 
+		if (reply_filter_ignores(&l->ignored, i))
+			continue;
 		if (name.len == 0)
 			has_root = true;
 		else if (!take_record(l, &dns->records[i], name))
@@ -391,16 +423,17 @@ static void take_socket(struct mx_lookup *l)
  * stays soft, and the text stays that of the soft failure: it is the one that may go away. */
 static void note_failure(struct mx_lookup *l, const struct mx_host *host, enum answer_class class, const char *why)
 {
-	bool soft = class == ANSWER_RETRY;
-	unsigned detail = soft || class == ANSWER_FAIL ? 3 : 4;
+	bool soft = class == ANSWER_RETRY || class == ANSWER_FILTERED;
+	unsigned subject = class == ANSWER_FILTERED ? 7 : 4;
+	unsigned detail = class == ANSWER_FILTERED ? 0 : soft || class == ANSWER_FAIL ? 3 : 4;
 
 	if (!l->no_address_seen)
 		l->best_without_address = host->preference;
 	l->no_address_seen = true;
 	if (soft || !l->soft_seen)
 		error_set(l, soft ? 4 : 5, detail, "no address for", host_name(l, host), why);
-	else
-		l->error.detail = (uint8_t)detail;
+	l->error.subject = (uint8_t)subject;
+	l->error.detail = (uint8_t)detail;
 	l->soft_seen = l->soft_seen || soft;
 }
 
@@ -533,11 +566,12 @@ static void next_host(struct mx_lookup *l)
 	finish_list(l);
 }
 
-/* Retryable before non-recoverable before malformed before not found. */
+/* Retryable before non-recoverable before filtered away before malformed before not found. */
 static bool is_worse(enum answer_class a, enum answer_class b)
 {
 	static const uint8_t rank[ANSWER_CLASS_COUNT] = {
-		[ANSWER_RETRY] = 4, [ANSWER_FAIL] = 3, [ANSWER_INVALID] = 2, [ANSWER_NOT_FOUND] = 1, [ANSWER_FOUND] = 0,
+		[ANSWER_RETRY] = 5, [ANSWER_FAIL] = 4, [ANSWER_FILTERED] = 3, [ANSWER_INVALID] = 2,
+		[ANSWER_NOT_FOUND] = 1, [ANSWER_FOUND] = 0,
 	};
 
 	return rank[a] > rank[b];
@@ -561,7 +595,8 @@ static void take_addresses(struct mx_lookup *l, const struct dns_answer *dns, bo
 		const uint8_t *ip = (const uint8_t *)dns_record_data(dns, &dns->records[i]).ptr;
 		struct addr addr = is_ip4 ? addr_from_ip4(ip, 0) : addr_from_ip6(ip, 0);
 
-		address_offer(l, addr, name_at, name_len, validated);
+		if (!reply_filter_ignores(&l->ignored, i))
+			address_offer(l, addr, name_at, name_len, validated);
 	}
 }
 
@@ -570,15 +605,15 @@ static void on_host_answer(struct query *query, const struct answer *answer)
 	struct mx_lookup *l = container_of(query, struct mx_lookup, query);
 	bool is_ip4 = l->state == MX_ASKING_A;
 
+	struct mx_verdict v = filter(l, is_ip4 ? DNS_TYPE_A : DNS_TYPE_AAAA, answer);
+
 	ASSERT(l->state == MX_ASKING_A || l->state == MX_ASKING_AAAA);
-	if (answer->class != ANSWER_FOUND) {
-		if (l->worst.why == NULL || !is_worse(l->worst.class, answer->class))
-			l->worst = (struct mx_verdict){ answer->class, answer->why };
-	} else if (address_domain_is_valid(dns_answer_owner(answer->dns), false)) {
+	if (v.class == ANSWER_FOUND && !address_domain_is_valid(dns_answer_owner(answer->dns), false))
+		v = (struct mx_verdict){ ANSWER_INVALID, "it is an alias to something that is no host name" };
+	if (v.class == ANSWER_FOUND)
 		take_addresses(l, answer->dns, is_ip4);
-	} else if (!is_worse(l->worst.class, ANSWER_INVALID)) {
-		l->worst = (struct mx_verdict){ ANSWER_INVALID, "it is an alias to something that is no host name" };
-	}
+	else if (l->worst.why == NULL || !is_worse(l->worst.class, v.class))
+		l->worst = v;
 	if (is_ip4 && l->conf->ipv6) {
 		ask_family(l, MX_ASKING_AAAA, DNS_TYPE_AAAA);
 		return;

@@ -25,6 +25,7 @@
 #include "core/str.h"
 #include "net/lookup/hosts.h"
 #include "net/lookup/nexthop.h"
+#include "net/lookup/reply_filter.h"
 #include "net/lookup/resolver.h"
 #include "net/params.h"
 
@@ -52,6 +53,7 @@ struct mx_conf {
 	bool ignore_srv_lookup_error;
 	bool allow_srv_lookup_fallback;
 	bool idna2003;				/* enable_idna2003_compatibility */
+	const struct maps *reply_filter;	/* smtp_dns_reply_filter */
 	unsigned record_limit;			/* dns_rr_list_limit; 0: MX_ADDRESSES_MAX */
 	struct resolver *resolver;
 	const struct hosts *hosts;
@@ -130,6 +132,7 @@ struct mx_lookup {
 	unsigned host_denied;		/* and those on the deny list */
 	unsigned record_limit;
 	struct mx_verdict worst;	/* of its A and AAAA answers */
+	struct reply_filter_bits ignored;	/* records of the answer being looked at */
 	struct query query;
 	struct task finish;
 	struct mx_host hosts[MX_ADDRESSES_MAX];

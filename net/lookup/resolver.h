@@ -34,6 +34,7 @@ enum answer_class {
 	ANSWER_RETRY,		/* SERVFAIL, REFUSED, NOTIMP, time-out, damaged: nobody knows; ask again later */
 	ANSWER_FAIL,		/* another rcode: asking again will not help */
 	ANSWER_INVALID,		/* not a name that DNS could hold; nobody was asked */
+	ANSWER_FILTERED,	/* records, but smtp_dns_reply_filter leaves none: never from the resolver itself */
 	ANSWER_CLASS_COUNT
 };
 /* REFUSED and NOTIMP: conformance case 49 calls them non-recoverable. We go by row DNS-01 and take them for soft: a

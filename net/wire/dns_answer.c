@@ -408,7 +408,7 @@ static bool rr_is_at(const struct packet *p, const struct rr *rr, uint16_t type,
 
 static int keep(const struct packet *p, const struct rr *rr, struct dns_answer *a)
 {
-	struct dns_record like = { 0 };
+	struct dns_record like = { .ttl_s = rr->ttl_s };
 	char text[DNS_NAME_TEXT_MAX];
 	struct wire_name name;
 	struct slice data = slice_of(p->octets + rr->rdata_at, rr->rdata_len);

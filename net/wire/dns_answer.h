@@ -57,6 +57,7 @@ struct dns_record {
 	uint16_t port;		/* SRV */
 	uint16_t len;		/* octets at data + at */
 	uint32_t at;
+	uint32_t ttl_s;
 };
 
 struct dns_answer {

@@ -335,6 +335,79 @@ static void without_dns_only_the_hosts_file_is_asked(void **state)	/* case 71 */
 	hosts_done(&hosts);
 }
 
+/* --- area C: smtp_dns_reply_filter ------------------------------------------------------------------------------- */
+
+static struct table_set *tables;
+static struct maps *filter;
+
+static void filter_by(const char *value)
+{
+	char storage[TABLE_WHY_MAX];
+	struct str why = STR(storage);
+
+	maps_free(&filter);
+	if (tables == NULL)
+		tables = table_set_new();
+	assert_int_equal(maps_open(tables, slice_of_str(value), &why, &filter), 0);
+	conf.reply_filter = filter;
+}
+
+static int filter_teardown(void **state)
+{
+	(void)state;
+	maps_free(&filter);
+	table_set_free(&tables);
+	return 0;
+}
+
+static void records_filtered_away_do_not_count(void **state)	/* case 90 */
+{
+	(void)state;
+	zone_mx("example.org", 10, "a.test");
+	zone_mx("example.org", 20, "b.test");
+	zone_address("a.test", "192.0.2.1");
+	zone_address("a.test", "2001:db8::1");
+	zone_address("b.test", "192.0.2.2");
+	filter_by("inline:{{a.test. 0 IN AAAA 2001:db8::1 = IGNORE}}");
+	expect_list("example.org", "192.0.2.1 192.0.2.2");
+	filter_by("inline:{{example.org. 0 IN MX 10 a.test. = IGNORE}}");
+	expect_list("example.org", "192.0.2.2");
+	assert_false(was_asked("a.test"));
+	/* The whole of one host, or of every host: soft, 4.7.0. */
+	filter_by("inline:{{b.test. 0 IN A 192.0.2.2 = IGNORE}}");
+	expect_list("example.org", "192.0.2.1 2001:db8::1");
+	expect_error("[b.test]", 4, 7, 0);
+	zone_mx("mixed.test", 10, "b.test");
+	zone_mx("mixed.test", 20, "gone.test");
+	expect_error("mixed.test", 4, 4, 4);
+}
+
+static void a_filter_that_leaves_nothing_is_soft(void **state)	/* case 91 */
+{
+	(void)state;
+	zone_mx("example.org", 10, "a.test");
+	zone_address("example.org", "192.0.2.5");
+	filter_by("inline:{{example.org. 0 IN MX 10 a.test. = IGNORE}}");
+	conf.ignore_mx_lookup_error = true;
+	expect_error("example.org", 4, 7, 0);
+	assert_false(was_asked("A "));
+}
+
+static void a_filter_that_fails_is_a_failed_lookup(void **state)	/* P 2.1 */
+{
+	(void)state;
+	zone_mx("example.org", 10, "a.test");
+	zone_address("a.test", "192.0.2.1");
+	zone_address("example.org", "192.0.2.5");
+	filter_by("fail:x");
+	expect_error("example.org", 4, 4, 3);
+	expect_error("[a.test]", 4, 4, 3);
+	filter_by("inline:{{example.org. 0 IN MX 10 a.test. = DISCARD}}");
+	expect_error("example.org", 4, 4, 3);
+	conf.ignore_mx_lookup_error = true;
+	expect_list("example.org", "192.0.2.5");
+}
+
 /* --- area C: loops, balance, limits ---------------------------------------------------------------------------- */
 
 static const struct addr me[] = {
@@ -558,6 +631,9 @@ int main(void)
 		cmocka_unit_test_setup(a_family_switched_off_is_not_asked_for, zone_setup),
 		cmocka_unit_test_setup(the_hosts_file_helps_only_after_a_definite_no, zone_setup),
 		cmocka_unit_test_setup(without_dns_only_the_hosts_file_is_asked, zone_setup),
+		cmocka_unit_test_setup_teardown(records_filtered_away_do_not_count, zone_setup, filter_teardown),
+		cmocka_unit_test_setup_teardown(a_filter_that_leaves_nothing_is_soft, zone_setup, filter_teardown),
+		cmocka_unit_test_setup_teardown(a_filter_that_fails_is_a_failed_lookup, zone_setup, filter_teardown),
 		cmocka_unit_test_setup(everyone_not_better_than_ourselves_is_cut, zone_setup),
 		cmocka_unit_test_setup(an_unknown_better_server_makes_a_loop_soft, zone_setup),
 		cmocka_unit_test_setup(a_host_with_one_address_of_ours_is_a_loop, zone_setup),
