@@ -210,6 +210,15 @@ void delivery_drain(struct delivery *d, void (*done)(struct delivery *d, void *c
 	delivery_drain_check(d);
 }
 
+void delivery_set_surroundings(struct delivery *d, const struct hosts *hosts, const struct addr *own,
+			       unsigned own_count)
+{
+	/* Lookups under way look at them anew each time. */
+	d->conf.mx.hosts = hosts;
+	d->conf.mx.own = own;
+	d->conf.mx.own_count = own_count;
+}
+
 static int open_pools(struct delivery *d)
 {
 	size_t lanes = d->conf.sessions_max;

@@ -37,6 +37,11 @@ void delivery_start(const struct params *params, unsigned cores);
 struct delivery *delivery_new(const struct delivery_conf *conf);
 void delivery_free(struct delivery **d);
 
+/* What this machine is called and where it is has changed: lookups and connects to come go by it. Both must stay until
+ * the next call has returned. */
+void delivery_set_surroundings(struct delivery *d, const struct hosts *hosts, const struct addr *own,
+			       unsigned own_count);
+
 /* Nothing new is begun; what is under way ends, and is settled; then done is called. What is still queued stays in the
  * source. Sessions that have not sent a message yet are dropped. */
 void delivery_drain(struct delivery *d, void (*done)(struct delivery *d, void *context), void *context);

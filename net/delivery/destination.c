@@ -251,7 +251,7 @@ static void answer_no_route(struct destination *dst)
 /* --- dispatch --------------------------------------------------------------------------------- */
 
 /* All addresses of this round are used up: what the last one said has been settled already, so this is a job that came
- * back with none left, because the route has shrunk. A new round it is. */
+ * back with none left, because the route has shrunk. A new round it is. -1: no address may be connected to any more. */
 static int address_for(struct destination *dst, struct job *job)
 {
 	destination_sync_tried(dst, job);
@@ -319,11 +319,16 @@ static bool open_new(struct destination *dst)
 
 	if (dst->busy >= window_size(&dst->window))
 		return false;
-	unsigned address = (unsigned)address_for(dst, job);
-	struct lane *lane = borrow(dst, job, address);
+	int address = address_for(dst, job);
+
+	if (address < 0) {
+		route_give_up(dst->route);
+		return true;	/* to look it up anew */
+	}
+	struct lane *lane = borrow(dst, job, (unsigned)address);
 
 	list_remove(&job->node);
-	if (lane != NULL ? lane_carry(lane, job) : lane_open(dst, job, address))
+	if (lane != NULL ? lane_carry(lane, job) : lane_open(dst, job, (unsigned)address))
 		return true;
 	destination_push_ready(dst, job, true);
 	destination_starve(dst);

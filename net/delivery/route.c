@@ -86,6 +86,7 @@ static bool add_address(struct route *r, const struct mx_lookup *lookup, const s
 		memcpy(&to->sa, &from->addr.sa, MIN((size_t)from->addr.len, sizeof(to->in6)));
 	}
 	to->element = (uint8_t)MIN(r->element, 255u);
+	to->checks = from->checks;
 	to->is_worse = from->preference != lookup->best_preference;
 	to->host_at = keep_name(r, host);
 	to->host_len = (uint8_t)host.len;
@@ -194,6 +195,21 @@ void route_cancel(struct route *r)
 	r->state = ROUTE_EMPTY;
 }
 
+void route_give_up(struct route *r)
+{
+	struct str text = STR(r->error.text);
+
+	ASSERT(r->state == ROUTE_READY);
+	r->count = 0;
+	r->expires_ns = 0;
+	r->tail_failed = false;
+	r->error.class = 4;
+	r->error.subject = 4;
+	r->error.detail = 4;
+	str_add_cstr(&text, "connecting to the addresses of the next hop is not allowed any more");
+	(void)str_cstr(&text);
+}
+
 struct addr route_addr(const struct route *r, unsigned i)
 {
 	const struct route_address *from = &r->addresses[i];
@@ -217,12 +233,19 @@ struct slice route_host(const struct route *r, unsigned i)
 	return slice_of(r->names + r->addresses[i].host_at, r->addresses[i].host_len);
 }
 
+static bool is_forbidden(const struct route *r, unsigned i)
+{
+	struct addr addr = route_addr(r, i);
+
+	return mx_is_forbidden(r->conf->mx, r->addresses[i].checks, &addr);
+}
+
 int route_next(const struct route *r, const uint64_t tried[2], uint64_t now_ns)
 {
 	int avoided = -1;
 
 	for (unsigned i = 0; i < r->count; i++) {
-		if (tried[i / 64] >> (i % 64) & 1)
+		if ((tried[i / 64] >> (i % 64) & 1) || is_forbidden(r, i))
 			continue;
 		if (r->addresses[i].avoid_until_ns <= now_ns)
 			return (int)i;

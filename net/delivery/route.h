@@ -41,6 +41,7 @@ struct route_address {
 	uint16_t host_at;
 	uint8_t host_len;
 	uint8_t element;	/* of the nexthop list */
+	uint8_t checks;		/* MX_CHECK_... */
 	bool is_worse;		/* a host of this element has a better preference */
 	uint64_t avoid_until_ns;
 };
@@ -95,10 +96,16 @@ static inline bool route_is_usable(const struct route *r, uint64_t now_ns)
 	return r->state == ROUTE_READY && now_ns < r->expires_ns;
 }
 
+/* None of its addresses may be connected to any more: it is as good as never looked up, and until it has been looked up
+ * anew an error. */
+void route_give_up(struct route *r);
+
 struct addr route_addr(const struct route *r, unsigned i);
 struct slice route_host(const struct route *r, unsigned i);
 
-/* The next address to try: the first one whose bit in tried is not set, those to avoid last; -1: there is none. */
+/* The next address to try: the first one whose bit in tried is not set, those to avoid last; -1: there is none. What
+ * must not be connected to is left out, also when it was allowed at the time of the lookup (row NET-01): our own
+ * addresses change. */
 int route_next(const struct route *r, const uint64_t tried[2], uint64_t now_ns);
 
 /* What is said of a message that has been tried at all addresses in vain, when an element behind them could not be

@@ -33,7 +33,7 @@ static bool next_line(struct slice *text, struct slice *ret_line)
 	return true;
 }
 
-static struct slice entry_name(const struct hosts *h, unsigned i)
+struct slice hosts_name(const struct hosts *h, unsigned i)
 {
 	return slice_of(h->names + h->entries[i].name_at, h->entries[i].name_len);
 }
@@ -117,7 +117,7 @@ void hosts_done(struct hosts *h)
 
 bool hosts_is(const struct hosts *h, unsigned i, struct slice name)
 {
-	return i < h->count && slice_eq_nocase(entry_name(h, i), name);
+	return i < h->count && slice_eq_nocase(hosts_name(h, i), name);
 }
 
 /* Entries are in lower case; name may not be. */
@@ -139,7 +139,7 @@ int hosts_find(const struct hosts *h, struct slice name)
 	while (low < high) {
 		unsigned mid = low + (high - low) / 2;
 
-		if (compare_name(entry_name(h, mid), name) < 0)
+		if (compare_name(hosts_name(h, mid), name) < 0)
 			low = mid + 1;
 		else
 			high = mid;

@@ -1,9 +1,9 @@
-/* hosts.h - the system's hosts file, read once: what "native" lookups mean here (smtp_host_lookup,
+/* hosts.h - the system's hosts file: what "native" lookups mean here (smtp_host_lookup,
  * disable_dns_lookups)
  *
  * The system's resolver blocks and reads files, so it cannot be asked after start. Of its sources we keep the one
- * that people put mail hosts into; a change of the file counts after a restart or reload. Other name services (LDAP,
- * NIS) are not consulted.
+ * that people put mail hosts into. Whoever owns the table reads it anew when the file has changed: ringpostd does so
+ * within half a minute. Other name services (LDAP, NIS) are not consulted.
  *
  * memory   one block from malloc, start only; names are copied
  * bounds   HOSTS_MAX names; more are left out and counted
@@ -37,3 +37,6 @@ int hosts_find(const struct hosts *h, struct slice name);
 
 /* Does entry i exist and belong to name? */
 bool hosts_is(const struct hosts *h, unsigned i, struct slice name);
+
+/* The name of entry i, in lower case. */
+struct slice hosts_name(const struct hosts *h, unsigned i);

@@ -442,15 +442,16 @@ static bool is_enabled(const struct mx_conf *conf, const struct addr *addr)
 	return addr->sa.sa_family == AF_INET ? conf->ipv4 : conf->ipv6;
 }
 
-/* May a name from DNS lead here? What the operator wrote between brackets, or as a number, is the operator's
- * choice. */
-static bool is_denied(const struct mx_lookup *l, const struct addr *addr)
+/* What a name from DNS leads to is looked at with distrust. What the operator wrote between brackets, or as a number,
+ * is the operator's choice. */
+static unsigned checks_of(const struct mx_lookup *l, bool from_dns)
 {
 	bool explicit = l->dest.bracketed || l->dest.is_literal || l->dest.is_lmtp;
+	unsigned checks = l->dest.wants_loop_check ? MX_CHECK_OWN : 0;
 
-	if (explicit && !l->from_recipient)
-		return false;
-	return deny_has(l->conf->deny, l->conf->deny_count, addr);
+	if (from_dns && (!explicit || l->from_recipient))
+		checks |= MX_CHECK_DENY;
+	return checks;
 }
 
 static bool is_known(const struct mx_lookup *l, const struct addr *addr)
@@ -462,40 +463,40 @@ static bool is_known(const struct mx_lookup *l, const struct addr *addr)
 }
 
 /* Takes one address of the current host under the name at name_at. */
-static void address_add(struct mx_lookup *l, struct addr addr, uint32_t name_at, size_t name_len, bool validated)
+static void address_add(struct mx_lookup *l, const struct mx_address *like)
 {
 	const struct mx_host *host = &l->hosts[l->host_next];
+	struct mx_address added = *like;
 
-	addr_set_port(&addr, host->port);
+	addr_set_port(&added.addr, host->port);
+	added.preference = host->preference;
 	l->host_usable++;
-	if (is_known(l, &addr))
+	if (is_known(l, &added.addr))
 		return;		/* hosts come in order of preference: the better one has it already */
-	if (l->count == l->record_limit) {
+	if (l->count == l->record_limit)
 		overflow_tell(l);
-		return;
-	}
-	l->addresses[l->count++] = (struct mx_address){
-		.addr = addr,
-		.preference = host->preference,
-		.validated = validated,
-		.host_at = name_at,
-		.host_len = (uint16_t)name_len,
-	};
+	else
+		l->addresses[l->count++] = added;
 }
 
-/* The same, unless it must not be connected to. */
-static void address_offer(struct mx_lookup *l, struct addr addr, uint32_t name_at, size_t name_len, bool validated)
+/* The same, unless it must not be connected to. Our own addresses are found later: they cut the list. */
+static void address_offer(struct mx_lookup *l, const struct mx_address *like)
 {
-	if (is_denied(l, &addr))
+	if (mx_is_forbidden(l->conf, like->checks & MX_CHECK_DENY, &like->addr))
 		l->host_denied++;
 	else
-		address_add(l, addr, name_at, name_len, validated);
+		address_add(l, like);
 }
 
 static void take_literal(struct mx_lookup *l, const struct mx_host *host, const struct addr *addr)
 {
+	const struct mx_address like = {
+		.addr = *addr, .host_at = host->name_at, .host_len = host->name_len,
+		.checks = (uint8_t)checks_of(l, true),
+	};
+
 	if (is_enabled(l->conf, addr))
-		address_offer(l, *addr, host->name_at, host->name_len, false);
+		address_offer(l, &like);
 	else
 		l->worst = (struct mx_verdict){ ANSWER_NOT_FOUND, "its address family is not in inet_protocols" };
 }
@@ -508,10 +509,15 @@ static void take_native(struct mx_lookup *l, const struct mx_host *host)
 	int first = l->conf->hosts != NULL ? hosts_find(l->conf->hosts, name) : -1;
 
 	for (unsigned i = (unsigned)first; first >= 0 && hosts_is(l->conf->hosts, i, name); i++) {
-		const struct addr *addr = &l->conf->hosts->entries[i].addr;
+		const struct mx_address like = {
+			.addr = l->conf->hosts->entries[i].addr,
+			.host_at = host->name_at,
+			.host_len = host->name_len,
+			.checks = (uint8_t)checks_of(l, false),
+		};
 
-		if (is_enabled(l->conf, addr))
-			address_add(l, *addr, host->name_at, host->name_len, false);
+		if (is_enabled(l->conf, &like.addr))
+			address_add(l, &like);
 	}
 }
 
@@ -581,22 +587,25 @@ static void take_addresses(struct mx_lookup *l, const struct dns_answer *dns, bo
 {
 	const struct mx_host *host = &l->hosts[l->host_next];
 	struct slice owner = dns_answer_owner(dns);
-	uint32_t name_at = host->name_at;
-	size_t name_len = host->name_len;
-	bool validated = dns->authentic && (l->origin == MX_FROM_DESTINATION || l->list_validated);
+	struct mx_address like = {
+		.host_at = host->name_at,
+		.host_len = host->name_len,
+		.validated = dns->authentic && (l->origin == MX_FROM_DESTINATION || l->list_validated),
+		.checks = (uint8_t)checks_of(l, true),
+	};
 
 	if (dns->dropped > 0)
 		overflow_tell(l);
 	/* No room for the alias means that the name that was asked for has to do. */
 	if (l->conf->cname_overrides_servername && dns->hops > 0 && owner.len <= NEXTHOP_HOST_MAX &&
-	    name_keep(l, owner, &name_at))
-		name_len = owner.len;
+	    name_keep(l, owner, &like.host_at))
+		like.host_len = (uint16_t)owner.len;
 	for (unsigned i = 0; i < dns->count; i++) {
 		const uint8_t *ip = (const uint8_t *)dns_record_data(dns, &dns->records[i]).ptr;
-		struct addr addr = is_ip4 ? addr_from_ip4(ip, 0) : addr_from_ip6(ip, 0);
 
+		like.addr = is_ip4 ? addr_from_ip4(ip, 0) : addr_from_ip6(ip, 0);
 		if (!reply_filter_ignores(&l->ignored, i))
-			address_offer(l, addr, name_at, name_len, validated);
+			address_offer(l, &like);
 	}
 }
 
@@ -654,6 +663,14 @@ static bool is_own(const struct mx_conf *conf, const struct addr *addr)
 		if (addr_eq_ip(&conf->own[i], addr) || addr_eq_ip(&conf->own[i], &inner))
 			return true;
 	return false;
+}
+
+bool mx_is_forbidden(const struct mx_conf *conf, unsigned checks, const struct addr *addr)
+{
+	if (addr->sa.sa_family == AF_UNIX)
+		return false;
+	return ((checks & MX_CHECK_DENY) && deny_has(conf->deny, conf->deny_count, addr)) ||
+	       ((checks & MX_CHECK_OWN) && is_own(conf, addr));
 }
 
 /* Index of the first of our own addresses, or count. */

@@ -15,8 +15,7 @@
  * never    logs: what deserves a line goes to conf->warn; connects; applies smtp_mx_address_limit but for balancing
  *          families
  *
- * Native lookups (smtp_host_lookup = native, disable_dns_lookups) mean the hosts file as it was at start, see
- * hosts.h.
+ * Native lookups (smtp_host_lookup = native, disable_dns_lookups) mean the hosts file, see hosts.h.
  */
 #pragma once
 
@@ -74,11 +73,15 @@ struct mx_error {
 	char text[MX_TEXT_MAX];
 };
 
+/* What has to hold for an address, now and again at the moment of connecting (row NET-01). */
+enum { MX_CHECK_DENY = BIT(0), MX_CHECK_OWN = BIT(1) };
+
 struct mx_address {
 	struct addr addr;		/* with the destination's port, or that of the SRV record */
 	uint16_t preference;
 	bool last_of_preference;	/* the next one, if any, has a worse preference */
 	bool validated;			/* every record set on the way carried the AD bit */
+	uint8_t checks;			/* MX_CHECK_... */
 	uint16_t host_len;
 	uint32_t host_at;
 };
@@ -149,6 +152,10 @@ void mx_lookup_start(struct mx_lookup *lookup, const struct mx_conf *conf, const
 
 /* The callback will not come. Harmless when none is due. */
 void mx_lookup_cancel(struct mx_lookup *lookup);
+
+/* Must addr not be connected to: is it in a network that names from DNS must not lead us to, or is it ours? What is
+ * ours may have changed since the lookup. */
+bool mx_is_forbidden(const struct mx_conf *conf, unsigned checks, const struct addr *addr);
 
 /* A lookup that has never been used. */
 void mx_lookup_init(struct mx_lookup *lookup);

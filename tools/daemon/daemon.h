@@ -5,6 +5,7 @@
  *	engine.c	one core's parts put together; recovery, opening, draining in step on all cores
  *	reload.c	HUP: lookup tables
  *	outside.c	service manager, metrics file
+ *	surroundings.c	this machine's addresses and hosts file, read again and again
  */
 #pragma once
 
@@ -25,6 +26,13 @@ struct daemon_options {
 	bool check;
 };
 
+/* Read-only once made. */
+struct surroundings {
+	struct hosts hosts;
+	struct addr *own;		/* addresses that are this machine: mail must not come back to them */
+	unsigned own_count;
+};
+
 struct daemon {
 	struct daemon_options options;
 	struct params_system system;
@@ -33,9 +41,7 @@ struct daemon {
 	struct params lmtp_params;	/* the same names, with the values for LMTP */
 	struct table_set *tables;
 	struct services services;
-	struct hosts hosts;
-	struct addr *own;		/* addresses that are this machine: mail must not come back to them */
-	unsigned own_count;
+	struct surroundings *surroundings;	/* the latest, which the cores have, or are about to have */
 	unsigned cores;
 	unsigned files_max;		/* direct descriptors per core */
 	struct spool_dir spool_dir;
@@ -62,6 +68,9 @@ int engine_start(struct daemon *d);
 /* From the main thread. */
 void engine_drain(void);
 void engine_exit_now(void);
+/* Gives s to all cores; what they have had is freed when the last of them has let go of it. The main thread may go on
+ * reading s until it gives them the next. False: not now, there is no room for one more call. */
+bool engine_surroundings(struct surroundings *s);
 /* Waits for the end; the exit status. */
 int engine_join(void);
 
@@ -83,3 +92,12 @@ int outside_check_metrics(const struct params *params);
 /* Rewrites metrics_file, when one is configured. Called about once a second, from the main thread. Says in the log
  * when it cannot, and when it can again. */
 void outside_write_metrics(const struct params *params);
+
+/* --- surroundings.c: from the main thread ----------------------------------------------------- */
+
+/* NULL: no memory, or the system does not tell. */
+struct surroundings *surroundings_read(const struct params *p);
+void surroundings_free(struct surroundings **s);
+
+/* Called about once a second. Reads them anew now and then, and hands them to the cores when they have changed. */
+void surroundings_watch(struct daemon *d);

@@ -32,6 +32,8 @@ struct part {
 	struct spool_conf spool_conf;
 	struct note go;			/* from core 0: the next step */
 	struct note done;		/* to core 0: it is done */
+	struct note look;		/* from core 0: the surroundings have changed */
+	struct note looked;		/* to core 0: nothing here goes by the old ones any more */
 };
 
 static struct {
@@ -43,9 +45,15 @@ static struct {
 	enum step step;
 	unsigned waiting;		/* cores that have not finished the step */
 	bool stopping;			/* drain as soon as the step under way is over */
+	struct surroundings *surroundings;	/* what all cores have, or are about to have */
+	struct surroundings *surroundings_old;	/* what some may have */
+	struct surroundings *surroundings_next;	/* waits until all have those above */
+	unsigned looking;		/* cores that have not looked yet */
 } engine;
 
 static void begin(enum step step);
+static void on_look(struct note *note);
+static void on_looked(struct note *note);
 
 /* --- steps, in unison ------------------------------------------------------------------------- */
 
@@ -189,9 +197,9 @@ static struct mx_conf mx_conf_of(const struct daemon *d, struct resolver *resolv
 	struct mx_conf conf = mx_conf_from_params(outgoing_params(d));
 
 	conf.resolver = resolver;
-	conf.hosts = &d->hosts;
-	conf.own = d->own;
-	conf.own_count = d->own_count;
+	conf.hosts = &d->surroundings->hosts;
+	conf.own = d->surroundings->own;
+	conf.own_count = d->surroundings->own_count;
 	conf.warn = warn;
 	return conf;
 }
@@ -231,6 +239,8 @@ static int start_core(unsigned core, void *context)
 	p->core = core;
 	note_init(&p->go, on_go);
 	note_init(&p->done, on_done);
+	note_init(&p->look, on_look);
+	note_init(&p->looked, on_looked);
 	int r = start_delivery(p);
 
 	if (r < 0)
@@ -254,6 +264,51 @@ static void stop_core(unsigned core, void *context)
 	p->core = core;
 	if (core == 0)
 		(void)kill(getpid(), SIGUSR1);
+}
+
+/* --- surroundings ----------------------------------------------------------------------------- */
+
+static void on_look(struct note *note)
+{
+	struct part *p = container_of(note, struct part, look);
+	const struct surroundings *s = engine.surroundings;	/* not written until all have answered */
+
+	delivery_set_surroundings(p->delivery, &s->hosts, s->own, s->own_count);
+	xcall_send(0, &p->looked);
+}
+
+static void look_around(void)
+{
+	engine.surroundings_old = engine.surroundings;
+	engine.surroundings = engine.surroundings_next;
+	engine.surroundings_next = NULL;
+	engine.looking = runtime_cores();
+	for (unsigned i = 0; i < runtime_cores(); i++)
+		xcall_send(i, &engine.parts[i].look);
+}
+
+static void on_looked(struct note *note)
+{
+	(void)note;
+	ASSERT(engine.looking > 0);
+	if (--engine.looking > 0)
+		return;
+	surroundings_free(&engine.surroundings_old);
+	if (engine.surroundings_next != NULL)
+		look_around();
+}
+
+static void take_surroundings(void *context)
+{
+	surroundings_free(&engine.surroundings_next);	/* never used, and out of date now */
+	engine.surroundings_next = context;
+	if (engine.looking == 0)
+		look_around();
+}
+
+bool engine_surroundings(struct surroundings *s)
+{
+	return runtime_call(take_surroundings, s) == 0;
 }
 
 /* --- all of them ------------------------------------------------------------------------------ */
@@ -304,6 +359,7 @@ int engine_start(struct daemon *d)
 	};
 
 	engine.daemon = d;
+	engine.surroundings = d->surroundings;
 	write_dns_servers(&d->params);
 	int r = resolver_library_open();
 

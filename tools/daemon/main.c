@@ -139,8 +139,10 @@ static void serve(struct daemon *d)
 			log_line(LOG_LEVEL_WARNING, "ringpostd", "sessions are still open after drain_timeout: ending at once");
 			engine_exit_now();
 		}
-		if (sig < 0)
+		if (sig < 0) {
 			outside_write_metrics(&d->params);
+			surroundings_watch(d);
+		}
 	}
 }
 

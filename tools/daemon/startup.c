@@ -2,7 +2,6 @@
 #include "tools/daemon/daemon.h"
 
 #include <errno.h>
-#include <ifaddrs.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,64 +163,6 @@ int startup_ports(struct daemon *d)
 
 /* --- tables and log --------------------------------------------------------------------------- */
 
-static bool add_own(struct daemon *d, const struct addr *a)
-{
-	struct addr *more = realloc(d->own, (d->own_count + 1) * sizeof(*more));
-
-	if (more == NULL)
-		return false;
-	d->own = more;
-	d->own[d->own_count++] = *a;
-	return true;
-}
-
-/* inet_interfaces = all: every address this machine has now (RFC 5321 5.1: mail must not loop back to us). */
-static bool add_interfaces(struct daemon *d)
-{
-	struct ifaddrs *list, *i;
-	bool ok = true;
-
-	if (getifaddrs(&list) < 0)
-		return false;
-	for (i = list; ok && i != NULL; i = i->ifa_next) {
-		struct addr a = { 0 };
-
-		if (i->ifa_addr == NULL)
-			continue;
-		if (i->ifa_addr->sa_family == AF_INET)
-			a.len = sizeof(a.in);
-		else if (i->ifa_addr->sa_family == AF_INET6)
-			a.len = sizeof(a.in6);
-		else
-			continue;
-		memcpy(&a.sa, i->ifa_addr, a.len);
-		ok = add_own(d, &a);
-	}
-	freeifaddrs(list);
-	return ok;
-}
-
-static int own_addresses(struct daemon *d)
-{
-	const struct params *p = &d->params;
-	struct addr loopback;
-	bool ok = true;
-
-	if (p->inet_interfaces.all)
-		ok = add_interfaces(d);
-	if (p->inet_interfaces.loopback_only)
-		ok = addr_parse_ip(SLICE("127.0.0.1"), 0, &loopback) == 0 && add_own(d, &loopback) &&
-		     addr_parse_ip(SLICE("::1"), 0, &loopback) == 0 && add_own(d, &loopback);
-	for (unsigned i = 0; ok && i < p->inet_interfaces.count; i++)
-		ok = add_own(d, &p->inet_interfaces.list[i]);
-	for (unsigned i = 0; ok && i < p->proxy_interfaces.count; i++)
-		ok = add_own(d, &p->proxy_interfaces.list[i].base);
-	if (ok)
-		return 0;
-	startup_say("the addresses of this machine's interfaces cannot be read (inet_interfaces)");
-	return EX_OSERR;
-}
-
 int startup_tables(struct daemon *d)
 {
 	char *text;
@@ -230,24 +171,16 @@ int startup_tables(struct daemon *d)
 	for (unsigned i = 0; i < d->params.known_tcp_ports.count; i++)
 		(void)services_add(&d->services, d->params.known_tcp_ports.list[i].name,
 				   d->params.known_tcp_ports.list[i].port);	/* params have checked them */
-	/* Containers often have neither file: both are only additions. */
+	/* Containers often have no such file: it is only an addition. */
 	if (file_read("/etc/services", MIB(1), &text, &len) == 0) {
 		(void)services_add_file(&d->services, slice_of(text, len));
 		free(text);
 	}
-	int r = file_read("/etc/hosts", MIB(16), &text, &len);
-
-	if (r < 0) {
-		r = hosts_init(&d->hosts, (struct slice){ 0 });
-	} else {
-		r = hosts_init(&d->hosts, slice_of(text, len));
-		free(text);
-	}
-	if (r < 0) {
-		startup_say("not enough memory for /etc/hosts");
-		return EX_OSERR;
-	}
-	return own_addresses(d);
+	d->surroundings = surroundings_read(&d->params);
+	if (d->surroundings != NULL)
+		return 0;
+	startup_say("the addresses of this machine's interfaces (inet_interfaces) and /etc/hosts cannot be read");
+	return EX_OSERR;
 }
 
 int startup_log(struct daemon *d)

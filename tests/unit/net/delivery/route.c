@@ -20,6 +20,8 @@ static char asked[1024];
 static bool silent; /* lookups never end */
 static struct mx_lookup *waiting;
 static bool last_from_recipient;
+static const struct mx_conf mx_conf;
+static uint8_t forbidden;	/* last octet of an address that must not be connected to; 0: none */
 
 static void on_finish(struct task *task)
 {
@@ -37,6 +39,7 @@ static void on_finish(struct task *task)
 			const uint8_t ip[4] = { 10, (uint8_t)n, 0, (uint8_t)(i + 1) };
 
 			l->addresses[i] = (struct mx_address){ .addr = addr_from_ip4(ip, l->dest.port),
+							       .checks = MX_CHECK_OWN,
 							       .preference = (uint16_t)(10 + i),
 							       .host_len = (uint16_t)l->dest.host.len };
 			memcpy(l->names, l->dest.host.ptr, l->dest.host.len);
@@ -76,6 +79,13 @@ void mx_lookup_start(struct mx_lookup *lookup, const struct mx_conf *conf, const
 		reactor_post(&lookup->finish);
 }
 
+bool mx_is_forbidden(const struct mx_conf *c, unsigned checks, const struct addr *addr)
+{
+	assert_ptr_equal(c, &mx_conf);
+	assert_int_equal(checks, MX_CHECK_OWN);
+	return (uint8_t)(ntohl(addr->in.sin_addr.s_addr) & 0xff) == forbidden;
+}
+
 void mx_lookup_cancel(struct mx_lookup *lookup)
 {
 	reactor_unpost(&lookup->finish);
@@ -88,7 +98,6 @@ static struct reactor reactor;
 static struct params params;
 static struct services services;
 static struct nexthop_conf nexthop_conf = { .services = &services, .default_port = 25 };
-static const struct mx_conf mx_conf;
 static struct pool lookups;
 static struct route route;
 static const struct route_conf conf = {
@@ -372,6 +381,24 @@ static void next_is_the_first_untried(void **state)
 	assert_int_equal(route_next(&route, tried, now), -1);
 }
 
+static void what_has_become_ours_is_left_out(void **state)	/* row NET-01 */
+{
+	uint64_t tried[2] = { 0, 0 };
+
+	(void)state;
+	ask(good, "a.test", false);
+	assert_int_equal(route_next(&route, tried, reactor_now()), 0);
+	forbidden = 1;
+	assert_int_equal(route_next(&route, tried, reactor_now()), 1);
+	tried[0] = 2;
+	assert_int_equal(route_next(&route, tried, reactor_now()), -1);
+	forbidden = 0;
+	assert_int_equal(route_next(&route, tried, reactor_now()), 0);
+	route_give_up(&route);
+	assert_false(route_is_usable(&route, reactor_now()));
+	assert_error(4, 4, 4, "not allowed any more");
+}
+
 static void who_finds_no_lookup_waits(void **state)
 {
 	struct route_lookup *held[2];
@@ -428,6 +455,8 @@ int main(void)
 			    bad_syntax_is_soft),
 		ROUTE_CLAIM("smtp_mx_address_limit cuts each element (case 96)", the_address_limit_is_per_element),
 		ROUTE_CLAIM("the next address is the first untried, those to avoid last", next_is_the_first_untried),
+		ROUTE_CLAIM("an address that has become ours since the lookup is left out (NET-01)",
+			    what_has_become_ours_is_left_out),
 		ROUTE_CLAIM("who finds no lookup free waits and asks again", who_finds_no_lookup_waits),
 		ROUTE_CLAIM("a cancelled route calls nobody and keeps nothing", cancelled_routes_stay_silent),
 	};

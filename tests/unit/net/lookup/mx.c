@@ -570,6 +570,50 @@ static void names_from_dns_do_not_lead_to_ourselves(void **state)	/* rows NET-01
 	assert_int_equal(lookup.error.class, 5);
 }
 
+static struct mx_address *first_of(const char *nexthop)
+{
+	look_up(nexthop);
+	assert_false(had_error);
+	return &lookup.addresses[0];
+}
+
+static bool is_forbidden_now(const struct mx_address *a)
+{
+	return mx_is_forbidden(&conf, a->checks, &a->addr);
+}
+
+static void what_becomes_ours_is_forbidden_at_connect(void **state)	/* row NET-01 */
+{
+	struct addr_net deny;
+	struct hosts hosts;
+
+	(void)state;
+	assert_int_equal(hosts_init(&hosts, SLICE("192.0.2.99 native.test\n")), 0);
+	conf.hosts = &hosts;
+	conf.host_native = true;
+	zone_address("example.org", "192.0.2.99");
+	assert_false(is_forbidden_now(first_of("example.org")));
+	conf.own = me;		/* the address is added to an interface after the lookup */
+	conf.own_count = 1;
+	assert_true(is_forbidden_now(&lookup.addresses[0]));
+	conf.own_count = 0;
+	assert_false(is_forbidden_now(first_of("[example.org]:2525")));
+	conf.own_count = 1;
+	assert_false(is_forbidden_now(&lookup.addresses[0]));	/* no loop off port 25 */
+	conf.own_count = 0;
+	/* The deny list goes with names from DNS, and not with brackets, numbers and the hosts file. */
+	static const char *const nexthops[] = { "[example.org]", "192.0.2.99", "native.test" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(nexthops); i++)
+		assert_int_equal(first_of(nexthops[i])->checks, MX_CHECK_OWN);
+	assert_int_equal(first_of("example.org")->checks, MX_CHECK_OWN | MX_CHECK_DENY);
+	assert_int_equal(addr_net_parse(SLICE("192.0.2.0/24"), &deny), 0);
+	conf.deny = &deny;
+	conf.deny_count = 1;
+	assert_true(is_forbidden_now(&lookup.addresses[0]));
+	hosts_done(&hosts);
+}
+
 static void a_cancelled_lookup_stays_silent(void **state)
 {
 	(void)state;
@@ -642,6 +686,7 @@ int main(void)
 		cmocka_unit_test_setup(at_most_100_addresses_are_kept_with_one_warning, zone_setup),
 		cmocka_unit_test_setup(an_address_counts_once_with_its_best_preference, zone_setup),
 		cmocka_unit_test_setup(names_from_dns_do_not_lead_to_ourselves, zone_setup),
+		cmocka_unit_test_setup(what_becomes_ours_is_forbidden_at_connect, zone_setup),
 		cmocka_unit_test_setup(a_cancelled_lookup_stays_silent, zone_setup),
 		cmocka_unit_test_setup(validation_needs_every_answer, zone_setup),
 	};
