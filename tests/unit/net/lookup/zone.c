@@ -124,13 +124,16 @@ void resolver_cancel(struct query *q)
 	list_remove(&q->node);
 }
 
-void reactor_post(struct task *t)
+void __wrap_reactor_post(struct task *t);
+void __wrap_reactor_unpost(struct task *t);
+
+void __wrap_reactor_post(struct task *t)
 {
 	if (list_is_empty(&t->node))
 		list_push_back(&tasks, &t->node);
 }
 
-void reactor_unpost(struct task *t)
+void __wrap_reactor_unpost(struct task *t)
 {
 	list_remove(&t->node);
 }
