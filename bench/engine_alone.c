@@ -1,0 +1,338 @@
+/* engine_alone.c - the delivery engine alone: requests in memory, one core, a server that only swallows
+ *
+ *	bench_engine_alone [--seconds N] [--reps N] [--sessions N]
+ *
+ * For each mode and size the engine and a client that sends canned octets (the floor) take turns, each in a process of
+ * its own on CPU 0, the server on CPU 1. Printed: medians of messages a second and of CPU time a message, and the ratio
+ * of the two. No spool, no listener, no log: what net/delivery, net/smtp and core cost, and the kernel's TCP.
+ */
+#include "bench/engine_alone.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench/alone_canned.h"
+#include "bench/alone_sink.h"
+#include "core/check.h"
+#include "core/clock.h"
+#include "net/delivery/delivery.h"
+#include "net/params.h"
+
+#define WARM_UP_NS	(NS_PER_SEC / 2)
+#define JOBS_A_SESSION	4u
+#define REPS_MAX	15u
+
+static const char *const mode_words[ALONE_MODES] = {
+	[ALONE_RIDE] = "next transaction behind the body",
+	[ALONE_STEP] = "one command at a time",
+	[ALONE_FRESH] = "a connection for each message",
+};
+
+/* --- requests in memory ------------------------------------------------------------------------ */
+
+struct request {
+	struct job job;
+	struct message msg;
+	struct rcpt rcpt;
+	char rcpt_text[64];
+	struct attempt *attempt;
+	struct task claimed;
+	struct task settled;
+};
+
+static struct alone_conf conf;
+static struct slice next_hop;
+static struct request *requests;
+
+static struct request *request_of(const struct attempt *a)
+{
+	return container_of(a->job, struct request, job);
+}
+
+static void offer(struct request *r)
+{
+	r->msg.arrival_ns = reactor_queue_now();
+	r->msg.id++;
+	r->rcpt.state = RCPT_OPEN;
+	r->rcpt.outcome = OUTCOME_NONE;
+	r->job = (struct job){ .magic = JOB_MAGIC, .msg = &r->msg, .nexthop = next_hop, .count = 1, .open = 1 };
+	delivery_offer(&r->job);
+}
+
+/* The answers come later in the turn, as from a source that has to ask nobody. */
+static void on_claimed(struct task *task)
+{
+	struct attempt *a = container_of(task, struct request, claimed)->attempt;
+	struct body_window *w = &a->body.windows[0];
+
+	a->claimed = true;
+	w->pieces[0] = slice_of(conf.body, conf.body_len);
+	w->count = 1;
+	w->last = true;
+	w->ready = true;
+	delivery_on_claimed(a, 0);
+}
+
+static void on_settled(struct task *task)
+{
+	struct request *r = container_of(task, struct request, settled);
+
+	/* Everything is taken, or this measures something else. */
+	if (r->rcpt.outcome != OUTCOME_SENT)
+		check_fail(__FILE__, __LINE__, __func__, "a message was not sent");
+	r->rcpt.state = RCPT_SENT;
+	r->job.open--;
+	alone_count++;
+	delivery_on_settled(r->attempt, 0);
+}
+
+static void claim(struct attempt *a)
+{
+	struct request *r = request_of(a);
+
+	r->attempt = a;
+	reactor_post(&r->claimed);
+}
+
+static void release(struct body *body, struct body_window *window)
+{
+	(void)body;
+	window->ready = false;
+}
+
+static void settle(struct attempt *a)
+{
+	struct request *r = request_of(a);
+
+	r->attempt = a;
+	reactor_post(&r->settled);
+}
+
+static void finish(struct job *job)
+{
+	offer(container_of(job, struct request, job));
+}
+
+static const struct source source = { .claim = claim, .release = release, .settle = settle, .finish = finish };
+
+static void load(struct params *p)
+{
+	static struct params_system sys;
+	char text[128];
+
+	params_system_init(&sys, "ringpostd", NULL);
+	(void)snprintf(sys.host, sizeof(sys.host), "client.test");	/* fits */
+	struct conf *c = params_conf_new(&sys);
+
+	ASSERT(c != NULL);
+	(void)snprintf(text, sizeof(text), "relayhost=[127.0.0.1]:%u", conf.port);
+	conf_override(c, text);
+	(void)snprintf(text, sizeof(text), "default_destination_concurrency_limit=%u", conf.sessions);
+	conf_override(c, text);
+	(void)snprintf(text, sizeof(text), "initial_destination_concurrency=%u", conf.sessions);
+	conf_override(c, text);
+	if (conf.mode == ALONE_STEP)
+		conf_override(c, "smtp_discard_ehlo_keywords=pipelining, silent-discard");
+	if (conf.mode == ALONE_FRESH)
+		conf_override(c, "smtp_connection_cache_on_demand=no");
+	ASSERT(params_load(p, c) == 0);
+}
+
+static void engine_start(void)
+{
+	static struct params params;
+	static struct services services;
+	unsigned count = conf.sessions * JOBS_A_SESSION;
+
+	load(&params);
+	next_hop = slice_of_str(params.relayhost);
+	delivery_start(&params, 1);
+	const struct delivery_conf delivery = {
+		.cores = 1,
+		.params = &params,
+		.source = &source,
+		.services = &services,
+		.mx = mx_conf_from_params(&params),
+		.sessions_max = conf.sessions + 10,
+		.jobs_max = count,
+	};
+
+	ASSERT(delivery_new(&delivery) != NULL);
+	requests = calloc(count, sizeof(*requests));
+	ASSERT(requests != NULL);
+	for (unsigned i = 0; i < count; i++) {
+		struct request *r = &requests[i];
+		const struct rcpt_facts facts = { .addr = SLICE("r@example.org") };
+
+		task_init(&r->claimed, on_claimed);
+		task_init(&r->settled, on_settled);
+		(void)rcpt_set(&r->rcpt, r->rcpt_text, &facts);
+		r->msg = (struct message){
+			.magic = MESSAGE_MAGIC, .id = (uint64_t)i << 32, .size = conf.body_len,
+			.wire_size = conf.body_len, .rcpt_count = 1, .sender = SLICE("s@client.test"), .rcpts = &r->rcpt,
+		};
+		offer(r);
+	}
+}
+
+/* --- one run ----------------------------------------------------------------------------------- */
+
+struct result {
+	double rate;		/* messages a second */
+	double cpu_us;		/* of the client's process, a message */
+};
+
+static uint64_t cpu_ns(void)
+{
+	struct rusage u;
+
+	(void)getrusage(RUSAGE_SELF, &u);
+	return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * NS_PER_SEC +
+	       (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000;
+}
+
+static void turn_until(struct reactor *r, uint64_t until_ns)
+{
+	while (clock_mono_ns() < until_ns)
+		if (reactor_turn(r, until_ns) < 0)
+			abort();
+}
+
+static struct result client(bool engine, uint64_t seconds)
+{
+	static struct reactor reactor;
+	const struct io_conf io = { .files_max = 4096, .arena_size = MIB(1) };
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	(void)sched_setaffinity(0, sizeof(set), &set);	/* one CPU: then both share it */
+	if (xcall_start(1) < 0 || reactor_open(&reactor, &io) < 0) {
+		fprintf(stderr, "engine_alone: no ring\n");
+		exit(1);
+	}
+	if (engine)
+		engine_start();
+	else
+		canned_start(&conf);
+	turn_until(&reactor, clock_mono_ns() + WARM_UP_NS);
+	uint64_t begin = clock_mono_ns(), count = alone_count, cpu = cpu_ns();
+
+	turn_until(&reactor, begin + seconds * NS_PER_SEC);
+	double took = (double)(clock_mono_ns() - begin), messages = (double)(alone_count - count);
+
+	return (struct result){ messages / took * 1e9, (double)(cpu_ns() - cpu) / 1000 / messages };
+}
+
+/* Fresh processes: neither client finds what the other one left. */
+static struct result run(bool engine, uint64_t seconds)
+{
+	struct result *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int status;
+
+	if (shared == MAP_FAILED)
+		abort();
+	pid_t sink = alone_sink_start(1, &conf.port);
+	pid_t child = fork();
+
+	if (child == 0) {
+		*shared = client(engine, seconds);
+		_exit(0);
+	}
+	if (waitpid(child, &status, 0) != child || status != 0) {
+		fprintf(stderr, "engine_alone: a client ended with status %d\n", status);
+		exit(1);
+	}
+	(void)kill(sink, SIGKILL);
+	(void)waitpid(sink, NULL, 0);
+	struct result result = *shared;
+
+	(void)munmap(shared, sizeof(*shared));
+	return result;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double median(double *values, unsigned count)
+{
+	qsort(values, count, sizeof(*values), by_value);
+	return values[count / 2];
+}
+
+static void measure(enum alone_mode mode, size_t size, unsigned reps, uint64_t seconds)
+{
+	double rate[2][REPS_MAX], cpu[2][REPS_MAX], ratio[REPS_MAX];
+	static char body[KIB(64)];
+
+	for (size_t i = 0; i < size; i++)
+		body[i] = i % 72 == 70 ? '\r' : i % 72 == 71 ? '\n' : 'x';
+	memcpy(body, "Subject: alone\r\n\r\n", 18);
+	memcpy(body + size - 2, "\r\n", 2);
+	conf.mode = mode;
+	conf.body = body;
+	conf.body_len = size;
+	for (unsigned i = 0; i < reps; i++) {
+		for (unsigned n = 0; n < 2; n++) {
+			unsigned engine = (n + i) % 2;	/* who goes first alternates */
+			struct result r = run(engine, seconds);
+
+			rate[engine][i] = r.rate;
+			cpu[engine][i] = r.cpu_us;
+		}
+		ratio[i] = rate[1][i] / rate[0][i];
+	}
+	printf("%-34s %6zu  %9.0f %9.0f  %8.2f %8.2f  %6.2f\n", mode_words[mode], size, median(rate[1], reps),
+	       median(rate[0], reps), median(cpu[1], reps), median(cpu[0], reps), median(ratio, reps));
+	(void)fflush(stdout);
+}
+
+static unsigned number(const char *text, unsigned max)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (*text == '\0' || *end != '\0' || n == 0 || n > max) {
+		fprintf(stderr, "engine_alone: '%s' is not a number from 1 to %u\n", text, max);
+		exit(2);
+	}
+	return (unsigned)n;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned seconds = 2, reps = 5;
+
+	conf.sessions = 50;
+	for (int i = 1; i < argc; i++) {
+		if (i + 1 < argc && strcmp(argv[i], "--seconds") == 0)
+			seconds = number(argv[++i], 60);
+		else if (i + 1 < argc && strcmp(argv[i], "--reps") == 0)
+			reps = number(argv[++i], REPS_MAX);
+		else if (i + 1 < argc && strcmp(argv[i], "--sessions") == 0)
+			conf.sessions = number(argv[++i], 1000);
+		else {
+			fprintf(stderr, "usage: bench_engine_alone [--seconds N] [--reps N] [--sessions N]\n");
+			return 2;
+		}
+	}
+	printf("%u sessions, medians of %u runs of %u s; messages a second, CPU microseconds a message\n", conf.sessions, reps,
+	       seconds);
+	printf("%-34s %6s  %9s %9s  %8s %8s  %6s\n", "mode", "octets", "engine", "floor", "cpu", "cpu", "ratio");
+	for (enum alone_mode mode = 0; mode < ALONE_MODES; mode++) {
+		measure(mode, 4096, reps, seconds);
+		measure(mode, 51200, reps, seconds);
+	}
+	return 0;
+}
