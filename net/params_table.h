@@ -101,6 +101,9 @@ X(INT, smtpd_client_connection_count_limit, "50", 0, PARAM_U32, NULL, \
 	"Injecting connections open at one time from one address. 0: no limit.") \
 X(NETS, smtpd_client_event_limit_exceptions, "$mynetworks", 0, 0, NULL, \
 	"Clients to which smtpd_client_connection_count_limit does not apply.") \
+X(NETS, smtpd_authorized_xforward_hosts, "", 0, 0, NULL, \
+	"Clients that may say with XFORWARD where a message came from: networks in address/bits form, " \
+	"or single addresses. What they say goes on when smtp_send_xforward_command is yes.") \
 X(TIME, smtpd_timeout, "300s", 1, PARAM_TIME_MAX, "s", \
 	"How long the listener waits for a command or for more of a message.") \
 X(INT, smtpd_hard_error_limit, "20", 1, PARAM_U32, NULL, \

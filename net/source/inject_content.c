@@ -72,12 +72,13 @@ static void stage_trace_field(struct inject_session *s, uint64_t wall_ns)
 
 static void log_client(const struct inject_session *s)
 {
-	char storage[MESSAGE_ID_TEXT_MAX + INJECT_PEER_MAX + 16];
+	char storage[MESSAGE_ID_TEXT_MAX + INJECT_PEER_MAX + 2 * UINT8_MAX + 64];
 	struct str line = STR(storage);
 
 	message_id_text(&line, spool_draft_id(s->draft));
 	str_add(&line, SLICE(": client="));
 	str_add(&line, inject_session_peer(s));
+	inject_client_log(&line, s);
 	log_put(LOG_LEVEL_INFO, "smtpd", str_slice(&line));
 }
 
@@ -192,6 +193,8 @@ static void commit(struct inject_session *s)
 {
 	struct inject_common *c = s->common;
 	struct spool_draft *draft = s->draft;
+	char client_storage[MESSAGE_CLIENT_MAX];
+	struct str client = STR(client_storage);
 	struct spool_envelope envelope = {
 		.sender = slice_of(s->sender, s->sender_len),
 		.envid = slice_of(s->envid, s->envid_len),
@@ -202,6 +205,10 @@ static void commit(struct inject_session *s)
 	};
 
 	ASSERT(s->rcpts.count > 0 && s->part_count == 0 && s->staged == 0);
+	/* Nobody else reads it, and it would be a third of what most messages need in memory. */
+	if (c->params->smtp_send_xforward_command)
+		inject_client_describe(&client, s, spool_draft_id(draft));
+	envelope.client = str_slice(&client);
 	inject_rcpts_list(&s->rcpts, c->rcpt_list);
 	s->draft = NULL;
 	inject_enter(s, INJECT_COMMIT);

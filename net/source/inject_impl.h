@@ -38,6 +38,17 @@ void inject_refuse(struct inject_session *s, enum inject_cause cause, const char
 /* Forgets sender, recipients and content; the state is the caller's to set. */
 void inject_reset(struct inject_session *s);
 
+/* --- inject_client.c --- */
+
+/* XFORWARD with these arguments. 0; -EINVAL, -EMSGSIZE: and nothing of it is kept. */
+int inject_client_forward(struct inject_session *s, struct slice argument);
+
+/* What becomes message.client of the message with this id. */
+void inject_client_describe(struct str *client, const struct inject_session *s, uint64_t id);
+
+/* Adds ", orig_client=name[address]" to a log line, when XFORWARD has told. */
+void inject_client_log(struct str *line, const struct inject_session *s);
+
 /* --- inject_content.c --- */
 
 void inject_content_init(struct inject_session *s);

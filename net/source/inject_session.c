@@ -43,7 +43,8 @@ struct metric inject_metric_refused[INJECT_CAUSE_COUNT] = {
 
 typedef void command_fn(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns);
 
-static command_fn on_hello, on_mail, on_rcpt, on_data, on_bdat, on_rset, on_noop, on_quit, on_vrfy, on_help;
+static command_fn on_hello, on_mail, on_rcpt, on_data, on_bdat, on_rset, on_noop, on_quit, on_vrfy, on_help,
+	on_xforward;
 
 /* Where a command may not stand, it is answered with 503, and changes nothing but what BDAT's octets demand. */
 static const struct {
@@ -62,6 +63,7 @@ static const struct {
 	[SMTP_VERB_QUIT] = { ON_ANY, on_quit, false },
 	[SMTP_VERB_VRFY] = { ON_ANY, on_vrfy, true },
 	[SMTP_VERB_HELP] = { ON_ANY, on_help, true },
+	[SMTP_VERB_XFORWARD] = { ON_READY, on_xforward, true },
 };
 
 static const uint32_t may_follow[INJECT_STATE_COUNT] = {
@@ -92,9 +94,7 @@ static void build_ehlo(struct inject_common *c)
 	struct str out = STR(c->ehlo);
 	uint64_t limit = c->params->message_size_limit;
 
-	str_add(&out, SLICE("250-"));
-	str_add(&out, c->hostname);
-	str_add(&out, SLICE("\r\n250-PIPELINING\r\n250-SIZE"));
+	str_add(&out, SLICE("250-PIPELINING\r\n250-SIZE"));
 	if (limit > 0) {
 		str_add_char(&out, ' ');
 		str_add_u64(&out, limit);
@@ -171,6 +171,8 @@ void inject_session_init(struct inject_session *s, struct inject_common *common,
 	s->polite = false;
 	s->peer = *peer;
 	/* Who can reach a socket in the file system has been let in by its mode. */
+	s->may_forward = peer->sa.sa_family != AF_UNIX &&
+		params_nets_contain(&common->params->smtpd_authorized_xforward_hosts, peer);
 	s->trusted = peer->sa.sa_family == AF_UNIX || params_nets_contain(&common->params->mynetworks, peer);
 	s->esmtp = false;
 	s->refused = false;
@@ -182,6 +184,8 @@ void inject_session_init(struct inject_session *s, struct inject_common *common,
 	s->sender_len = 0;
 	s->envid_len = 0;
 	s->facts = 0;
+	s->xforward_len = 0;
+	s->forwarded = 0;
 	s->helo_len = 0;
 	smtp_command_line_reader_init(&s->reader);
 	inject_content_init(s);
@@ -204,6 +208,8 @@ void inject_reset(struct inject_session *s)
 	s->sender_len = 0;
 	s->envid_len = 0;
 	s->facts = 0;
+	s->xforward_len = 0;
+	s->forwarded = 0;
 }
 
 /* --- replies ------------------------------------------------------------------------------------ */
@@ -367,6 +373,7 @@ static void refuse_order(struct inject_session *s, const struct smtp_command *cm
 		[SMTP_VERB_RCPT] = "503 5.5.1 RCPT needs MAIL before it",
 		[SMTP_VERB_DATA] = "503 5.5.1 DATA needs MAIL and RCPT before it",
 		[SMTP_VERB_BDAT] = "503 5.5.1 BDAT needs MAIL and RCPT before it",
+		[SMTP_VERB_XFORWARD] = "503 5.5.1 XFORWARD belongs before MAIL",
 	};
 
 	metric_add(&inject_metric_refused[INJECT_REFUSED_ORDER], 1);
@@ -407,6 +414,13 @@ static void run_command(struct inject_session *s, const struct smtp_command *cmd
 		count_error(s);
 }
 
+static uint32_t offered_to(const struct inject_session *s)
+{
+	if (!s->esmtp)
+		return 0;
+	return s->common->offered | (s->may_forward ? SMTP_CAP_XFORWARD : 0);
+}
+
 static void on_line(struct inject_session *s, const struct smtp_command_line *line, size_t octets_behind,
 		    uint64_t wall_ns)
 {
@@ -418,7 +432,7 @@ static void on_line(struct inject_session *s, const struct smtp_command_line *li
 		on_garbage(s, reply);
 		return;
 	}
-	enum smtp_command_error error = smtp_command_parse(line->text, s->esmtp ? s->common->offered : 0, &cmd);
+	enum smtp_command_error error = smtp_command_parse(line->text, offered_to(s), &cmd);
 
 	if (error != SMTP_COMMAND_FOREIGN && is_too_early(s, &cmd, octets_behind)) {
 		metric_add(&inject_metric_refused[INJECT_REFUSED_ORDER], 1);
@@ -489,6 +503,11 @@ static void on_hello(struct inject_session *s, const struct smtp_command *cmd, u
 	s->helo_len = (uint16_t)name.len;
 	s->esmtp = cmd->verb == SMTP_VERB_EHLO;
 	if (s->esmtp) {
+		str_add(&s->out, SLICE("250-"));
+		str_add(&s->out, s->common->hostname);
+		str_add(&s->out, SLICE("\r\n"));
+		if (s->may_forward)
+			str_add(&s->out, SLICE("250-XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE\r\n"));
 		str_add(&s->out, slice_of(s->common->ehlo, s->common->ehlo_len));
 		ASSERT(!str_is_full(&s->out));
 	} else {
@@ -606,6 +625,15 @@ static void on_rcpt(struct inject_session *s, const struct smtp_command *cmd, ui
 	}
 	inject_enter(s, INJECT_RCPT);
 	inject_reply(s, "250 2.1.5 Ok");
+}
+
+static void on_xforward(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns)
+{
+	(void)wall_ns;
+	if (inject_client_forward(s, cmd->argument) < 0)
+		refuse_syntax(s, "501 5.5.4 Bad XFORWARD attribute");
+	else
+		inject_reply(s, "250 2.0.0 Ok");
 }
 
 static void on_data(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns)

@@ -89,7 +89,7 @@ struct inject_common {
 	struct rcpt_facts *rcpt_list;	/* smtpd_recipient_limit of them, an envelope while it is handed over */
 	struct slice hostname;
 	uint32_t offered;		/* enum smtp_cap */
-	char ehlo[INJECT_REPLY_MAX];	/* the reply to EHLO */
+	char ehlo[INJECT_REPLY_MAX];	/* the reply to EHLO, behind its first line */
 	size_t ehlo_len;
 };
 
@@ -114,6 +114,7 @@ struct inject_session {
 	/* private */
 	struct addr peer;
 	bool trusted;
+	bool may_forward;		/* smtpd_authorized_xforward_hosts: nobody else even hears of it (row LIS-08) */
 	bool esmtp;
 	bool refused;			/* our last reply */
 	uint8_t garbage;
@@ -124,6 +125,8 @@ struct inject_session {
 	uint32_t facts;			/* what MAIL has said, as enum message_fact */
 	uint16_t sender_len;
 	uint16_t envid_len;
+	uint16_t xforward_len;
+	uint32_t forwarded;		/* what XFORWARD has said, bits of enum client_attr */
 	uint16_t helo_len;
 	uint16_t peer_text_len;
 
@@ -144,6 +147,7 @@ struct inject_session {
 	struct smtp_command_line_reader reader;
 	char sender[ADDRESS_MAX];	/* internal form */
 	char envid[SMTP_ENVID_MAX];
+	char xforward[MESSAGE_CLIENT_MAX];	/* as message.client */
 	char helo[ADDRESS_DOMAIN_MAX];
 	char peer_text[INJECT_PEER_MAX];
 	char staging[INJECT_STAGING_SIZE];

@@ -283,7 +283,8 @@ static void model_line(struct slice line, bool has_cr)
 		model.closed = ++model.garbage == 3;
 		return;
 	}
-	enum smtp_command_error error = smtp_command_parse(line, model.esmtp ? OFFERED : 0, &cmd);
+	const uint32_t offered = !model.esmtp ? 0 : model.trusted ? OFFERED | SMTP_CAP_XFORWARD : OFFERED;
+	enum smtp_command_error error = smtp_command_parse(line, offered, &cmd);
 	bool early = model_more_in_piece() && cmd.verb != SMTP_VERB_QUIT &&
 		     (!model.esmtp || cmd.verb == SMTP_VERB_DATA);
 
@@ -396,6 +397,8 @@ static void start(void)
 		.smtpd_hard_error_limit = UINT32_MAX,
 		.hopcount_limit = HOPS,
 		.smtputf8_enable = true,
+		.smtpd_authorized_xforward_hosts = { &home, 1 },
+		.smtp_send_xforward_command = true,
 	};
 	if (inject_common_init(&common, &params, NULL, 4) < 0)
 		UNREACHABLE();

@@ -1,6 +1,6 @@
 #include "tests/unit/net/source/inject_dialogue.h"
 
-static struct addr_net home;
+static struct addr_net home, relay;
 struct params params;
 struct inject_common common;
 struct inject_session session;
@@ -25,6 +25,7 @@ int setup(void **state)
 	(void)state;
 	fake_spool_reset();
 	assert_int_equal(addr_net_parse(SLICE("127.0.0.0/8"), &home), 0);
+	assert_int_equal(addr_net_parse(SLICE("127.0.0.9/32"), &relay), 0);
 	params = (struct params){
 		.myhostname = "mx.test",
 		.mynetworks = { &home, 1 },
@@ -34,6 +35,8 @@ int setup(void **state)
 		.hopcount_limit = 5,
 		.smtpd_forbid_bare_newline = BARE_NEWLINE_REJECT,
 		.smtputf8_enable = true,
+		.smtpd_authorized_xforward_hosts = { &relay, 1 },
+		.smtp_send_xforward_command = true,
 	};
 	return inject_common_init(&common, &params, NULL, 4);
 }

@@ -507,7 +507,7 @@ static void strangers_relay_nothing(void **state)
 	say("RCPT TO:<postmaster>\r\n", "554 5.7.1");
 	say("DATA\r\n", "503");
 	say("XCLIENT ADDR=127.0.0.1\r\n", "500");
-	say("XFORWARD ADDR=127.0.0.1\r\n", "500");
+	say("XFORWARD ADDR=127.0.0.1\r\n", "502");
 	assert_true(fake_log_contains("NOQUEUE: reject: RCPT from unknown[192.0.2.7]: 554 5.7.1 Relay access denied; "
 				      "from=<a@test> to=<b@test> proto=ESMTP helo=<stranger.test>\n"));
 	open_as("[::1]:5000");
