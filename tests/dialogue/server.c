@@ -248,6 +248,10 @@ static enum step send_item(struct server *s, const struct script_item *item)
 {
 	if (must_be_quiet(s) && !is_quiet(s, item))
 		return STEP_WAIT;
+	if (s->send_at > 0 && (s->finished || s->gone)) {
+		s->send_at = 0;		/* in mid-trickle, as with a silence */
+		return STEP_DONE;
+	}
 	if (cannot_speak(s, item))
 		return STEP_WAIT;
 	if (s->send_at == 0)

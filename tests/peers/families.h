@@ -1,6 +1,7 @@
 /* families.h - hostile servers by family (hostile-world 4e), each with what it may and may not achieve
  *
- *	outcome		one letter for each recipient, at its first answer; ? is any but s
+ *	outcome		one letter for each recipient, at its first answer; ? is any but s,
+ *			* any but b
  *			s sent, b bounced, d deferred, a deferred and perhaps delivered (RFC 1047)
  *
  * With a second, honest host behind the hostile one, d and a become s there, and nothing else changes.

@@ -141,7 +141,7 @@ const unsigned family_j_count = ARRAY_LEN(family_j);
 #define NO(text_) { TRICK(RCPT, 1, SAY, "550 5.1.1 " text_ "\r\n") }
 #define LATER(text_) { TRICK(DOT, 1, SAY, "450 4.2.0 " text_ "\r\n") }
 
-/* What a server says never makes a second log line, or anything else that is not text. */
+/* What a server says never makes a second log line, or anything else that is not text (case 641). */
 const struct family_row family_k[] = {
 	{ "NUL in a refusal (RPL-03)", "b", "5.1.1", NO("a\0b\0\0c") },
 	{ "controls in a refusal (RPL-03)", "b", "5.1.1", NO("\001\002\003\004\005\006\007\010\013\014\016\017\020\037") },
