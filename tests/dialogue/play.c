@@ -472,6 +472,7 @@ bool play_script(struct script *script, uint32_t segment, uint64_t seed, bool ve
 	struct play *play = text_alloc(sizeof(*play));
 	const struct world_conf conf = {
 		.main_cf = text_cstr(script->conf),
+		.hosts = text_cstr(script->hosts_file),
 		.on_log = on_log,
 		.context = play,
 	};

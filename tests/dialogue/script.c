@@ -57,20 +57,22 @@ static bool finish(struct parse *p, struct slice rest)
 	return rest.len == 0 || parse_error(p, "does not belong here: %.*s", SLICE_FMT(rest));
 }
 
-static bool parse_conf(struct parse *p, struct slice rest)
+static struct slice add_line(struct slice old, struct slice line)
 {
-	struct script *s = p->script;
-	struct slice old = s->conf;
-	char *text;
+	char *text = text_alloc(old.len + line.len + 2);
 
-	if (slice_find_char(rest, 0, '=') <= 0)
-		return parse_error(p, "write conf NAME = VALUE");
-	text = text_alloc(old.len + rest.len + 2);
 	if (old.len > 0)
 		memcpy(text, old.ptr, old.len);
-	memcpy(text + old.len, rest.ptr, rest.len);
-	text[old.len + rest.len] = '\n';
-	s->conf = slice_of(text, old.len + rest.len + 1);
+	memcpy(text + old.len, line.ptr, line.len);
+	text[old.len + line.len] = '\n';
+	return slice_of(text, old.len + line.len + 1);
+}
+
+static bool parse_conf(struct parse *p, struct slice rest)
+{
+	if (slice_find_char(rest, 0, '=') <= 0)
+		return parse_error(p, "write conf NAME = VALUE");
+	p->script->conf = add_line(p->script->conf, rest);
 	return true;
 }
 
@@ -256,6 +258,10 @@ static bool parse_word(struct parse *p, struct slice word, struct slice rest)
 {
 	if (slice_eq(word, SLICE("conf")))
 		return parse_conf(p, rest);
+	if (slice_eq(word, SLICE("hosts"))) {
+		p->script->hosts_file = add_line(p->script->hosts_file, rest);
+		return true;
+	}
 	if (slice_eq(word, SLICE("dns")))
 		return parse_dns(p, rest);
 	if (slice_eq(word, SLICE("host")))

@@ -130,6 +130,7 @@ struct script {
 	const char *path;
 	struct slice text;
 	struct slice conf;		/* main.cf */
+	struct slice hosts_file;		/* hosts(5) */
 	struct script_item *items;
 	unsigned item_count;
 	struct script_session *sessions;

@@ -75,15 +75,28 @@ static unsigned load_params(void)
 	return conf_error_count(world.text);
 }
 
+static void add_own(const struct addr *addr)
+{
+	ASSERT(world.own_count < WORLD_OWN_MAX);
+	world.own[world.own_count++] = *addr;
+}
+
 static void load_own(void)
 {
 	struct slice rest = slice_of_str(world.conf.own != NULL ? world.conf.own : ""), item;
+	const struct param_interfaces *interfaces = &world.params.inet_interfaces;
+	const struct param_nets *proxies = &world.params.proxy_interfaces;
+	struct addr addr;
 
 	world.own_count = 0;
 	while ((item = conf_list_next(&rest)).len > 0) {
-		ASSERT(world.own_count < WORLD_OWN_MAX);
-		ASSERT(addr_parse_ip(item, 0, &world.own[world.own_count++]) == 0);
+		ASSERT(addr_parse_ip(item, 0, &addr) == 0);
+		add_own(&addr);
 	}
+	for (unsigned i = 0; i < interfaces->count; i++)
+		add_own(&interfaces->list[i]);
+	for (unsigned i = 0; i < proxies->count; i++)
+		add_own(&proxies->list[i].base);
 	for (unsigned i = 0; i < world.params.known_tcp_ports.count; i++)
 		(void)services_add(&world.services, world.params.known_tcp_ports.list[i].name,
 				   world.params.known_tcp_ports.list[i].port);	/* params have checked them */

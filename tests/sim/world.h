@@ -27,7 +27,7 @@ struct world_mail;
 struct world_conf {
 	const char *main_cf;	/* NULL: all defaults, with myhostname = client.test */
 	const char *hosts;	/* in the form of hosts(5); NULL: none */
-	const char *own;	/* our own addresses, blank-separated, for loop detection; NULL: none */
+	const char *own;	/* addresses of our interfaces, blank-separated, beside those in main.cf; NULL: none */
 	unsigned cores;		/* 0: 1 */
 	unsigned recv_bufs;	/* 0: 64; receive buffers a core: a power of two */
 	unsigned files_max;	/* 0: 512 */

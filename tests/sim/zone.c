@@ -336,9 +336,13 @@ static enum row_kind look_up(struct slice name, enum dns_type type, struct dns_a
 		name = slice_of(alias->data, alias->len);
 		dns_answer_set_owner(a, name);
 	}
-	for (unsigned i = 0; i < row_count; i++)
+	for (unsigned i = 0; i < row_count; i++) {
+		struct dns_record like = rows[i].like;
+
+		like.ttl_s = a->ttl_s;
 		if (rows[i].type == type && rows[i].kind == ROW_DATA && same_name(rows[i].name, name))
-			dns_answer_add(a, &rows[i].like, slice_of(rows[i].data, rows[i].len));
+			dns_answer_add(a, &like, slice_of(rows[i].data, rows[i].len));
+	}
 	return a->count > 0 ? ROW_DATA : verdict_for(name, type);
 }
 
