@@ -331,6 +331,14 @@ static void leader_failed(struct lane *lane, struct job *job)
 		destination_push_ready(dst, job, true);
 		return;
 	}
+	/* What is behind the last host of the list could not even be found: the last error counts (B 4, case 81). */
+	const struct mx_error *tail = may_skip && !lane->session.failure.is_last ? route_tail_error(dst->route) : NULL;
+
+	if (tail != NULL) {
+		outcome = (struct outcome){ OUTCOME_SOFT, { tail->class, tail->subject, tail->detail } };
+		why.len = 0;
+		str_add_cut(&why, slice_of_str(tail->text), sizeof(storage));
+	}
 	destination_answer(dst, job, outcome, lane->session.failure.state, str_slice(&why), true);
 }
 
