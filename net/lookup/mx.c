@@ -119,6 +119,8 @@ void mx_lookup_start(struct mx_lookup *lookup, const struct mx_conf *conf, const
 	l->record_limit = conf->record_limit > 0 ? MIN(conf->record_limit, MX_ADDRESSES_MAX) : MX_ADDRESSES_MAX;
 	use_a_labels(l);
 	l->question = l->dest.host;
+	if (dest->wants_tls_hint && !conf->tls_from_start)	/* RFC 8314 3.3 */
+		warn(l, "port 465 of", l->question, " wants TLS from the start: smtp_tls_wrappermode = yes");
 	if (dest->is_unix)
 		take_socket(l);
 	else if (!conf->ipv4 && !conf->ipv6)

@@ -53,6 +53,7 @@ struct mx_conf {
 	bool allow_srv_lookup_fallback;
 	bool idna2003;				/* enable_idna2003_compatibility */
 	const struct maps *reply_filter;	/* smtp_dns_reply_filter */
+	bool tls_from_start;			/* smtp_tls_wrappermode: port 465 needs no hint */
 	unsigned record_limit;			/* dns_rr_list_limit; 0: MX_ADDRESSES_MAX */
 	struct resolver *resolver;
 	const struct hosts *hosts;

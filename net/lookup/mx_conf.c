@@ -21,6 +21,7 @@ struct mx_conf mx_conf_from_params(const struct params *p)
 		.allow_srv_lookup_fallback = p->allow_srv_lookup_fallback,
 		.idna2003 = p->enable_idna2003_compatibility,
 		.reply_filter = p->smtp_dns_reply_filter,
+		.tls_from_start = p->smtp_tls_wrappermode,
 		.record_limit = p->dns_rr_list_limit,
 		.deny = p->smtp_deny_networks.list,
 		.deny_count = p->smtp_deny_networks.count,

@@ -42,6 +42,18 @@ static void another_port_goes_with_every_address(void **state)	/* case 30 */
 	assert_int_equal(addr_port(&lookup.addresses[0].addr), 587);
 }
 
+static void port_465_has_a_hint(void **state)	/* case 38 */
+{
+	(void)state;
+	expect_list("[192.0.2.7]:465", "192.0.2.7");
+	assert_int_equal(warnings, 1);
+	assert_non_null(strstr(warning, "smtp_tls_wrappermode"));
+	conf.tls_from_start = true;
+	expect_list("[192.0.2.7]:465", "192.0.2.7");
+	expect_list("[192.0.2.7]:25", "192.0.2.7");
+	assert_int_equal(warnings, 1);
+}
+
 static void loops_count_only_on_port_25(void **state)	/* cases 30, 37 */
 {
 	struct addr own = addr_from_ip4((uint8_t[]){ 192, 0, 2, 1 }, 0);
@@ -653,6 +665,7 @@ int main(void)
 		cmocka_unit_test_setup(a_bare_domain_asks_for_mx_and_brackets_do_not, zone_setup),
 		cmocka_unit_test_setup(a_literal_asks_nobody, zone_setup),
 		cmocka_unit_test_setup(another_port_goes_with_every_address, zone_setup),
+		cmocka_unit_test_setup(port_465_has_a_hint, zone_setup),
 		cmocka_unit_test_setup(loops_count_only_on_port_25, zone_setup),
 		cmocka_unit_test_setup(lmtp_asks_for_no_mx_and_sees_no_loops, zone_setup),
 		cmocka_unit_test_setup(lower_preference_comes_first, zone_setup),
