@@ -54,6 +54,23 @@ static const struct table_type *const types[] = {
 	&type_fail,
 };
 
+static const struct table_type *more_types[TABLE_TYPES_MORE];
+static unsigned more_count;
+
+static const struct table_type *type_at(size_t i)
+{
+	return i < ARRAY_LEN(types) ? types[i] : more_types[i - ARRAY_LEN(types)];
+}
+
+void table_type_add(const struct table_type *type)
+{
+	for (unsigned i = 0; i < more_count; i++)
+		if (more_types[i] == type)
+			return;
+	ASSERT(more_count < TABLE_TYPES_MORE);
+	more_types[more_count++] = type;
+}
+
 struct table_set *table_set_new(void)
 {
 	return calloc(1, sizeof(struct table_set));
@@ -96,11 +113,11 @@ static const struct table_type *take_type(struct slice *name)
 
 	if (colon < 0)
 		return NULL;
-	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
-		if (!slice_eq(slice_head(*name, (size_t)colon), slice_of_str(types[i]->name)))
+	for (size_t i = 0; i < ARRAY_LEN(types) + more_count; i++) {
+		if (!slice_eq(slice_head(*name, (size_t)colon), slice_of_str(type_at(i)->name)))
 			continue;
 		slice_skip(name, (size_t)colon + 1);
-		return types[i];
+		return type_at(i);
 	}
 	return NULL;
 }
@@ -116,9 +133,9 @@ static int complain_of_type(struct slice name, struct str *why)
 	str_add_cstr(why, "'");
 	str_add_printable(why, name, 80);
 	str_add_cstr(why, "' is not a table; expected type:name, the type one of");
-	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(types) + more_count; i++) {
 		str_add_char(why, ' ');
-		str_add_cstr(why, types[i]->name);
+		str_add_cstr(why, type_at(i)->name);
 	}
 	return ERR_SYNTAX;
 }
@@ -248,6 +265,17 @@ int table_find(const struct table *t, struct slice key, unsigned flags, struct s
 	if (r > 0 && str_is_full(ret_value))
 		return -EMSGSIZE;
 	return r;
+}
+
+void table_set_each(struct table_set *set, void (*fn)(struct table *t, void *context), void *context)
+{
+	for (unsigned i = 0; i < set->count; i++)
+		fn(set->tables[i], context);
+}
+
+const void *table_data(const struct table *t)
+{
+	return t->current;
 }
 
 bool table_needs_io(const struct table *t)

@@ -6,13 +6,14 @@
  *	hash:/file	/file.db, btree: the same, lmdb: /file.lmdb, cdb: /file.cdb: as postmap writes them
  *	cidr:/file	networks, tried in order; see core/table_cidr.c
  *	pcre:/file	patterns, tried in order, regexp: the same; see core/table_pcre.c
- *	unionmap:{type:name, ...}, pipemap:{type:name, ...}	see core/table_compound.c
+ *	unionmap:{type:name, ...}, pipemap:{type:name, ...}: see core/table_compound.c
  *	fail:text	every question is an error: for tests
+ *	tcp:, socketmap: ask another process; see net/lookup/table_net.h, which makes them known here
  *
- * All of these are local: they are read whole into memory when they are opened, and asking one is no more than a
- * function call. A type that needs I/O for an answer says so in table_needs_io, and cannot be asked with table_find.
+ * All but the last two are local: they are read whole into memory when they are opened, and asking one is no more than
+ * a function call. A type that needs I/O for an answer says so in table_needs_io, and cannot be asked with table_find.
  *
- * Three outcomes, never confused: found, not found, error. An error is never taken for "not found": whoever asks defers.
+ * Three outcomes, never confused: found, not found, error. An error is never taken for "not found": who asks defers.
  *
  * keys     all but patterns compare keys without ASCII case. A partial key (TABLE_PARTIAL: a domain's parent, an
  *          address without extension, @domain) is never shown to a table of patterns: that one answers "not found"

@@ -24,13 +24,12 @@ static int load_compound(struct table_set *set, struct slice arg, struct str *wh
 
 	if (r == 0 && m == NULL)
 		return table_complain(why, arg, 0, "no table in it");
+	if (r == 0 && maps_need_io(m)) {
+		maps_free(&m);
+		return table_complain(why, arg, 0, "a table of another process cannot be part of this one");
+	}
 	*ret_data = m;
 	return r;
-}
-
-static bool needs_io(const void *data)
-{
-	return maps_need_io(data);
 }
 
 static int find_union(const void *data, struct slice key, unsigned flags, struct str *ret_value)
@@ -84,7 +83,6 @@ const struct table_type table_type_unionmap = {
 	.load = load_compound,
 	.find_with = find_union,
 	.unload = unload_compound,
-	.needs_io = needs_io,
 };
 
 const struct table_type table_type_pipemap = {
@@ -92,5 +90,4 @@ const struct table_type table_type_pipemap = {
 	.load = load_compound,
 	.find_with = find_pipe,
 	.unload = unload_compound,
-	.needs_io = needs_io,
 };

@@ -21,6 +21,13 @@ extern const struct table_type table_type_texthash, table_type_inline, table_typ
 	table_type_regexp, table_type_hash, table_type_btree, table_type_lmdb, table_type_cdb, table_type_unionmap,
 	table_type_pipemap;
 
+/* Types of other folders, at most TABLE_TYPES_MORE; start only, before the first table. The same twice is once. */
+#define TABLE_TYPES_MORE 4u
+void table_type_add(const struct table_type *type);
+
+void table_set_each(struct table_set *set, void (*fn)(struct table *t, void *context), void *context);
+const void *table_data(const struct table *t);	/* what load gave */
+
 /* --- key and value pairs in memory: what all indexed types become --------------------------------- */
 
 struct table_store;

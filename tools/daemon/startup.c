@@ -15,6 +15,7 @@
 #include "core/log.h"
 #include "core/runtime.h"
 #include "net/delivery/maillog.h"
+#include "net/lookup/table_net.h"
 
 #define PORT_WAIT_MS	5000u	/* a predecessor that was killed may hold the port for a moment (row URG-25) */
 #define FILES_SPARE	128u	/* journal, log, DNS sockets, listeners */
@@ -63,6 +64,7 @@ int startup_config(struct daemon *d)
 	(void)conf_read_file(d->conf, d->config_file);	/* its errors are among those listed below */
 	for (unsigned i = 0; i < d->options.override_count; i++)
 		conf_override(d->conf, d->options.overrides[i]);
+	table_net_register();
 	d->tables = table_set_new();	/* for as long as the process lives */
 	if (d->tables == NULL) {
 		startup_say("not enough memory for lookup tables");
