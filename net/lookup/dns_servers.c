@@ -2,26 +2,8 @@
 
 #include <errno.h>
 
+#include "core/conf.h"
 #include "core/err.h"
-
-static bool is_separator(char c)
-{
-	return c == ',' || c == ' ' || c == '\t' || c == '\n';
-}
-
-static struct slice next_item(struct slice *rest)
-{
-	size_t len = 0;
-
-	while (rest->len > 0 && is_separator(rest->ptr[0]))
-		slice_skip(rest, 1);
-	while (len < rest->len && !is_separator(rest->ptr[len]))
-		len++;
-	struct slice item = slice_head(*rest, len);
-
-	slice_skip(rest, len);
-	return item;
-}
 
 static int parse_one(struct slice text, struct addr *ret_server)
 {
@@ -35,7 +17,7 @@ int dns_servers_parse(struct slice list, struct addr *ret_servers, unsigned max)
 	struct slice item;
 	unsigned count = 0;
 
-	while ((item = next_item(&list)).len > 0) {
+	while ((item = conf_list_next(&list)).len > 0) {
 		if (count == max)
 			return -E2BIG;
 		int err = parse_one(item, &ret_servers[count]);

@@ -2,28 +2,9 @@
 
 #include <errno.h>
 
+#include "core/conf.h"
 #include "core/err.h"
 #include "net/wire/address.h"
-
-static bool is_separator(char c)
-{
-	return c == ',' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* The next item of a list separated by commas and white space; empty at the end. */
-static struct slice next_item(struct slice *rest)
-{
-	size_t len = 0;
-
-	while (rest->len > 0 && is_separator(rest->ptr[0]))
-		slice_skip(rest, 1);
-	while (len < rest->len && !is_separator(rest->ptr[len]))
-		len++;
-	struct slice item = slice_head(*rest, len);
-
-	slice_skip(rest, len);
-	return item;
-}
 
 /* --- services -------------------------------------------------------------------------------------------------- */
 
@@ -60,15 +41,15 @@ static unsigned add_file_line(struct services *s, struct slice line)
 
 	if (comment >= 0)
 		line.len = (size_t)comment;
-	struct slice name = next_item(&line);
-	struct slice where = next_item(&line);
+	struct slice name = conf_list_next(&line);
+	struct slice where = conf_list_next(&line);
 	ptrdiff_t slash = slice_find_char(where, 0, '/');
 
 	if (slash < 0 || port_number(slice_head(where, (size_t)slash), &port) < 0)
 		return 0;
 	if (!slice_eq(slice_of(where.ptr + slash, where.len - (size_t)slash), SLICE("/tcp")))
 		return 0;
-	for (; name.len > 0; name = next_item(&line))
+	for (; name.len > 0; name = conf_list_next(&line))
 		if (services_add(s, name, port) == 0)
 			added++;
 	return added;
@@ -200,7 +181,7 @@ static int parse_one(const struct nexthop_conf *conf, struct destination_name *d
 int nexthop_next(const struct nexthop_conf *conf, struct slice *rest, struct destination_name *ret_dest,
 		 const char **ret_why)
 {
-	struct destination_name d = { .text = next_item(rest) };
+	struct destination_name d = { .text = conf_list_next(rest) };
 
 	if (d.text.len == 0)
 		return 0;
