@@ -207,6 +207,8 @@ int table_open(struct table_set *set, struct slice name, struct str *why, struct
 
 	if (type == NULL)
 		return complain_of_type(name, why);
+	if (memchr(name.ptr, '\0', name.len) != NULL)	/* a file of a match list may have one */
+		return table_complain(why, name, 0, "a NUL octet");
 	if (set->depth == DEPTH_MAX)
 		return table_complain(why, name, 0, "tables inside each other, more than 8 deep");
 	t = table_new(type, name, arg.len);

@@ -55,6 +55,20 @@ static void names_refused(void **state)
 	assert_false(table_is_name(SLICE("2001:db8::1")));
 }
 
+static void a_nul_is_refused(void **state)
+{
+	char storage[TABLE_WHY_MAX];
+	struct str why = STR(storage);
+	struct table_set *set = table_set_new();
+	struct table *t;
+
+	(void)state;
+	assert_int_equal(table_open(set, SLICE("static:a\0b"), &why, &t), ERR_SYNTAX);
+	assert_int_equal(table_open(set, SLICE("unionmap:{static:a\0b}"), &why, &t), ERR_SYNTAX);
+	assert_string_equal(str_cstr(&why), "unionmap:{static:a?b}: a NUL octet");
+	table_set_free(&set);
+}
+
 static void value_too_long(void **state)
 {
 	char why_storage[TABLE_WHY_MAX], storage[3];
@@ -269,6 +283,7 @@ int main(void)
 		CLAIM("found, not found and error are three outcomes", three_outcomes),
 		CLAIM("items of inline tables have keys without case and values with blanks", inline_items),
 		CLAIM("what is no table is refused with a reason", names_refused),
+		CLAIM("a name with a NUL is refused", a_nul_is_refused),
 		CLAIM("a value that does not fit is an error, and a table is opened once", value_too_long),
 		CLAIM("texthash lines are those of postmap: comments, continuation, quotes", texthash_lines),
 		CLAIM("the first of equal keys counts, and opening warns of the other", texthash_duplicate),
