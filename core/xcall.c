@@ -190,6 +190,18 @@ bool xcall_flush(unsigned core)
 	return waits;
 }
 
+bool xcall_has_arrived(unsigned core)
+{
+	for (unsigned from = 0; from < core_count; from++) {
+		struct xcall_ring *ring = ring_of(from, core);
+
+		if (atomic_load_explicit(&ring->tail, memory_order_acquire) !=
+		    atomic_load_explicit(&ring->head, memory_order_relaxed))
+			return true;
+	}
+	return false;
+}
+
 bool xcall_may_sleep(unsigned core)
 {
 	struct xcall_core *me = &cores[core];
@@ -198,16 +210,10 @@ bool xcall_may_sleep(unsigned core)
 		return false;
 	atomic_store_explicit(&me->sleeping, true, memory_order_seq_cst);
 	atomic_thread_fence(memory_order_seq_cst);
-	for (unsigned from = 0; from < core_count; from++) {
-		struct xcall_ring *ring = ring_of(from, core);
-
-		if (atomic_load_explicit(&ring->tail, memory_order_acquire) !=
-		    atomic_load_explicit(&ring->head, memory_order_relaxed)) {
-			atomic_store_explicit(&me->sleeping, false, memory_order_relaxed);
-			return false;
-		}
-	}
-	return true;
+	if (!xcall_has_arrived(core))
+		return true;
+	atomic_store_explicit(&me->sleeping, false, memory_order_relaxed);
+	return false;
 }
 
 void xcall_awake(unsigned core)

@@ -41,3 +41,6 @@ bool xcall_flush(unsigned core);
 /* Declares that core is about to sleep; false when something arrived meanwhile, and then it must not. */
 bool xcall_may_sleep(unsigned core);
 void xcall_awake(unsigned core);
+
+/* Does a note wait in a ring for core? */
+bool xcall_has_arrived(unsigned core);

@@ -23,6 +23,10 @@
 /* Octets in all files; more is -ENOSPC. 0: no bound. What else may go wrong: fault.h. */
 extern uint64_t disk_space;
 
+/* Reads do not fail: a recovery that cannot read a sector twice sets it aside and says so, which is a loss it announces
+ * and no riddle. */
+extern bool disk_spares_reads;
+
 /* An empty disk. */
 void disk_format(void);
 

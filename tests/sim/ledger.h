@@ -68,7 +68,9 @@ void ledger_log(unsigned life, struct slice text);
 
 /* Everything that was accepted has an end. */
 bool ledger_is_settled(void);
-/* Dies with a sentence when an invariant does not hold. */
-void ledger_check(void);
+/* Dies with a sentence when an invariant does not hold. may_be_uninvited: a sync failed, and the engine died later. It
+ * has answered 451 by then, and dies before the next segment's head makes the failed batch void for good: what the disk
+ * has of it is found again (row SPL-07 asks for no more). Returns how many such recipients there are. */
+unsigned ledger_check(bool may_be_uninvited);
 /* The same for everybody who finds something: "storm: lost: ..." and the end of the process. */
 _Noreturn void ledger_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -247,19 +247,30 @@ static bool run_due_events(void)
 	return any;
 }
 
-bool machine_step(uint64_t limit_ns)
+/* When somebody wants to do something. */
+static uint64_t next_turn(void)
 {
 	uint64_t next = machine_next_event();
 
-	if (run_due_events() || (now_ns < limit_ns && run_some_core()))
-		return true;
 	for (unsigned i = 0; i < machine_core_count; i++) {
 		const struct machine_core *c = &machine_cores[i];
 		const uint64_t wanted = wants_turn(c) ? now_ns : c->until_ns;
 
-		if (c->is_open)
-			next = min_u64(next, max_u64(wanted, c->not_before_ns));
+		if (!c->is_open)
+			continue;
+		ASSERT(wants_turn(c) || !xcall_has_arrived(i));		/* nobody sleeps over a note */
+		next = min_u64(next, max_u64(wanted, c->not_before_ns));
 	}
+	return next;
+}
+
+bool machine_step(uint64_t limit_ns)
+{
+	uint64_t next;
+
+	if (run_due_events() || (now_ns < limit_ns && run_some_core()))
+		return true;
+	next = next_turn();
 	now_ns = max_u64(now_ns, min_u64(next, limit_ns));
 	return next < limit_ns;
 }

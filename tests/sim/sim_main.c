@@ -36,7 +36,7 @@ struct job {
 
 /* What all jobs add up. */
 struct sum {
-	_Atomic uint64_t seeds, failed, messages, commits, announced, lives, virtual_s, twice;
+	_Atomic uint64_t seeds, failed, messages, commits, announced, uninvited, lives, virtual_s, twice;
 	_Atomic uint64_t first_failed;
 	_Atomic uint32_t pairs[FAULT_COUNT][FAULT_COUNT];
 	_Atomic bool stop;
@@ -219,6 +219,7 @@ static void add_figures(const struct storm_figures *f)
 	sum->messages += f->messages;
 	sum->commits += f->commits;
 	sum->announced += f->announced;
+	sum->uninvited += f->uninvited;
 	sum->lives += f->lives;
 	sum->virtual_s += f->virtual_ns / 1000000000u;
 	for (unsigned i = 0; i < FAULT_COUNT; i++)
@@ -299,10 +300,11 @@ static int run_many(void)
 		;
 	const double took = seconds() - begin;
 
-	printf("%llu seeds in %.1f s, %.0f a second; %llu messages, %llu commits, %llu announced as possibly twice, "
-	       "%llu lives, %.0f virtual hours; %llu run twice\n", (unsigned long long)sum->seeds, took,
-	       (double)sum->seeds / took, (unsigned long long)sum->messages, (unsigned long long)sum->commits,
-	       (unsigned long long)sum->announced, (unsigned long long)sum->lives, (double)sum->virtual_s / 3600,
+	printf("%llu seeds in %.1f s, %.0f a second; %llu messages, %llu commits, %llu announced as possibly twice, ",
+	       (unsigned long long)sum->seeds, took, (double)sum->seeds / took, (unsigned long long)sum->messages,
+	       (unsigned long long)sum->commits, (unsigned long long)sum->announced);
+	printf("%llu refused by a failing disk and there all the same, %llu lives, %.0f virtual hours; %llu run twice\n",
+	       (unsigned long long)sum->uninvited, (unsigned long long)sum->lives, (double)sum->virtual_s / 3600,
 	       (unsigned long long)sum->twice);
 	report_faults();
 	if (sum->failed == 0)

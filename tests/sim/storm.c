@@ -14,6 +14,7 @@
 #define DOMAINS_MAX	6u
 #define DAY_NS		(86400 * NS_PER_SEC)
 #define LIVENESS_NS	(6 * DAY_NS)
+#define FAILED_SYNCS	(UINT64_C(1) << FAULT_SYNC_ERROR | UINT64_C(1) << FAULT_WRITE_ERROR)
 #define SAFETY_NS	(2 * 3600 * NS_PER_SEC)
 
 static struct {
@@ -229,7 +230,7 @@ void storm_run(struct storm_figures *ret_figures)
 	heal();
 	if (!world_run(LIVENESS_NS, is_over, NULL))
 		check_left_over();
-	ledger_check();
+	ret_figures->uninvited = ledger_check(storm.life > 0 && (fault_seen & FAILED_SYNCS) != 0);
 	sim_alarm_cancel(&storm.trouble);
 	ret_figures->virtual_ns = sim_now();
 	if (!world_stop(DAY_NS))

@@ -14,6 +14,7 @@ struct storm_figures {
 	uint64_t messages;
 	uint64_t commits;
 	uint64_t announced;		/* "may be delivered twice" */
+	uint64_t uninvited;		/* see ledger_check */
 	uint64_t lives;			/* of the engine */
 	uint64_t virtual_ns;
 	uint64_t faults;		/* bits of enum fault: those that have struck */

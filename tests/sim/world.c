@@ -192,6 +192,7 @@ void world_boot(void)
 {
 	metric_forget();
 	world.state = WORLD_STARTING;
+	disk_spares_reads = true;
 	world.recovered = 0;
 	world.jobs_max = 0;
 	machine_start(world.cores, sim_now() + world.wall_offset_ns);

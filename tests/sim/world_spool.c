@@ -28,6 +28,7 @@ static void on_all_recovered(void *context, uint64_t life)
 	for (unsigned i = 0; i < world.cores; i++)
 		machine_on_core(i, listen_core, &world.parts[i]);
 	world.state = WORLD_UP;
+	disk_spares_reads = false;
 }
 
 static void on_recovered(struct spool *s, int err, void *context)
