@@ -135,6 +135,9 @@ struct job *destination_pop_for(struct destination *dst, const struct lane *lane
 void destination_note_start(struct destination *dst, bool riding);
 /* The numbers in job.tried are those of the present route; of an older one they are forgotten. */
 void destination_sync_tried(struct destination *dst, struct job *job);
+/* This address has been asked (LANE_ADDRESS_GONE: it is no longer in the list). Is there another for this round? */
+void destination_mark_tried(struct job *job, unsigned address);
+bool destination_has_next(const struct destination *dst, const struct job *job);
 /* No address has been tried. */
 void destination_new_round(struct job *job);
 /* Does what can be done now, later in this turn. */

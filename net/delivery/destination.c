@@ -25,6 +25,7 @@ void destination_new_round(struct job *job)
 {
 	job->tried[0] = 0;
 	job->tried[1] = 0;
+	job->asked = 0;
 	job->sessions = 0;
 	job->element = 0;
 	job->completed = false;
@@ -37,6 +38,21 @@ void destination_sync_tried(struct destination *dst, struct job *job)
 	job->route_generation = dst->route_generation;
 	job->tried[0] = 0;	/* at worst a host is asked once more */
 	job->tried[1] = 0;
+}
+
+void destination_mark_tried(struct job *job, unsigned address)
+{
+	const uint64_t bit = UINT64_C(1) << (address % 64);
+
+	job->asked += address >= ROUTE_ADDRESSES_MAX || !(job->tried[address / 64] & bit);
+	if (address < ROUTE_ADDRESSES_MAX)
+		job->tried[address / 64] |= bit;
+}
+
+/* Hosts that let us wait until the list has changed would be asked for ever: a round asks as many as there are. */
+bool destination_has_next(const struct destination *dst, const struct job *job)
+{
+	return job->asked < dst->route->count && route_next(dst->route, job->tried, reactor_now()) >= 0;
 }
 
 static bool fits(const struct job *job, unsigned address)

@@ -45,6 +45,7 @@ struct job {
 	struct destination *destination;
 	uint64_t tried[2];		/* addresses of the destination's list tried in this round, one bit each */
 	uint32_t route_generation;	/* what the numbers in tried mean */
+	uint32_t asked;			/* addresses of this round, through all changes of the list */
 	uint32_t sessions;		/* of this round and element that failed it softly (smtp_mx_session_limit) */
 	uint8_t element;		/* of the route's list: whose sessions they are */
 	bool completed;			/* some session of this round ran to its normal end (B 4) */

@@ -319,13 +319,12 @@ static void leader_failed(struct lane *lane, struct job *job)
 		return;
 	}
 	destination_sync_tried(dst, job);
-	if (lane->address != LANE_ADDRESS_GONE) {
-		job->tried[lane->address / 64] |= UINT64_C(1) << (lane->address % 64);
+	destination_mark_tried(job, lane->address);
+	if (lane->address != LANE_ADDRESS_GONE)
 		dst->route->addresses[lane->address].avoid_until_ns = reactor_now() + ROUTE_AVOID_NS;
-	}
 	bool may_skip = outcome.kind == OUTCOME_SOFT || dst->delivery->conf.params->soft_bounce;
 
-	if (may_skip && !lane->session.failure.is_last && route_next(dst->route, job->tried, reactor_now()) >= 0) {
+	if (may_skip && !lane->session.failure.is_last && destination_has_next(dst, job)) {
 		if (lane->session.failure.state != SESSION_CONNECT)
 			delivery_log_skipped(job, str_slice(&why));
 		destination_push_ready(dst, job, true);

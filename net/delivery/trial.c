@@ -210,10 +210,9 @@ static bool has_next_host(struct trial *t)
 	destination_sync_tried(dst, job);
 	if (stays_here(t))
 		return true;
-	if (t->address < ROUTE_ADDRESSES_MAX)
-		job->tried[t->address / 64] |= UINT64_C(1) << (t->address % 64);
+	destination_mark_tried(job, t->address);
 	count_session(job, dst->route, t->address);
-	return route_next(dst->route, job->tried, reactor_now()) >= 0;
+	return destination_has_next(dst, job);
 }
 
 /* "QUEUEID: reason", once for all recipients of one reply (B 4.1). */
