@@ -323,7 +323,7 @@ void stage_wait(unsigned within_ms)
 void stage_play(void)
 {
 	stage_start();
-	stage_wait(5000);
+	stage_wait(30000);
 }
 
 void stage_close(void)
@@ -331,7 +331,7 @@ void stage_close(void)
 	if (stage.closed == 0) {
 		session_abort(&stage.session, -ECANCELED);
 		stage.finished = false;
-		stage_wait(5000);
+		stage_wait(30000);
 	}
 	assert_int_equal(stage.closed, 1);
 	assert_true(stage.ready <= 1);
