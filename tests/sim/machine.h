@@ -42,6 +42,8 @@ struct flight {
 	bool notify;			/* zero copy: the result has been told, the buffer not given back yet */
 	bool sync;			/* io_write_sync */
 	int res;
+	int fault;			/* FAULT_IS_END: a receive ends; _SHORT, _ALMOST: a send takes one octet, or
+					 * all but one */
 	int file;			/* -1: none */
 	uint64_t checksum;		/* of what may not change meanwhile */
 	const struct addr *remote, *local;
@@ -138,7 +140,8 @@ void flight_ready_in(struct flight *f, int res, uint64_t delay_ns);
 /* A flight for an op of ours that no file belongs to: the resolver's. */
 struct flight *flight_start(struct op *op, enum flight_kind kind, int file);
 
-/* What the sweep of single faults wants: called for every operation when it is looked at; < 0: this is its result. */
+/* What the sweep of single faults wants: called for every operation when it is looked at. < 0: this is its result. */
+enum { FAULT_IS_NONE, FAULT_IS_END, FAULT_IS_SHORT, FAULT_IS_ALMOST };
 extern int (*machine_fault)(enum flight_kind kind);
 
 /* --- net*.c, for seam.c ------------------------------------------------------------------------- */

@@ -416,6 +416,8 @@ void net_send(struct flight *f)
 	left = MIN(total, room);
 	if (left > 1 && fault_strikes(FAULT_SHORT_SEND))
 		left = (size_t)tape_range(1, left - 1);
+	if (left > 1 && f->fault != FAULT_IS_NONE)
+		left = f->fault == FAULT_IS_SHORT ? 1 : left - 1;
 	total = left;
 	for (unsigned i = 0; i < f->iov_count && left > 0; i++) {
 		const size_t n = MIN(f->iov[i].iov_len, left);

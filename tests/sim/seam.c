@@ -177,6 +177,7 @@ static void look_at(struct flight *f)
 		flight_ready(f, fault);
 		return;
 	}
+	f->fault = fault;
 	switch (f->kind) {
 	case FLIGHT_CONNECT:
 		net_connect(f);
@@ -596,6 +597,10 @@ static void end_recv(struct machine_core *c, struct flight *f)
 
 	if (f->res >= 0 && !net_has_something(file) && !f->cancelled)
 		return;
+	if (f->fault == FAULT_IS_END) {
+		call(f, 0, false);
+		return;
+	}
 	if (f->res < 0 || !net_has_something(file)) {
 		call(f, f->res < 0 ? f->res : -ECANCELED, false);
 		return;
