@@ -512,7 +512,7 @@ static void append_nonsense(uint64_t *seed)
 
 	/* Not the types which would be believed: the end of a recipient, of a message. */
 	static const uint8_t types[] = {
-		SPOOL_CONTENT, SPOOL_ENVELOPE, SPOOL_BEGIN, SPOOL_DEFER, SPOOL_IDS, 0x77, 250,
+		SPOOL_CONTENT, SPOOL_ENVELOPE, SPOOL_ENVELOPE_1, SPOOL_BEGIN, SPOOL_DEFER, SPOOL_IDS, 0x77, 250,
 	};
 	const uint8_t type = types[test_random(seed) % ARRAY_LEN(types)];
 
@@ -539,6 +539,62 @@ static void nonsense_stops_nobody(void **state)
 	assert_true(world.spool->journals[0]->bad_records > 500);
 	world_drain();
 	assert_int_equal(world.removed, 6);
+	end();
+}
+
+/* --- the first format --------------------------------------------------------------------------------------------- */
+
+/* What a release of the first format would have written for m, with addresses in wire form. */
+static size_t write_envelope_1(uint8_t *dst, const struct spool_message *m, struct slice sender, struct slice rcpt)
+{
+	const struct spool_envelope_head head = {
+		.id = m->msg.id, .arrival_ns = 1, .size = m->msg.size, .wire_size = m->msg.wire_size,
+		.facts = m->msg.facts, .rcpt_count = 1, .fragment_count = m->fragment_count, .sender = sender,
+	};
+	uint8_t now[256];
+	size_t len = SPOOL_ENVELOPE_1_HEAD;
+
+	spool_write_envelope_head(now, &head);
+	memcpy(dst, now, len);
+	memcpy(dst + len, sender.ptr, sender.len);
+	len += sender.len;
+	spool_write_rcpt(now, &(struct rcpt_facts){ .addr = rcpt }, RCPT_OPEN, false);
+	memcpy(dst + len, now, SPOOL_RCPT_1_HEAD);
+	memcpy(dst + len + SPOOL_RCPT_1_HEAD, rcpt.ptr, rcpt.len);
+	len += SPOOL_RCPT_1_HEAD + rcpt.len;
+	for (uint32_t i = 0; i < m->fragment_count; i++)
+		len += spool_write_fragment(dst + len, m->fragments[i]);
+	return len;
+}
+
+/* Number 720: one of those that the world gives neither ENVID nor client nor anything for its first recipient. */
+static void the_first_format_comes_back(void **state)
+{
+	uint8_t head[SPOOL_PART_HEAD], bytes[512];
+	struct journal_ref ref;
+
+	(void)state;
+	start();
+	world.messages = 719;
+	world_inject(5000, 1, "a.test");
+	world_settle();
+	const struct spool_message *m = first_message();
+	const size_t len = write_envelope_1(bytes, m, SLICE("\"n720\"@s.test"), SLICE("\"r0.72\\0\"@a.test"));
+	const struct slice parts[] = { slice_of(head, sizeof(head)), slice_of(bytes, len) };
+
+	spool_write_part_head(head, m->msg.id, (uint32_t)len, 0);
+	assert_int_equal(journal_append(m->journal->journal, SPOOL_ENVELOPE_1, JOURNAL_END, parts, 2, &ref), 0);
+	world_inject(1000, 1, "a.test");
+	world_settle();
+	world_crash((struct disk_choice){ DISK_KEEP_NONE, 0 });
+	world_open_ready();
+	world_check();
+	assert_int_equal(world.spool->journals[0]->bad_records, 0);
+	m = first_message();
+	assert_true(slice_eq(m->msg.sender, SLICE("n720@s.test")));
+	assert_true(slice_eq(m->msg.rcpts[0].addr, SLICE("r0.720@a.test")));
+	world_drain();
+	assert_int_equal(world.removed, 2);
 	end();
 }
 
@@ -598,6 +654,8 @@ int main(int argc, char **argv)
 		CLAIM("SPL-10: ids are new whatever the clock does", ids_survive_a_clock_that_went_back),
 		CLAIM("a spool that holds more than fits is refused, and kept", too_much_is_refused_and_kept),
 		CLAIM("SPL-06: records that make no sense stop nobody", nonsense_stops_nobody),
+		CLAIM("SPL-12: a message of the first format comes back, its addresses in internal form",
+		      the_first_format_comes_back),
 		CLAIM("an old message does not keep the disk full", an_old_message_does_not_keep_the_disk),
 	};
 
