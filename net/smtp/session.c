@@ -444,6 +444,7 @@ void session_open(struct session *s, const struct session_events *events, const 
 	if (s->params->smtp_reply_filter != NULL)
 		s->parser.filter = filter_reply;
 	s->parser.filter_context = s;
+	s->parser.ascii_only = !s->params->smtputf8_enable;
 	name_relay(s, target->host, target->remote);
 	session_enter(s, SESSION_CONNECT);
 	s->conn.state = CONN_CLOSED;

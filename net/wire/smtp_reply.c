@@ -18,6 +18,7 @@ void smtp_reply_parser_init(struct smtp_reply_parser *p)
 {
 	p->failed = 0;
 	p->filter = NULL;
+	p->ascii_only = false;
 	start_reply(p);
 }
 
@@ -85,6 +86,9 @@ static void sanitise_line(struct smtp_reply_parser *p, size_t room)
 	struct str s = STR(clean);
 
 	str_add_printable(&s, slice_of(p->text + p->text_len, p->line_kept), room);
+	for (size_t i = 0; p->ascii_only && i < s.len; i++)
+		if ((unsigned char)clean[i] >= 0x80)
+			clean[i] = '?';
 	memcpy(p->text + p->text_len, clean, s.len);
 	p->line_kept = s.len;
 }

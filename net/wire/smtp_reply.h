@@ -59,6 +59,7 @@ typedef int smtp_reply_filter_fn(void *context, struct slice line, struct str *r
 struct smtp_reply_parser {
 	smtp_reply_filter_fn *filter;	/* NULL: none; set after init */
 	void *filter_context;
+	bool ascii_only;		/* what is beyond ASCII does not print either; set after init */
 	/* private */
 	int failed;			/* the error that every feed returns from now on */
 	/* the last feed gave a whole reply: the next one starts afresh */
