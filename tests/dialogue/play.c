@@ -59,6 +59,9 @@ void play_tell(struct play *play, const char *fmt, ...)
 }
 
 static void fail_at(struct play *play, unsigned line, const char *fmt, va_list args)
+	__attribute__((format(printf, 3, 0)));
+
+static void fail_at(struct play *play, unsigned line, const char *fmt, va_list args)
 {
 	play->failed = true;
 	(void)fwrite(play->transcript.ptr, 1, play->transcript.len, stdout);
