@@ -47,7 +47,7 @@ static uint32_t notify_of(struct slice words)
 	uint32_t notify = 0;
 
 	for (unsigned i = 0; i < ARRAY_LEN(bits); i++)
-		if (memmem(words.ptr, words.len, bits[i].word, strlen(bits[i].word)) != NULL)
+		if (text_has(words, slice_of_str(bits[i].word)))
 			notify |= bits[i].bit;
 	return notify;
 }

@@ -253,7 +253,7 @@ static void add_records(struct play *play)
 static bool text_has_all(struct slice text, const struct slice *quoted, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		if (memmem(text.ptr, text.len, quoted[i].ptr, quoted[i].len) == NULL)
+		if (!text_has(text, quoted[i]))
 			return false;
 	return true;
 }

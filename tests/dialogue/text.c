@@ -39,6 +39,11 @@ struct slice text_keep(struct slice s)
 	return slice_of(p, s.len);
 }
 
+bool text_has(struct slice text, struct slice what)
+{
+	return what.len == 0 || (text.len >= what.len && memmem(text.ptr, text.len, what.ptr, what.len) != NULL);
+}
+
 const char *text_cstr(struct slice s)
 {
 	return text_keep(s).ptr;	/* one octet more was cleared for it */

@@ -26,6 +26,9 @@ bool text_decode(struct slice text, struct slice *ret_octets);
 bool text_time(struct slice word, uint64_t *ret_ns);
 bool text_number(struct slice word, uint64_t *ret_value);
 
+/* Is what somewhere in text? Any of the two may be empty. */
+bool text_has(struct slice text, struct slice what);
+
 /* A copy that stays. */
 struct slice text_keep(struct slice s);
 /* The same with a NUL at its end. */
