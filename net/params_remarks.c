@@ -17,10 +17,6 @@ static const struct {
 } remarks[] = {
 	/* the client */
 	{ "smtp_delivery_status_filter", PENDING, false },
-	{ "debug_peer_list", PENDING, false },
-	{ "debug_peer_level", PENDING, false },
-	{ "notify_classes", PENDING, false },
-	{ "error_notice_recipient", PENDING, false },
 	{ "best_mx_transport", PENDING, false },
 	{ "dnssec_probe", PENDING, false },
 	{ "smtp_address_verify_target", PENDING, false },

@@ -232,6 +232,8 @@ static int open_pools(struct delivery *d)
 		r = pool_init(&d->lanes, "lanes", sizeof(struct lane), lanes);
 	if (r == 0)
 		r = pool_init(&d->trials, "trials", sizeof(struct trial), 2 * lanes + TRIALS_SPARE);
+	if (r == 0 && d->conf.report != NULL && (d->conf.params->notify_classes & NOTIFY_CLASSES))
+		r = pool_init(&d->transcripts, "transcripts", sizeof(struct transcript), MIN(lanes, TRANSCRIPTS_MAX));
 	if (r == 0)
 		r = map_init(&d->by_nexthop, DESTINATIONS_MAX);
 	if (r == 0)
@@ -293,6 +295,7 @@ void delivery_free(struct delivery **d)
 	heap_done(&(*d)->deferred);
 	conn_cache_done(&(*d)->cached);
 	map_done(&(*d)->by_nexthop);
+	pool_done(&(*d)->transcripts);
 	pool_done(&(*d)->trials);
 	pool_done(&(*d)->lanes);
 	pool_done(&(*d)->lookups);

@@ -15,6 +15,7 @@
 
 #include "net/delivery/intake.h"
 #include "net/delivery/route.h"
+#include "net/smtp/transcript.h"
 
 struct delivery;
 
@@ -25,6 +26,10 @@ struct delivery_conf {
 	const struct source *source;
 	const struct services *services;
 	struct mx_conf mx;		/* resolver, hosts and lists filled in by the caller */
+	/* A session that raised one of notify_classes is over: what was said in it, good during the call. NULL: nobody
+	 * wants to know. */
+	void (*report)(void *context, struct slice peer, const struct transcript *t);
+	void *report_context;
 	unsigned sessions_max;		/* this core's share of session_limit */
 	size_t jobs_max;		/* all jobs of all cores: every one of them might have to wait here */
 };

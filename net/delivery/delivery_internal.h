@@ -22,6 +22,9 @@
 #define DISPATCH_BITE		64u	/* jobs answered without a session in one go */
 /* beyond two for each lane: those answered without a session, and those settling */
 #define TRIALS_SPARE		1024u
+/* What a session can raise (net/smtp/session.h): only for these a transcript is worth its memory. */
+#define NOTIFY_CLASSES		(NOTIFY_PROTOCOL | NOTIFY_DATA)
+#define TRANSCRIPTS_MAX		1024u	/* per core, 8 KiB each, touched when used; sessions beyond that have none */
 #define LANE_ADDRESS_GONE	(ROUTE_ADDRESSES_MAX)
 
 struct delivery {
@@ -31,6 +34,7 @@ struct delivery {
 	struct window_conf window;		/* of a destination that is whole */
 	struct window_conf window_shard;	/* of one that is split over all cores */
 	struct pool destinations, routes, lookups, lanes, trials;
+	struct pool transcripts;	/* empty unless notify_classes wants some */
 	struct map by_nexthop;
 	struct list unused;		/* destinations with nothing to do, the longest unused first */
 	struct list homeless;		/* jobs for which there was no destination */
@@ -72,6 +76,7 @@ struct destination {
 	bool chunking;			/* BDAT where it is offered; not any more once a server did not know it */
 	bool bind_failed;		/* the source address cannot be bound: said once, left out from then on */
 	bool bind6_failed;
+	bool is_watched;		/* debug_peer_list */
 	bool cache_always;		/* smtp_connection_cache_destinations */
 	bool cache_load;		/* use idle connections */
 	bool cache_store;		/* keep connections that have nothing to do */

@@ -463,6 +463,18 @@ static bool is_always_cached(const struct delivery *d, struct slice nexthop)
 	       mlist_match(d->conf.params->smtp_connection_cache_destinations, first.host) > 0;
 }
 
+/* A session of this destination is one to look at, whatever host it leads to (debug_peer_list). */
+static bool is_watched(const struct delivery *d, struct slice nexthop)
+{
+	struct destination_name first;
+	const char *why;
+
+	return d->conf.params->debug_peer_list != NULL &&
+	       nexthop_next(&d->nexthop, &nexthop, &first, &why) > 0 &&
+	       mlist_match_host(d->conf.params->debug_peer_list, first.host, first.is_literal ? &first.addr : NULL,
+				true) > 0;
+}
+
 static struct destination *destination_find(struct delivery *d, struct slice nexthop)
 {
 	uint64_t hash = map_hash(&d->by_nexthop, nexthop);
@@ -491,6 +503,7 @@ static struct destination *destination_find(struct delivery *d, struct slice nex
 	dst->is_relayhost = slice_eq(nexthop, params_next_hop(d->conf.params));
 	/* An error is no "yes", and DATA is always right. */
 	dst->chunking = mlist_match(d->conf.params->smtp_chunking_destinations, nexthop) > 0;
+	dst->is_watched = is_watched(d, nexthop);
 	dst->cache_always = is_always_cached(d, nexthop);
 	dst->cache_load = dst->cache_always;
 	dst->cache_store = dst->cache_always;

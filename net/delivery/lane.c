@@ -341,6 +341,16 @@ static void leader_failed(struct lane *lane, struct job *job)
 	destination_answer(dst, job, outcome, lane->session.failure.state, str_slice(&why), true);
 }
 
+/* Whoever caused what is to be reported has been told already; this is for the postmaster (B 22.5). */
+static void report(struct delivery *d, struct session *s)
+{
+	if (s->transcript == NULL)
+		return;
+	if (s->raised & d->conf.params->notify_classes)
+		d->conf.report(d->conf.report_context, session_peer(s), s->transcript);
+	pool_put(&d->transcripts, &s->transcript);
+}
+
 static void on_closed(struct session *s)
 {
 	struct lane *lane = lane_of(s);
@@ -352,6 +362,7 @@ static void on_closed(struct session *s)
 	if (offence.len > 0)
 		log_line(LOG_LEVEL_WARNING, "smtp", "protocol error: %.*s sent \"%.*s\", which is no reply",
 			 SLICE_FMT(session_relay(s)), SLICE_FMT(offence));
+	report(d, s);
 	if (lane->is_idle)
 		become_busy(lane);	/* the server went first */
 	dst->busy--;
@@ -381,6 +392,26 @@ static const struct session_events session_events = {
 };
 
 /* --- opening ---------------------------------------------------------------------------------- */
+
+static uint32_t debug_level(const struct destination *dst, struct slice host, const struct addr *remote)
+{
+	const struct params *p = dst->delivery->conf.params;
+
+	if (p->debug_peer_list == NULL)
+		return 0;
+	if (dst->is_watched || mlist_match_host(p->debug_peer_list, host, remote, true) > 0)
+		return p->debug_peer_level;
+	return 0;
+}
+
+static struct transcript *take_transcript(struct delivery *d)
+{
+	struct transcript *t = d->transcripts.count > 0 ? pool_take(&d->transcripts) : NULL;
+
+	if (t != NULL)
+		transcript_init(t);
+	return t;
+}
 
 bool lane_open(struct destination *dst, struct job *job, unsigned address)
 {
@@ -413,6 +444,8 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 		     &(struct session_target){
 			     .host = remote.sa.sa_family == AF_UNIX ? slice_of_str(d->conf.params->myhostname)
 								    : route_host(dst->route, address),
+			     .debug_level = debug_level(dst, route_host(dst->route, address), &remote),
+			     .transcript = take_transcript(d),
 			     .remote = &remote,
 			     .local = source_of(dst, &remote),
 			     .is_worse_mx = dst->route->addresses[address].is_worse,

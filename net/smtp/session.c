@@ -76,6 +76,8 @@ void session_enter(struct session *s, enum session_state next)	/* the only write
 {
 	ASSERT(may_follow[s->state] & BIT(next));
 	s->state = next;
+	if (s->debug_level > 1)
+		session_trace_state(s);
 }
 
 /* --- deadlines -------------------------------------------------------------------------------- */
@@ -188,6 +190,10 @@ void session_lose(struct session *s, int err)
 	s->lost_err = err;
 	s->lost_step = deadline_subject(s);
 	s->reusable = false;
+	if (err == ERR_PROTO)
+		session_raise(s, NOTIFY_PROTOCOL);
+	else if (err == ERR_TABLE || err == ERR_CORRUPT || err == -EIO)
+		session_raise(s, NOTIFY_DATA);
 	timer_cancel(&s->deadline);
 	if (s->state < SESSION_OPEN && s->failure.state == SESSION_CLOSED) {
 		s->failure.state = s->state;
@@ -210,7 +216,7 @@ void session_quit(struct session *s)
 		session_lose(s, -ENOBUFS);
 		return;
 	}
-	conn_command_add(&s->conn, &command);
+	session_say(s, &command);
 	session_pump(s);
 }
 
@@ -330,10 +336,13 @@ static void on_data(struct conn *c, struct slice data)
 	while (data.len > 0 && s->conn.state == CONN_OPEN) {
 		int r = smtp_reply_feed(&s->parser, &data, &reply);
 
-		if (r < 0)
+		if (r < 0) {
+			session_trace(s, false, smtp_reply_offence(&s->parser));
 			session_lose(s, r == ERR_TABLE ? r : ERR_PROTO);
+		}
 		if (r <= 0)
 			break;
+		session_trace(s, false, reply.text);
 		on_reply(s, &reply);
 	}
 	s->in_callback = false;
@@ -412,6 +421,7 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->magic = SESSION_MAGIC;
 	s->state = SESSION_CLOSED;
 	s->events = events;
+	s->debug_level = target->debug_level;
 	s->params = params;
 	memset(&s->caps, 0, sizeof(s->caps));
 	memset(&s->failure, 0, sizeof(s->failure));
@@ -436,6 +446,8 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->lmtp = target->lmtp;
 	s->loop_check = addr_port(target->remote) == 25 && !target->lmtp;
 	s->transform = target->transform;
+	s->transcript = target->transcript;
+	s->raised = 0;
 	s->lost_err = 0;
 	s->deadline_key = UINT64_MAX;
 	s->body_answered = UINT64_MAX;

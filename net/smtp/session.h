@@ -20,6 +20,7 @@
 #include "net/smtp/conn.h"
 #include "net/smtp/pipeline.h"
 #include "net/smtp/transaction.h"
+#include "net/smtp/transcript.h"
 #include "net/wire/smtp_ehlo.h"
 
 #define SESSION_MAGIC		UINT32_C(0x73657331)
@@ -63,6 +64,8 @@ struct session {
 	bool chunking_broken;		/* it was offered, and refused as unknown (row EHL-08) */
 	bool reusable;			/* nothing has happened that speaks against another transaction */
 	uint32_t uses;			/* transactions started */
+	uint32_t raised;		/* enum param_notify_class: what the postmaster may want to hear of */
+	struct transcript *transcript;	/* the target's */
 	uint64_t opened_ns;		/* monotonic, start of the connect */
 	char relay[SESSION_RELAY_MAX];
 	uint32_t relay_len;
@@ -86,6 +89,7 @@ struct session {
 	bool in_callback;		/* pumping follows anyway */
 	bool loop_check;
 	bool lmtp;
+	uint32_t debug_level;
 	enum session_state lost_step;	/* what the peer owed us when it was lost */
 	int lost_err;
 	struct wheel_timer deadline;
@@ -99,11 +103,13 @@ struct session {
 	struct conn conn;
 };
 
-/* Whom to speak with. All of it is copied, but for the transform itself, which stays the caller's. */
+/* Whom to speak with. All of it is copied, but for the transform and the transcript, which stay the caller's. */
 struct session_target {
 	struct slice host;		/* the server's name, for the log */
 	const struct addr *remote;
 	const struct addr *local;	/* source address, or NULL */
+	uint32_t debug_level;		/* debug_peer_level, or 0: 1 logs the dialogue, 2 its states, too */
+	struct transcript *transcript;	/* to be filled, or NULL */
 	struct conn_transform *transform; /* what stands between socket and dialogue from the first octet on, or NULL */
 	bool is_worse_mx;		/* a better host is in the list: meeting ourselves here is no loop for good */
 	bool lmtp;			/* LMTP (RFC 2033) instead of SMTP */

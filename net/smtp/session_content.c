@@ -43,6 +43,7 @@ static bool all_is_queued(struct session *s, struct transaction *t)
 /* words: a final dot, or the BDAT of nothing at all. */
 static bool add_end(struct session *s, struct transaction *t, const char *words)
 {
+	session_trace(s, true, slice_of_str(words));
 	conn_add(&s->conn, words, strlen(words), TAG_DOT);
 	pipeline_push(&s->pipeline, (struct expectation){ .step = SESSION_FINAL_DOT, .transaction = t });
 	return all_is_queued(s, t);
@@ -127,7 +128,7 @@ static bool write_bdat(struct session *s, struct transaction *t)
 		return false;
 	if (smtp_command_add_bdat(&command, size, last) < 0)
 		return false;
-	conn_command_add(&s->conn, &command);
+	session_say(s, &command);
 	pipeline_push(&s->pipeline, (struct expectation){
 		.step = last ? SESSION_FINAL_DOT : SESSION_CHUNK, .transaction = t });
 	t->chunk_left = size;

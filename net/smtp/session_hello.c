@@ -19,6 +19,8 @@ static void fail(struct session *s, int err)
 {
 	s->failure.state = s->state;
 	s->failure.err = err;
+	if (err == ERR_TABLE)
+		session_raise(s, NOTIFY_DATA);
 	session_quit(s);
 }
 
@@ -36,6 +38,7 @@ static void fail_by_reply(struct session *s, const struct smtp_reply *reply)
 		str_add_printable(&text, line, sizeof(f->text));
 	}
 	f->text_len = text.len;
+	session_raise_by_reply(s, reply);
 	fail(s, 0);
 }
 
@@ -151,7 +154,7 @@ static void say_hello(struct session *s, enum smtp_verb verb)
 		session_lose(s, -EBADMSG);
 		return;
 	}
-	conn_command_add(&s->conn, &command);
+	session_say(s, &command);
 }
 
 void session_hello_greeting(struct session *s, const struct smtp_reply *reply)

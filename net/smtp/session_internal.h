@@ -15,6 +15,32 @@ void session_hello_greeting(struct session *s, const struct smtp_reply *reply);
 void session_hello_ehlo(struct session *s, const struct smtp_reply *reply);
 void session_hello_helo(struct session *s, const struct smtp_reply *reply);	/* and LHLO */
 
+/* --- session_trace.c ------------------------------------------------------------------------- */
+
+void session_trace_lines(struct session *s, bool ours, struct slice text);
+void session_trace_state(const struct session *s);
+
+/* Commands of ours, or a reply of theirs: free while nobody wants to read it. */
+static inline void session_trace(struct session *s, bool ours, struct slice text)
+{
+	if (s->debug_level > 0 || s->transcript != NULL)
+		session_trace_lines(s, ours, text);
+}
+
+static inline void session_say(struct session *s, const struct str *command)
+{
+	session_trace(s, true, str_slice(command));
+	conn_command_add(&s->conn, command);
+}
+
+/* Something that the postmaster may want to hear of (enum param_notify_class). */
+void session_raise(struct session *s, uint32_t class);
+
+/* A refusal: some of them are about the protocol and not about the mail (B 6.2). */
+void session_raise_by_reply(struct session *s, const struct smtp_reply *reply);
+
+/* --- session.c ------------------------------------------------------------------------------- */
+
 /* Writes what may be written now, flushes, sets the deadline. */
 void session_pump(struct session *s);
 

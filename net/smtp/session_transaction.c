@@ -85,7 +85,7 @@ static struct transaction *sending(const struct session *s)
 static bool write_command(struct session *s, enum session_state step, struct transaction *t, uint32_t rcpt,
 			  const struct str *command)
 {
-	conn_command_add(&s->conn, command);
+	session_say(s, command);
 	pipeline_push(&s->pipeline, (struct expectation){ .step = step, .rcpt = rcpt, .transaction = t });
 	return true;
 }
@@ -297,7 +297,8 @@ bool session_transaction_step(struct session *s)
  * 6.2). */
 static void note_failure(struct session *s, const struct smtp_reply *reply)
 {
-	if (reply->code == 421 || reply->code < 400 || (reply->code >= 500 && reply->code <= 509) || reply->code == 555)
+	session_raise_by_reply(s, reply);
+	if (reply->code == 421)
 		s->reusable = false;
 }
 
@@ -362,9 +363,10 @@ static void on_data(struct session *s, struct transaction *t, const struct smtp_
 		return;
 	}
 	session_judge_all(t, &v);
-	/* 250 to DATA: is it expecting a message or not? Nothing can be said to such a server any more (row SMG-09). */
-	if (reply->code / 100 == 2 || reply->code == 421)
-		s->reusable = false;
+	/* 250 to DATA: is it expecting a message or not? Nothing can be said to such a server any more (row SMG-09). A
+	 * refusal where nobody is left who could get it is in good order. */
+	if (t->accepted > 0 || reply->code / 100 == 2 || reply->code == 421)
+		note_failure(s, reply);
 	finish_aborted(s);
 }
 
@@ -462,8 +464,8 @@ static void on_final_dot(struct session *s, struct transaction *t, const struct 
 		return;
 	}
 	t->verdicts_final = true;
-	if (reply->code == 421 || reply->code / 100 == 3)
-		s->reusable = false;
+	if (reply->code / 100 != 2 && (t->accepted > 0 || reply->code / 100 == 3 || reply->code == 421))
+		note_failure(s, reply);
 	if (s->lmtp)
 		judge_next(t, &v);
 	else

@@ -49,6 +49,7 @@ ALLOWED = {
 	"net/delivery/delivery.c": {"memory"},
 	"net/lookup/resolver.c": {"memory"},
 	"net/source/inject_smtp.c": {"memory"},
+	"net/source/notice.c": {"memory"},
 	"net/source/spool.c": {"memory"},
 	"net/source/spool_said.c": {"memory"},
 	# start and reload only: whole small files, the lock of a directory and the pause before it is tried again

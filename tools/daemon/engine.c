@@ -18,6 +18,7 @@
 #include "net/delivery/delivery.h"
 #include "net/lookup/resolver.h"
 #include "net/source/inject_smtp.h"
+#include "net/source/notice.h"
 #include "net/source/spool.h"
 
 enum step { STEP_RECOVER, STEP_LISTEN, STEP_STOP_LISTENING, STEP_DRAIN, STEP_CLOSE, STEP_COUNT };
@@ -29,6 +30,7 @@ struct part {
 	struct delivery *delivery;
 	struct spool *spool;
 	struct inject *inject;
+	struct notices *notices;
 	struct spool_conf spool_conf;
 	struct note go;			/* from core 0: the next step */
 	struct note done;		/* to core 0: it is done */
@@ -68,10 +70,19 @@ static void on_inject_closed(struct inject *inject, void *context)
 	step_done(context);
 }
 
+static void on_notices_closed(struct notices *n, void *context)
+{
+	(void)n;
+	step_done(context);
+}
+
+/* The last sessions have ended, and with them the last reasons for a notice. */
 static void on_drained(struct delivery *d, void *context)
 {
+	struct part *p = context;
+
 	(void)d;
-	step_done(context);
+	notices_close(p->notices, on_notices_closed, p);
 }
 
 static void on_spool_closed(struct spool *s, void *context)
@@ -204,6 +215,13 @@ static struct mx_conf mx_conf_of(const struct daemon *d, struct resolver *resolv
 	return conf;
 }
 
+static void report(void *context, struct slice peer, const struct transcript *t)
+{
+	const struct part *p = context;
+
+	notice_post(p->notices, peer, t);
+}
+
 static int start_delivery(struct part *p)
 {
 	const struct daemon *d = engine.daemon;
@@ -223,6 +241,8 @@ static int start_delivery(struct part *p)
 		.source = &spool_source,
 		.services = &d->services,
 		.mx = mx_conf_of(d, p->resolver),
+		.report = report,
+		.report_context = p,
 		.sessions_max = MAX(d->params.session_limit / d->cores, 1u),
 		.jobs_max = engine.jobs_max,
 	};
@@ -249,6 +269,9 @@ static int start_core(unsigned core, void *context)
 	p->spool_conf.context = p;
 	p->spool = spool_new(&p->spool_conf);
 	if (p->spool == NULL)
+		return -ENOMEM;
+	p->notices = notices_new(&engine.daemon->params, p->spool);
+	if (p->notices == NULL)
 		return -ENOMEM;
 	p->inject = inject_new(&engine.daemon->params, core, engine.daemon->cores, p->spool);
 	return p->inject != NULL ? 0 : -ENOMEM;

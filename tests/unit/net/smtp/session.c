@@ -654,6 +654,63 @@ static void relays_have_names(void **state)
 	stage_close();
 }
 
+/* --- transcripts -------------------------------------------------------------------------------------------------- */
+
+struct raise_case {
+	const char *claim;
+	const char *sender;
+	const char *dot_reply;
+	uint32_t raised;
+};
+
+static const struct raise_case raise_cases[] = {
+	{ "nothing", "s@client.test", OK, 0 },
+	{ "a refusal is no breach of protocol", "s@client.test", "554 5.7.1 spam\r\n", 0 },
+	{ "a complaint about syntax is", "s@client.test", "500 5.5.2 what?\r\n", NOTIFY_PROTOCOL },
+	{ "a parameter it does not know", "s@client.test", "555 what?\r\n", NOTIFY_PROTOCOL },
+	{ "a reply that is none", "s@client.test", "what?\r\n", NOTIFY_PROTOCOL },
+	{ "354 where it is not due", "s@client.test", "354 go on\r\n", NOTIFY_PROTOCOL },
+	{ "nobody hears of trouble with a report", "", "500 5.5.2 what?\r\n", 0 },
+	{ "nor with ours", "double-bounce@client.test", "what?\r\n", 0 },
+};
+
+/* B 22.5, 6.2. */
+static void what_the_postmaster_hears_of(void **state)
+{
+	static const char expected[] =
+		" In: 220 mx.test ESMTP\nOut: EHLO client.test\n In: 250-mx.test\n In: 250 SIZE\n"
+		"Out: MAIL FROM:<s@client.test> SIZE=21\n In: 250 2.0.0 ok\nOut: RCPT TO:<a@example.org>\n"
+		" In: 250 2.0.0 ok\nOut: DATA\n In: 354 go on\nOut: .\n";
+	static struct transcript transcript;
+	char storage[TRANSCRIPT_MAX];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(raise_cases); i++) {
+		const struct raise_case *c = &raise_cases[i];
+		struct puppet_rule rules[] = {
+			{ "", "220 mx.test ESMTP\r\n", PUPPET_GO_ON, 0 },
+			{ "EHLO", "250-mx.test\r\n250 SIZE\r\n", PUPPET_GO_ON, 0 },
+			{ ".", c->dot_reply, PUPPET_GO_ON, 0 },
+			{ NULL, NULL, PUPPET_GO_ON, 0 },
+		};
+		struct str text = STR(storage);
+
+		stage_open(NULL);
+		stage.puppet.rules = rules;
+		transcript_init(&transcript);
+		stage.transcript = &transcript;
+		stage.debug_level = i % 3;
+		(void)stage_mail(c->sender, "a@example.org", TEXT);
+		stage_play();
+		if (stage.session.raised != c->raised)
+			fail_msg("%s: %x", c->claim, stage.session.raised);
+		transcript_add_to(&text, &transcript);
+		if (strcmp(c->sender, "s@client.test") == 0)
+			assert_true(slice_eq(slice_head(str_slice(&text), strlen(expected)), slice_of_str(expected)));
+		stage_close();
+	}
+}
+
 /* --- smtp_reply_filter -------------------------------------------------------------------------------------------- */
 
 /* Cases 143, 144. */
@@ -729,6 +786,8 @@ int main(void)
 		STAGE_CLAIM("QUIT's answer is waited for as smtp_skip_quit_response says (cases 199, 459)",
 			    quit_with_and_without_waiting),
 		STAGE_CLAIM("the relay's name is host[address]:port", relays_have_names),
+		STAGE_CLAIM("sessions raise what the postmaster may want to hear of, and keep a transcript",
+			    what_the_postmaster_hears_of),
 		STAGE_CLAIM("smtp_reply_filter changes lines before they are understood (cases 143, 144)",
 			    replies_are_filtered),
 	};

@@ -282,6 +282,8 @@ void stage_start(void)
 			     .lmtp = stage.lmtp,
 			     .chunking = stage.chunking,
 			     .transform = stage.transform,
+			     .transcript = stage.transcript,
+			     .debug_level = stage.debug_level,
 		     });
 	stage.took_ns = clock_mono_ns();
 }

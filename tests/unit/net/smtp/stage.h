@@ -56,6 +56,8 @@ struct stage {
 	struct params params;
 	struct addr local; /* len 0: none */
 	struct conn_transform *transform;
+	struct transcript *transcript;
+	uint32_t debug_level;
 	struct mail mails[STAGE_MAILS];
 	unsigned mail_count;
 	bool ride;    /* the next mail may ride behind the body */
