@@ -232,6 +232,8 @@ static void on_send(struct op *op, int res)
 		return;
 	}
 	on_octets_sent(c, (size_t)res);
+	if (c->state == CONN_OPEN)
+		c->events->on_progress(c);
 	if (c->state != CONN_OPEN)
 		return;
 	if (c->piece_count == 0)

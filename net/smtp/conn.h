@@ -40,6 +40,7 @@ struct conn_events {
 	void (*on_open)(struct conn *c, int err);	/* err < 0: close it */
 	void (*on_data)(struct conn *c, struct slice data);
 	void (*on_sent)(struct conn *c, uint8_t tag);	/* a piece with a tag has left completely */
+	void (*on_progress)(struct conn *c);		/* some octets have left */
 	void (*on_drained)(struct conn *c);		/* nothing waits to be sent */
 	void (*on_lost)(struct conn *c, int err);
 	void (*on_closed)(struct conn *c);		/* nothing is in the kernel any more */

@@ -164,9 +164,9 @@ static void deadline_set(struct session *s)
 
 static bool deadline_extended(struct session *s)
 {
-	if (deadline_subject(s) != SESSION_BODY)
+	if (deadline_subject(s) != SESSION_BODY || s->deadline_ns <= reactor_now())
 		return false;
-	deadline_arm(s, reactor_now() + body_time_left(s));
+	deadline_arm(s, s->deadline_ns);
 	return s->deadline_ns > reactor_now();
 }
 
@@ -356,6 +356,16 @@ static void on_sent(struct conn *c, uint8_t tag)
 	session_body_sent(session_of(c), tag);
 }
 
+/* Time is earned when octets leave, not when it has run out: the ceiling counts from then (case 193). The timer finds
+ * out when it fires. */
+static void on_progress(struct conn *c)
+{
+	struct session *s = session_of(c);
+
+	if ((s->deadline_key & 0xff) == SESSION_BODY)
+		s->deadline_ns = reactor_now() + body_time_left(s);
+}
+
 static void on_drained(struct conn *c)
 {
 	struct session *s = session_of(c);
@@ -387,6 +397,7 @@ static const struct conn_events conn_events = {
 	.on_open = on_open,
 	.on_data = on_data,
 	.on_sent = on_sent,
+	.on_progress = on_progress,
 	.on_drained = on_drained,
 	.on_lost = on_lost,
 	.on_closed = on_closed,

@@ -69,7 +69,8 @@ static void an_empty_message_is_a_dot(void **state)
 	stage_close();
 }
 
-/* No content, no dot: what has been sent is no message. Nobody's deadline runs while we are the ones to wait for. */
+/* No content, no dot: what has been sent is no message. Nobody's deadline runs while we are the ones to wait for,
+ * with smtp_per_request_deadline, too (case 200). */
 static void damaged_content_never_gets_its_dot(void **state)
 {
 	static const struct puppet_step script[] = { GREET, PIPE, SAY(MAIL RCPT("a") RCPT("b") DATA, OK OK OK GO),

@@ -238,7 +238,9 @@ static bool pauses_before_the_dot(void)
 		struct slice got = puppet_got(&stage.puppet, 0);
 
 		stage_turn();
-		if (got.len > strlen(TEXT) && memmem(got.ptr, got.len, dot, strlen(dot)) != NULL)
+		if (got.len == 0)
+			continue;
+		if (memmem(got.ptr, got.len, dot, strlen(dot)) != NULL)
 			return false;
 		if (memmem(got.ptr, got.len, TEXT, strlen(TEXT)) != NULL && stage.session.current != NULL &&
 		    stage.session.current->dot_waits && conn_is_drained(&stage.session.conn))
