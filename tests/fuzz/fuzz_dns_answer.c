@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "net/lookup/answer_store.h"
+#include "net/lookup/reply_filter.h"
 
 static const enum dns_type types[] = {
 	DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_MX, DNS_TYPE_SRV, DNS_TYPE_TLSA, DNS_TYPE_TXT,
@@ -38,6 +39,22 @@ static void check(const struct dns_answer *a, enum dns_type type)
 			ASSERT(record->len == 16);
 		if (type == DNS_TYPE_MX || type == DNS_TYPE_SRV)
 			ASSERT(is_name_text(dns_record_data(a, record)));
+	}
+}
+
+/* Whatever an answer holds has a text for smtp_dns_reply_filter, and it fits. */
+static void check_text(const struct dns_answer *a, enum dns_type type)
+{
+	if (type == DNS_TYPE_TLSA || type == DNS_TYPE_TXT)
+		return;
+	for (unsigned i = 0; i < a->count; i++) {
+		char storage[REPLY_FILTER_TEXT_MAX];
+		struct str text = STR(storage);
+
+		reply_filter_write(&text, type, a, i);
+		ASSERT(!str_is_full(&text));
+		for (size_t k = 0; k < text.len; k++)
+			ASSERT((unsigned char)text.ptr[k] >= ' ' && (unsigned char)text.ptr[k] < 0x7f);
 	}
 }
 
@@ -90,6 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	packet = realloc(packet, head + size - 5 > 0 ? head + size - 5 : 1);
 	if (dns_answer_decode(slice_of(packet, head + size - 5), SLICE("a.test"), type, &answer) == 0) {
 		check(&answer, type);
+		check_text(&answer, type);
 		check_store(&answer);
 	}
 	free(packet);

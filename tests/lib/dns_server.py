@@ -25,7 +25,7 @@ standard input does. What it answers is chosen by the first label of the name:
     null         the null MX
     ttl<N>       the right answer with that TTL
     nothing      no such records, an SOA that says for 60 s; nx: no such name
-    anything     else: MX 10 mx.<name>; A 192.0.2.1; AAAA 2001:db8::1
+    anything     else: MX 10 mx.<name>; SRV 10 5 587 mx.<name>; A 192.0.2.1; AAAA 2001:db8::1; a TLSA record
 """
 import re
 import selectors
@@ -34,7 +34,7 @@ import struct
 import sys
 import time
 
-A, CNAME, SOA, MX, TXT, AAAA, OPT = 1, 5, 6, 15, 16, 28, 41
+A, CNAME, SOA, MX, TXT, AAAA, SRV, OPT, TLSA = 1, 5, 6, 15, 16, 28, 33, 41, 52
 NXDOMAIN, FORMERR, SERVFAIL = 3, 1, 2
 
 
@@ -72,6 +72,10 @@ def right(q, ttl=300):
         return answer(q, [record(here, A, bytes([192, 0, 2, 1]), ttl)])
     if q.type == AAAA:
         return answer(q, [record(here, AAAA, bytes([0x20, 1, 0x0d, 0xb8] + [0] * 11 + [1]), ttl)])
+    if q.type == SRV:
+        return answer(q, [record(here, SRV, struct.pack(">3H", 10, 5, 587) + b"\x02mx" + here, ttl)])
+    if q.type == TLSA:
+        return answer(q, [record(here, TLSA, b"\3\1\1" + bytes(32), ttl)])
     return nothing(q)
 
 

@@ -254,6 +254,43 @@ static void one_soft_failure_dominates_before_and_after(void **state)	/* cases 5
 	expect_error("soft-last.test", 4, 4, 3);
 }
 
+struct matrix_case {
+	enum answer_class mx, a, aaaa;	/* of a domain, whose one mail server would be mx.test */
+	unsigned class, detail;		/* of 4.4.x or 5.4.x; 0: an address is found */
+};
+
+#define NONE	ANSWER_NOT_FOUND
+#define SOFT	ANSWER_RETRY
+#define HARD	ANSWER_FAIL
+#define GOOD	ANSWER_FOUND
+
+/* The first five without MX records, so that A and AAAA are those of the domain; then those of the mail server. */
+static const struct matrix_case matrix[] = {
+	{ NONE, NONE, NONE, 5, 4 }, { NONE, SOFT, NONE, 4, 3 }, { NONE, NONE, SOFT, 4, 3 }, { NONE, HARD, NONE, 5, 3 },
+	{ NONE, GOOD, SOFT, 0, 0 }, { SOFT, GOOD, GOOD, 4, 3 }, { SOFT, NONE, NONE, 4, 3 }, { HARD, GOOD, GOOD, 5, 3 },
+	{ GOOD, NONE, NONE, 5, 4 }, { GOOD, SOFT, NONE, 4, 3 }, { GOOD, NONE, SOFT, 4, 3 }, { GOOD, SOFT, SOFT, 4, 3 },
+	{ GOOD, HARD, NONE, 5, 3 }, { GOOD, NONE, HARD, 5, 3 }, { GOOD, HARD, SOFT, 4, 3 }, { GOOD, SOFT, HARD, 4, 3 },
+	{ GOOD, SOFT, GOOD, 0, 0 }, { GOOD, HARD, GOOD, 0, 0 }, { GOOD, GOOD, HARD, 0, 0 }, { GOOD, GOOD, NONE, 0, 0 },
+};
+
+static void soft_is_never_taken_for_hard_nor_for_nothing(void **state)	/* row DNS-01 */
+{
+	for (unsigned i = 0; i < ARRAY_LEN(matrix); i++) {
+		const struct matrix_case *c = &matrix[i];
+		const char *host = c->mx == GOOD ? "mx.test" : "example.org";
+
+		zone_setup(state);
+		zone_put("example.org", DNS_TYPE_MX, c->mx, 10, "mx.test");
+		zone_put(host, DNS_TYPE_A, c->a, 0, "192.0.2.1");
+		zone_put(host, DNS_TYPE_AAAA, c->aaaa, 0, "2001:db8::1");
+		look_up("example.org");
+		if (had_error != (c->class != 0) || (had_error && (lookup.error.class != c->class ||
+								   lookup.error.detail != c->detail)))
+			fail_msg("row %u: %u.4.%u %s", i, lookup.error.class, lookup.error.detail, lookup.error.text);
+		assert_int_equal(was_asked("A example.org"), c->mx == NONE);	/* never after a failed MX lookup */
+	}
+}
+
 static void a_number_as_exchange_is_used_with_a_warning(void **state)	/* case 61 */
 {
 	(void)state;
@@ -681,6 +718,7 @@ int main(void)
 		cmocka_unit_test_setup(a_host_without_address_is_passed_over, zone_setup),
 		cmocka_unit_test_setup(all_hosts_missing_is_hard_unless_told_otherwise, zone_setup),
 		cmocka_unit_test_setup(one_soft_failure_dominates_before_and_after, zone_setup),
+		cmocka_unit_test_setup(soft_is_never_taken_for_hard_nor_for_nothing, zone_setup),
 		cmocka_unit_test_setup(a_number_as_exchange_is_used_with_a_warning, zone_setup),
 		cmocka_unit_test_setup(an_alias_gives_addresses_and_only_on_request_its_name, zone_setup),
 		cmocka_unit_test_setup(an_alias_to_no_host_name_is_malformed, zone_setup),

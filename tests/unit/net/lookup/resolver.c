@@ -344,6 +344,31 @@ static void each_behaviour_has_its_class(void **state)
 	assert_int_equal(stats().inflight, 0);
 }
 
+/* The matrix of row DNS-01: what goes wrong means the same for every type, and at the end of an alias, too. */
+static void each_type_has_the_same_classes(void **state)
+{
+	static const enum dns_type types[] = { DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_SRV, DNS_TYPE_TLSA };
+	static const struct class_case same[] = {
+		{ "plain.test", ANSWER_FOUND },         { "alias.test", ANSWER_FOUND },
+		{ "nx.test", ANSWER_NOT_FOUND },        { "nothing.test", ANSWER_NOT_FOUND },
+		{ "rcode1.test", ANSWER_FAIL },         { "rcode2.test", ANSWER_RETRY },
+		{ "rcode4.test", ANSWER_RETRY },        { "rcode5.test", ANSWER_RETRY },
+		{ "drop.test", ANSWER_RETRY },          { "tcrefused.test", ANSWER_RETRY },
+		{ "garbled.test", ANSWER_RETRY },
+	};
+	unsigned n = 0;
+
+	(void)state;
+	for (unsigned t = 0; t < ARRAY_LEN(types); t++)
+		for (unsigned i = 0; i < ARRAY_LEN(same); i++)
+			ask(n++, types[t], same[i].name);
+	wait_for(0, n);
+	for (unsigned i = 0; i < n; i++)
+		if (asks[i].class != same[i % ARRAY_LEN(same)].class)
+			fail_msg("%s, type %d: class %d (%s)", asks[i].name, types[i / ARRAY_LEN(same)],
+				 asks[i].class, asks[i].why);
+}
+
 static void a_truncated_answer_comes_by_tcp(void **state)	/* row DNS-01 */
 {
 	(void)state;
@@ -606,6 +631,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_behaviour_has_its_class, setup, teardown),
+		cmocka_unit_test_setup_teardown(each_type_has_the_same_classes, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_truncated_answer_comes_by_tcp, setup, teardown),
 		cmocka_unit_test_setup_teardown(resets_leave_no_poll_behind, setup, teardown),
 		cmocka_unit_test_setup_teardown(aliases_are_followed_across_answers, setup, teardown),
