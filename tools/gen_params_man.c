@@ -61,7 +61,8 @@ static const char head[] =
 	".I /etc/ringpost/main.cf\n"
 	".SH DESCRIPTION\n"
 	"The language is that of Postfix, and a parameter that Postfix's SMTP client has, too, has the same name, meaning and unit "
-	"here. Names without an effect here are accepted, and each is logged once as unused.\n"
+	"here. Names without an effect here are accepted, and each is remarked once when somebody sets it: below with a note when it "
+	"is known, else as unused.\n"
 	".SS Lines\n"
 	"A definition is\n"
 	".IR name \" = \" value .\n"
@@ -105,6 +106,15 @@ static const char head[] =
 	"seconds unless the parameter says otherwise.\n"
 	".SS Lists\n"
 	"Items are separated by commas or white space, or both.\n"
+	".SS Tables\n"
+	"A value of type:name items names lookup tables, asked in that order; the first that knows the key answers, and an error "
+	"ends the search. Types: texthash, inline, static, hash, btree, lmdb, cdb, cidr, pcre, regexp, unionmap, pipemap, tcp, "
+	"socketmap, each perhaps with proxy: in front. Files are read at start, and changed ones again on HUP.\n"
+	".SS LMTP\n"
+	"Every smtp_ name has a twin that begins with lmtp_ and is read in its place when a message goes by LMTP, with the same "
+	"default but for a few: lmtp_tcp_port is 24, lmtp_connect_timeout 0s, lmtp_skip_quit_response no, and lmtp_fallback_relay "
+	"and lmtp_tls_security_level are empty. The twins of smtp_helo_name, smtp_helo_timeout and smtp_discard_ehlo_keywords "
+	"have lhlo in their names.\n"
 	".SS Errors\n"
 	"All errors are reported at once, each with file and line, parameter, and the accepted form:\n"
 	".PP\n"
@@ -115,6 +125,7 @@ static const char head[] =
 
 static const char tail[] =
 	".SH SEE ALSO\n"
+	".BR ringpost (1),\n"
 	".BR ringpostd (8),\n"
 	".BR postconf (5)\n";
 
