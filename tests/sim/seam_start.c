@@ -57,6 +57,13 @@ int io_open_core(const struct io_conf *conf)
 	return 0;
 }
 
+/* Whoever gets these addresses next may use them. */
+static void give_back(void *memory, size_t size)
+{
+	seam_unpoison(memory, size);
+	(void)munmap(memory, size);
+}
+
 /* Everything that was under way is gone, as with the process. */
 void io_close_core(void)
 {
@@ -65,9 +72,9 @@ void io_close_core(void)
 	/* What an event still names is over. */
 	for (uint32_t i = 0; i < c->flight_fresh; i++)
 		c->flights[i].op = NULL;
-	(void)munmap(c->buf_memory, c->buf_count * IO_RECV_BUF_SIZE);
+	give_back(c->buf_memory, c->buf_count * IO_RECV_BUF_SIZE);
 	if (c->arena != NULL)
-		(void)munmap(c->arena, c->arena_size);
+		give_back(c->arena, c->arena_size);
 	free(c->files);
 	free(c->free_files);
 	free(c->bufs_free);

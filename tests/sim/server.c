@@ -402,7 +402,7 @@ static bool step(struct dialogue *d)
 		end_chunk(d);
 		return true;
 	}
-	end = memchr(d->input, '\n', d->input_len);
+	end = d->input_len > 0 ? memchr(d->input, '\n', d->input_len) : NULL;
 	if (end == NULL)
 		return false;
 	char copy[LINE_MAX_OCTETS];
