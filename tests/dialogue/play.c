@@ -58,6 +58,7 @@ void play_tell(struct play *play, const char *fmt, ...)
 		str_printf(&play->transcript, "%s\n", line);
 }
 
+__attribute__((format(printf, 3, 0)))
 static void fail_at(struct play *play, unsigned line, const char *fmt, va_list args)
 	__attribute__((format(printf, 3, 0)));
 
