@@ -149,6 +149,9 @@ static int parse_unix(struct destination_name *d, const char **ret_why)
 {
 	if (addr_parse_endpoint(d->text, &d->addr) < 0)
 		return bad(ret_why, "not a path of 1 to 107 octets");
+	for (size_t i = 0; i < d->text.len; i++)	/* paths are logged as they are */
+		if ((unsigned char)d->text.ptr[i] < ' ' || d->text.ptr[i] == 0x7f)
+			return bad(ret_why, "a control character in a path");
 	d->host = d->text;
 	slice_skip(&d->host, strlen("unix:"));
 	d->is_unix = true;

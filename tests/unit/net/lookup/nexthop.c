@@ -112,6 +112,7 @@ static const struct lmtp_case lmtp_cases[] = {
 	{ "a socket",                           "unix:/run/dovecot/lmtp",  "/run/dovecot/lmtp", 0, true },
 	{ "a socket by a relative path",        "unix:private/lmtp",       "private/lmtp", 0, true },
 	{ "colons belong to the path",          "unix:/run/a:b",           "/run/a:b", 0, true },
+	{ "a control character in a path",      "unix:/run/a\033b",        NULL, 0, false },
 	{ "no path",                            "unix:",                   NULL, 0, false },
 	{ "a path beyond what a socket has",
 	  "unix:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
