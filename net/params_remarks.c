@@ -16,13 +16,11 @@ static const struct {
 	bool always;		/* also when the value is the default */
 } remarks[] = {
 	/* the client */
-	{ "smtp_delivery_status_filter", PENDING, false },
 	{ "best_mx_transport", PENDING, false },
 	{ "dnssec_probe", PENDING, false },
 	{ "smtp_address_verify_target", PENDING, false },
 	{ "lmtp_assume_final", PENDING, false },
 	{ "daemon_timeout", PENDING, false },
-	{ "info_log_address_format", PENDING, false },
 	/* content */
 	{ "smtp_line_length_limit", PENDING, false },
 	{ "disable_mime_output_conversion", PENDING, false },

@@ -6,11 +6,13 @@
 #define RESOLUTION_MAX 6u
 
 static unsigned resolution_digits = 2;
+static bool is_internal;
 
-void maillog_start(unsigned resolution)
+void maillog_start(unsigned resolution, bool internal_addresses)
 {
 	ASSERT(resolution <= RESOLUTION_MAX);
 	resolution_digits = resolution;
+	is_internal = internal_addresses;
 }
 
 static void add_decimals(struct str *out, uint64_t us, unsigned digits)
@@ -84,6 +86,15 @@ static void add_delays(struct str *out, const struct attempt *a)
 	}
 }
 
+static void add_address(struct str *line, struct slice addr)
+{
+	if (is_internal)
+		str_add_printable(line, addr, LOG_FIELD_MAX);
+	else
+		message_log_addr(line, addr, LOG_FIELD_MAX);
+	line->full = false;
+}
+
 void maillog_rcpt(const struct attempt *a, const struct rcpt *r, enum maillog_status status)
 {
 	static const char *const words[] = {
@@ -92,13 +103,18 @@ void maillog_rcpt(const struct attempt *a, const struct rcpt *r, enum maillog_st
 		[MAILLOG_SOFTBOUNCE] = "SOFTBOUNCE",
 		[MAILLOG_BOUNCED] = "bounced",
 	};
-	char storage[2 * LOG_FIELD_MAX + 1024];	/* address and reason; the relay is 320 octets at most, the rest less */
+	char storage[3 * LOG_FIELD_MAX + 1024];	/* addresses and reason; the relay is 320 octets at most, the rest less */
 	struct str line = STR(storage);
 
 	message_id_text(&line, a->job->msg->id);
 	str_add_cstr(&line, ": to=<");
-	message_log_addr(&line, r->addr, LOG_FIELD_MAX);
-	line.full = false;
+	add_address(&line, r->addr);
+	struct slice original = rcpt_facts(r).original;
+
+	if (original.len > 0 && !slice_eq_nocase(original, r->addr)) {
+		str_add_cstr(&line, ">, orig_to=<");
+		add_address(&line, original);
+	}
 	str_add_cstr(&line, ">, relay=");
 	str_add(&line, slice_of(a->relay, a->relay_len));
 	if (a->conn_use > 1) {

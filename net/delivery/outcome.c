@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "core/err.h"
+#include "core/maps.h"
 
 #define REASON_MAX 1024u	/* row LOG-02: what a peer chose stays small in every record and log line */
 
@@ -233,15 +234,65 @@ void outcome_end_round(struct rcpt *rcpt)
 	rcpt->is_softened = false;
 }
 
-void outcome_conclude(struct attempt *a, struct rcpt *rcpt, bool soft_bounce, bool expired)
+/* "4.7.1 other words" in place of "5.7.1 words": between 4 and 5 the class may change, and so the outcome; what is sent
+ * stays sent. False: that is no answer. */
+static bool take_filtered(struct attempt *a, struct rcpt *rcpt, struct slice answer)
 {
-	if (rcpt->outcome == OUTCOME_HARD && soft_bounce) {
+	struct enhanced_code dsn;
+
+	if (!smtp_reply_parse_enhanced(answer, &dsn) || (dsn.class == 2) != (rcpt->outcome == OUTCOME_SENT))
+		return false;
+	while (answer.len > 0 && answer.ptr[0] == ' ')
+		slice_skip(&answer, 1);
+	while (answer.len > 0 && answer.ptr[0] != ' ' && answer.ptr[0] != '\t')
+		slice_skip(&answer, 1);
+	while (answer.len > 0 && (answer.ptr[0] == ' ' || answer.ptr[0] == '\t'))
+		slice_skip(&answer, 1);
+	rcpt->dsn = dsn;
+	if (answer.len > 0) {
+		char storage[REASON_MAX];
+		struct str text = STR(storage);
+
+		str_add_printable(&text, answer, REASON_MAX);
+		rcpt->text = outcome_keep_text(a, str_slice(&text));
+	}
+	if (rcpt->outcome != OUTCOME_SENT)
+		rcpt->outcome = dsn.class == 4 ? OUTCOME_DEFERRED : OUTCOME_HARD;
+	return true;
+}
+
+static bool filter(struct attempt *a, struct rcpt *rcpt, const struct maps *maps)
+{
+	char storage[REASON_MAX + 32], found[REASON_MAX + 32];
+	struct str key = STR(storage), value = STR(found);
+
+	str_printf(&key, "%u.%u.%u ", rcpt->dsn.class, rcpt->dsn.subject, rcpt->dsn.detail);
+	str_add_cut(&key, rcpt->text, REASON_MAX);
+	int r = maps_find(maps, str_slice(&key), 0, &value);
+
+	/* Whoever cannot be asked might have said that this is no bounce. */
+	if (r < 0 && rcpt->outcome == OUTCOME_HARD) {
+		rcpt->outcome = OUTCOME_DEFERRED;
+		rcpt->dsn = (struct enhanced_code){ 4, 3, 0 };
+	}
+	return r == 0 || (r > 0 && take_filtered(a, rcpt, str_slice(&value)));
+}
+
+bool outcome_conclude(struct attempt *a, struct rcpt *rcpt, const struct params *p, bool expired)
+{
+	bool decided = rcpt->outcome == OUTCOME_SENT || rcpt->outcome == OUTCOME_HARD ||
+		       rcpt->outcome == OUTCOME_DEFERRED;
+	bool ok = !decided || p->smtp_delivery_status_filter == NULL ||
+		  filter(a, rcpt, p->smtp_delivery_status_filter);
+
+	if (rcpt->outcome == OUTCOME_HARD && p->soft_bounce) {
 		rcpt->outcome = OUTCOME_DEFERRED;
 		rcpt->dsn.class = 4;
 		rcpt->is_softened = true;
-	} else if (rcpt->outcome == OUTCOME_DEFERRED && expired && !soft_bounce) {
+	} else if (rcpt->outcome == OUTCOME_DEFERRED && expired && !p->soft_bounce) {
 		expire(a, rcpt);
 	}
+	return ok;
 }
 
 void outcome_apply(struct attempt *a, struct outcome outcome, enum session_state step, struct slice text)

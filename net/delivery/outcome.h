@@ -41,9 +41,11 @@ void outcome_apply(struct attempt *a, struct outcome outcome, enum session_state
 /* No host is left: what was soft is deferred, or hard when it was so only for as long as there was one. */
 void outcome_end_round(struct rcpt *rcpt);
 
-/* The last word before the outcome is recorded (B 19.4): a bounce becomes a deferral under soft_bounce, and a deferral
- * of a message that has been tried long enough becomes a bounce, with 5.4.7 and the last reason. */
-void outcome_conclude(struct attempt *a, struct rcpt *rcpt, bool soft_bounce, bool expired);
+/* The last word before the outcome is recorded (B 19.4): smtp_delivery_status_filter may change it, a bounce becomes a
+ * deferral under soft_bounce, and a deferral of a message that has been tried long enough becomes a bounce, with 5.4.7
+ * and the last reason. False: the filter could not be asked, or its answer was none; then nothing is a bounce that the
+ * filter might have said is none. */
+bool outcome_conclude(struct attempt *a, struct rcpt *rcpt, const struct params *p, bool expired);
 
 /* text, stored with the attempt; cut when there is no room. */
 struct slice outcome_keep_text(struct attempt *a, struct slice text);

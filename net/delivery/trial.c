@@ -278,7 +278,9 @@ static void conclude(struct trial *t)
 			continue;
 		if (deferred == NULL && r->outcome == OUTCOME_DEFERRED)
 			report_hop(t, deferred = r);
-		outcome_conclude(a, r, p->soft_bounce, expired);
+		if (!outcome_conclude(a, r, p, expired))
+			log_line(LOG_LEVEL_WARNING, "smtp", "smtp_delivery_status_filter has no good answer for \"%.*s\"",
+				 SLICE_FMT(r->text));
 		later |= r->outcome == OUTCOME_DEFERRED;
 	}
 	if (!later)

@@ -38,7 +38,7 @@ static struct attempt *fresh(void)
 		.mail_ns = 1000 * NS_PER_SEC + 60 * NS_PER_MS,
 		.done_ns = 1000 * NS_PER_SEC + 120 * NS_PER_MS,
 	};
-	maillog_start(2);
+	maillog_start(2, false);
 	return &attempt;
 }
 
@@ -76,6 +76,36 @@ static void a_line_for_each_status(void **state)
 	maillog_rcpt(a, &r, MAILLOG_SOFTBOUNCE);
 	assert_non_null(strstr(said, ", dsn=4.1.1, status=SOFTBOUNCE (no)")); /* case 566 */
 	assert_int_equal(lines, 4);
+}
+
+/* Case 588; B 22.1. */
+static void the_original_address_is_said_when_it_differs(void **state)
+{
+	struct attempt *a = fresh();
+	struct rcpt r = rcpt_of("r@example.org", 2, 0, 0, "250 ok");
+	char text[64];
+
+	(void)state;
+	rcpt_set(&r, text, &(struct rcpt_facts){ .addr = SLICE("r@example.org"), .original = SLICE("R@Example.ORG") });
+	maillog_rcpt(a, &r, MAILLOG_SENT);
+	assert_non_null(strstr(said, " to=<r@example.org>, relay="));
+	rcpt_set(&r, text, &(struct rcpt_facts){ .addr = SLICE("r@example.org"), .original = SLICE("info@x.test") });
+	maillog_rcpt(a, &r, MAILLOG_SENT);
+	assert_non_null(strstr(said, " to=<r@example.org>, orig_to=<info@x.test>, relay="));
+}
+
+/* Case 593. */
+static void addresses_have_two_forms(void **state)
+{
+	struct attempt *a = fresh();
+	struct rcpt r = rcpt_of("a b@example.org", 2, 0, 0, "250 ok");
+
+	(void)state;
+	maillog_rcpt(a, &r, MAILLOG_SENT);
+	assert_non_null(strstr(said, " to=<\"a b\"@example.org>, relay="));
+	maillog_start(2, true);
+	maillog_rcpt(a, &r, MAILLOG_SENT);
+	assert_non_null(strstr(said, " to=<a b@example.org>, relay="));
 }
 
 /* Case 589: nobody was connected to. */
@@ -173,6 +203,8 @@ int main(void)
 {
 	const struct CMUnitTest claims[] = {
 		CLAIM("one line, word by word (case 587)", a_line_for_each_status),
+		CLAIM("orig_to= when it is another address (case 588)", the_original_address_is_said_when_it_differs),
+		CLAIM("info_log_address_format: quoted or not (case 593)", addresses_have_two_forms),
 		CLAIM("relay=none when nobody was connected to (case 589)", no_connection_no_relay),
 		CLAIM("delays are rounded to two digits (cases 590, 591)", delays_have_two_digits),
 		CLAIM("a clock set back is no negative delay", clocks_that_go_back),

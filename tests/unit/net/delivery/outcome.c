@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "core/err.h"
+#include "core/maps.h"
 #include "tests/test.h"
 
 #define PEER SLICE("mx1.test[192.0.2.1]")
@@ -30,6 +31,8 @@ static struct rcpt judged(const struct verdict *v, bool soft_bounce)
 	outcome_judge(&attempt, &r, v, PEER, soft_bounce);
 	return r;
 }
+
+static const struct params plainly, softly = { .soft_bounce = true };
 
 static void assert_says(const struct rcpt *r, const char *text)
 {
@@ -179,7 +182,7 @@ static void soft_bounce_makes_bounces_soft(void **state)
 	assert_int_equal(r.outcome, OUTCOME_SOFT); /* the next host is asked, too */
 	outcome_end_round(&r);
 	assert_int_equal(r.outcome, OUTCOME_HARD);
-	outcome_conclude(&attempt, &r, true, true); /* however old the message is */
+	outcome_conclude(&attempt, &r, &softly, true); /* however old the message is */
 	assert_int_equal(r.outcome, OUTCOME_DEFERRED);
 	assert_true(r.is_softened);
 	assert_int_equal(r.dsn.class, 4);
@@ -190,7 +193,7 @@ static void soft_bounce_makes_bounces_soft(void **state)
 	r = judged(&yes, true);
 	assert_int_equal(r.outcome, OUTCOME_SENT);
 	assert_int_equal(r.dsn.class, 2);
-	outcome_conclude(&attempt, &r, true, true);
+	outcome_conclude(&attempt, &r, &softly, true);
 	assert_int_equal(r.outcome, OUTCOME_SENT);
 }
 
@@ -204,10 +207,97 @@ static void some_bounces_wait_for_the_last_host(void **state)
 	(void)state;
 	assert_int_equal(r.outcome, OUTCOME_SOFT);
 	outcome_end_round(&r);
-	outcome_conclude(&attempt, &r, false, false);
+	outcome_conclude(&attempt, &r, &plainly, false);
 	assert_int_equal(r.outcome, OUTCOME_HARD);
 	assert_false(r.is_softened);
 	assert_true(r.dsn.class == 5 && r.dsn.subject == 6);
+}
+
+struct filter_case {
+	const char *said;
+	enum rcpt_outcome before, after;
+	const char *code, *text;
+	bool soft_bounce, is_good;
+};
+
+/* Cases 567-569. */
+static const struct filter_case filters[] = {
+	{ "5.7.1 host said: blocked", OUTCOME_HARD, OUTCOME_DEFERRED, "4.7.1", "host said: blocked", false, true },
+	{ "5.7.1 host said: blocked", OUTCOME_HARD, OUTCOME_DEFERRED, "4.7.1", "host said: blocked", true, true },
+	{ "4.2.2 full", OUTCOME_DEFERRED, OUTCOME_HARD, "5.2.2", "full", false, true },
+	{ "4.2.2 full", OUTCOME_DEFERRED, OUTCOME_DEFERRED, "4.2.2", "full", true, true }, /* SOFTBOUNCE */
+	{ "5.1.1 nobody", OUTCOME_HARD, OUTCOME_HARD, "5.1.1", "nobody", false, false },   /* case 568 */
+	{ "2.0.0 taken", OUTCOME_SENT, OUTCOME_SENT, "2.0.0", "taken", false, false },
+	{ "2.0.0 queued", OUTCOME_SENT, OUTCOME_SENT, "2.1.5", "queued", false, true },
+	{ "5.6.0 garbage", OUTCOME_HARD, OUTCOME_HARD, "5.6.0", "garbage", false, false },
+	{ "5.1.2 code alone", OUTCOME_HARD, OUTCOME_HARD, "5.1.3", "code alone", false, true },
+	{ "5.5.5 not in it", OUTCOME_HARD, OUTCOME_HARD, "5.5.5", "not in it", false, true },
+};
+
+static struct maps *maps_of(const char *value, struct table_set **ret_set)
+{
+	char storage[TABLE_WHY_MAX];
+	struct str why = STR(storage);
+	struct maps *maps;
+
+	*ret_set = table_set_new();
+	assert_int_equal(maps_open(*ret_set, slice_of_str(value), &why, &maps), 0);
+	return maps;
+}
+
+static struct rcpt decided(enum rcpt_outcome outcome, const char *said)
+{
+	struct rcpt r = { .state = RCPT_OPEN, .outcome = (uint8_t)outcome };
+
+	memset(&attempt, 0, sizeof(attempt));
+	assert_true(smtp_reply_parse_enhanced(slice_of_str(said), &r.dsn));
+	r.text = outcome_keep_text(&attempt, slice_of_str(strchr(said, ' ') + 1));
+	return r;
+}
+
+static void the_filter_has_the_last_word_but_one(void **state)
+{
+	struct table_set *set;
+	struct maps *maps = maps_of("inline:{ {5.7.1 host said: blocked = 4.7.1 host said: blocked}, {4.2.2 full = 5.2.2}, "
+				    "{5.1.1 nobody = 2.0.0 fine}, {2.0.0 taken = 4.0.0 no}, {2.0.0 queued = 2.1.5 queued}, "
+				    "{5.6.0 garbage = REJECT}, {5.1.2 code alone = 5.1.3} }", &set);
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(filters); i++) {
+		const struct filter_case *c = &filters[i];
+		const struct params p = { .smtp_delivery_status_filter = maps, .soft_bounce = c->soft_bounce };
+		struct rcpt r = decided(c->before, c->said);
+		struct enhanced_code code;
+
+		assert_true(smtp_reply_parse_enhanced(slice_of_str(c->code), &code));
+		if (outcome_conclude(&attempt, &r, &p, false) != c->is_good || r.outcome != c->after ||
+		    r.dsn.class != code.class || r.dsn.subject != code.subject || r.dsn.detail != code.detail)
+			fail_msg("%s: outcome %u, %u.%u.%u", c->said, r.outcome, r.dsn.class, r.dsn.subject,
+				 r.dsn.detail);
+		assert_says(&r, c->text);
+		/* The word is SOFTBOUNCE only when soft_bounce did it (case 569). */
+		assert_int_equal(r.is_softened, c->soft_bounce && c->before == OUTCOME_DEFERRED);
+	}
+	maps_free(&maps);
+	table_set_free(&set);
+}
+
+static void a_filter_that_fails_bounces_nothing(void **state)
+{
+	struct table_set *set;
+	struct maps *maps = maps_of("fail:x", &set);
+	const struct params p = { .smtp_delivery_status_filter = maps };
+	struct rcpt r = decided(OUTCOME_HARD, "5.1.1 nobody");
+
+	(void)state;
+	assert_false(outcome_conclude(&attempt, &r, &p, false));
+	assert_int_equal(r.outcome, OUTCOME_DEFERRED);
+	assert_true(r.dsn.class == 4 && r.dsn.subject == 3);
+	r = decided(OUTCOME_SENT, "2.0.0 ok");
+	assert_false(outcome_conclude(&attempt, &r, &p, false));
+	assert_int_equal(r.outcome, OUTCOME_SENT);
+	maps_free(&maps);
+	table_set_free(&set);
 }
 
 /* Row LOG-02: reasons are bounded, each of them and all of them, and equal ones in a row are one. */
@@ -349,9 +439,9 @@ static void an_outcome_for_those_who_have_none(void **state)
 	assert_int_equal(rcpts[3].outcome, OUTCOME_NONE);
 	outcome_end_round(&rcpts[0]);
 	assert_int_equal(rcpts[0].outcome, OUTCOME_DEFERRED);
-	outcome_conclude(&attempt, &rcpts[0], false, false);
+	outcome_conclude(&attempt, &rcpts[0], &plainly, false);
 	assert_int_equal(rcpts[0].outcome, OUTCOME_DEFERRED);
-	outcome_conclude(&attempt, &rcpts[0], false, true);
+	outcome_conclude(&attempt, &rcpts[0], &plainly, true);
 	assert_int_equal(rcpts[0].outcome, OUTCOME_HARD);
 	assert_int_equal(rcpts[0].dsn.class, 5);
 	assert_int_equal(rcpts[0].dsn.detail, 7);
@@ -367,6 +457,9 @@ int main(void)
 		CLAIM("soft_bounce makes bounces soft, and nothing else (case 566)", soft_bounce_makes_bounces_soft),
 		CLAIM("what only this host lacks bounces when no other is left (B 4.1)",
 		      some_bounces_wait_for_the_last_host),
+		CLAIM("smtp_delivery_status_filter changes 4 and 5, and never what was sent (cases 567-569)",
+		      the_filter_has_the_last_word_but_one),
+		CLAIM("a status filter that cannot be asked bounces nothing", a_filter_that_fails_bounces_nothing),
 		CLAIM("reasons are bounded and shared (row LOG-02)", reasons_are_bounded),
 		CLAIM("refused before the first transaction (cases 151-155, 163, 166)", greetings_and_helos),
 		CLAIM("lost before the first transaction (case 125)", connections_that_failed),
