@@ -121,7 +121,8 @@ struct trial {
 	bool had_session;		/* some host has been talked to */
 	bool too_many;			/* recipients were refused only because there were too many */
 	bool hop_failed;		/* the destination's fault, not the message's */
-	bool from_cache;
+	bool from_cache;		/* the lane had been idle */
+	bool nothing_left;		/* but addresses of the same server */
 	bool local_failed;		/* our own: no other host would do better */
 	bool lost;			/* the session did not come to its normal end */
 };

@@ -3,6 +3,7 @@
 
 #include "core/log.h"
 #include "net/delivery/delivery_internal.h"
+#include "net/delivery/source_address.h"
 
 static struct lane *lane_of(struct session *s)
 {
@@ -105,31 +106,6 @@ bool lane_carry(struct lane *lane, struct job *job)
 }
 
 /* --- where from, where to -------------------------------------------------------------------- */
-
-/* The source address of this family: smtp_bind_address[6], else the only address of inet_interfaces (B 5). */
-static const struct addr *source_address(const struct params *p, const struct addr *remote)
-{
-	bool v6 = remote->sa.sa_family == AF_INET6;
-	const struct addr *bind = v6 ? &p->smtp_bind_address6 : &p->smtp_bind_address;
-	const struct addr *only = NULL;
-
-	if (remote->sa.sa_family == AF_UNIX)
-		return NULL;
-	if (bind->len > 0)
-		return addr_is_unspecified(bind) ? NULL : bind;
-	if (p->inet_interfaces.all || p->inet_interfaces.loopback_only)
-		return NULL;
-	for (unsigned i = 0; i < p->inet_interfaces.count; i++) {
-		const struct addr *a = &p->inet_interfaces.list[i];
-
-		if (a->sa.sa_family != remote->sa.sa_family)
-			continue;
-		if (only != NULL || addr_is_loopback(a))
-			return NULL;
-		only = a;
-	}
-	return only;
-}
 
 static const struct addr *source_of(const struct destination *dst, const struct addr *remote)
 {

@@ -261,3 +261,17 @@ void route_use_up(const struct route *r, unsigned i, uint64_t tried[2])
 		if (r->addresses[k].element == r->addresses[i].element)
 			tried[k / 64] |= UINT64_C(1) << (k % 64);
 }
+
+void route_mark_same(const struct route *r, unsigned i, uint64_t tried[2])
+{
+	if (i >= r->count)
+		return;		/* not in the list any more */
+	const struct addr mine = route_addr(r, i);
+
+	for (unsigned k = 0; k < r->count; k++) {
+		const struct addr other = route_addr(r, k);
+
+		if (addr_eq(&mine, &other))
+			tried[k / 64] |= UINT64_C(1) << (k % 64);
+	}
+}

@@ -108,6 +108,9 @@ struct slice route_host(const struct route *r, unsigned i);
  * addresses change. */
 int route_next(const struct route *r, const uint64_t tried[2], uint64_t now_ns);
 
+/* Sets the bits of all addresses that are the same as i's. */
+void route_mark_same(const struct route *r, unsigned i, uint64_t tried[2]);
+
 /* What is said of a message that has been tried at all addresses in vain, when an element behind them could not be
  * found either; NULL: what the last host said. */
 static inline const struct mx_error *route_tail_error(const struct route *r)

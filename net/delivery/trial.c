@@ -99,6 +99,7 @@ static struct trial *trial_take(struct delivery *d, struct job *job, const struc
 	t->local_failed = false;
 	t->lost = false;
 	t->from_cache = false;
+	t->nothing_left = false;
 	t->too_many = false;
 	choose_rcpts(d->conf.params, caps, job, &t->attempt);
 	/* When it came into the queue. */
@@ -212,7 +213,13 @@ static bool has_next_host(struct trial *t)
 		return true;
 	destination_mark_tried(job, t->address);
 	count_session(job, dst->route, t->address);
-	return destination_has_next(dst, job);
+	if (!destination_has_next(dst, job))
+		return false;
+	/* A cached session stands for its server, however often that is in the list (B 4, step 5). */
+	if (t->from_cache)
+		route_mark_same(dst->route, t->address, job->tried);
+	t->nothing_left = route_next(dst->route, job->tried, reactor_now()) < 0;
+	return !t->nothing_left;
 }
 
 /* "QUEUEID: reason", once for all recipients of one reply (B 4.1). */
@@ -238,6 +245,14 @@ static void end_round_for_soft(struct trial *t)
 	const struct destination *dst = a->job->destination;
 	const struct mx_error *tail =
 		t->had_session && !t->local_failed && dst->route != NULL ? route_tail_error(dst->route) : NULL;
+	static const struct mx_error unavailable = {
+		.class = 4, .subject = 3, .detail = 0, .text = "server unavailable or unable to receive mail",
+	};
+
+	if (t->nothing_left)
+		tail = &unavailable;
+	if (tail != NULL)
+		log_skipped(a);
 	struct slice why = tail != NULL ? outcome_keep_text(a, slice_of_str(tail->text)) : (struct slice){ 0 };
 
 	for (uint32_t i = a->first; i < a->first + a->count; i++) {

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "core/clock.h"
-#include "core/maps.h"
 #include "tests/unit/net/delivery/world.h"
 
 #define ONE   "[127.0.0.2]:%"
@@ -24,21 +23,6 @@ static unsigned count_got(unsigned server_index, unsigned conn, const char *text
 	for (size_t i = 0; i + strlen(text) <= got.len; i++)
 		n += memcmp(got.ptr + i, text, strlen(text)) == 0;
 	return n;
-}
-
-/* smtp_connection_cache_destinations */
-static void cache_always(const char *names)
-{
-	static struct mlist *list;
-	static struct table_set *tables;
-	char storage[TABLE_WHY_MAX];
-	struct str why = STR(storage);
-
-	mlist_free(&list);
-	table_set_free(&tables);
-	tables = table_set_new();
-	assert_int_equal(mlist_open(tables, slice_of_str(names), &why, &list), 0);
-	world_params.smtp_connection_cache_destinations = list;
 }
 
 static void assert_all(const struct world_job *j, enum rcpt_state state)
@@ -77,7 +61,7 @@ static void idle_connections_are_used_and_ended(void **state)
 {
 	(void)state;
 	world_params.smtp_connection_cache_time_limit_ns = 100 * NS_PER_MS;
-	cache_always("127.0.0.2");
+	world_cache_always("127.0.0.2");
 	world_start();
 	world_job(ONE, 1);
 	world_finish();
@@ -139,7 +123,7 @@ static void dead_idle_connections_are_replaced(void **state)
 		server(0)->rules = rules;
 		server(0)->caps = endings[i].then == PUPPET_GO_ON ? "SIZE" : NULL; /* who says nothing answers nothing */
 		world_params.smtp_rset_timeout_ns = 200 * NS_PER_MS;
-		cache_always("127.0.0.2");
+		world_cache_always("127.0.0.2");
 		world_start();
 		world_job(ONE, 1);
 		world_finish();
@@ -162,7 +146,7 @@ static void refused_transactions_are_reset(void **state)
 	(void)state;
 	server(0)->rules = rules;
 	server(0)->caps = "SIZE";
-	cache_always("127.0.0.2");
+	world_cache_always("127.0.0.2");
 	world_start();
 	world_job(ONE, 1);
 	world_finish();
@@ -194,7 +178,7 @@ static void odd_sessions_are_not_kept(void **state)
 			assert_int_equal(world_setup(NULL), 0);
 		}
 		server(0)->rules = rules;
-		cache_always("127.0.0.2");
+		world_cache_always("127.0.0.2");
 		world_start();
 		world_job(ONE, 1);
 		world_settle();
@@ -207,7 +191,7 @@ static void odd_sessions_are_not_kept(void **state)
 static void idle_connections_serve_other_destinations(void **state)
 {
 	(void)state;
-	cache_always("127.0.0.2, multi");
+	world_cache_always("127.0.0.2, multi");
 	world_start();
 	world_job(ONE, 1);
 	world_finish();
@@ -228,7 +212,7 @@ static void idle_connections_serve_other_destinations(void **state)
 static void what_a_message_needs_is_looked_for(void **state)
 {
 	(void)state;
-	cache_always("127.0.0.2");
+	world_cache_always("127.0.0.2");
 	world_start();
 	world_job(ONE, 1);
 	world_finish();
@@ -246,7 +230,7 @@ static void cached_sessions_count(void **state)
 	struct puppet_rule later[WORLD_PUPPETS][2] = { { { 0 } } };
 
 	(void)state;
-	cache_always("127.0.0.2, multi");
+	world_cache_always("127.0.0.2, multi");
 	world_start();
 	world_job(MULTI, 1);
 	world_finish();
@@ -273,7 +257,7 @@ static void cached_connections_to_a_fallback_relay(void **state)
 {
 	(void)state;
 	world_params.smtp_fallback_relay = world_text("[127.0.0.3]:%");
-	cache_always("127.0.0.2");
+	world_cache_always("127.0.0.2");
 	world_start();
 	world_job("[127.0.0.2]:1", 1);
 	world_finish();
@@ -289,7 +273,7 @@ static void connections_grow_old(void **state)
 {
 	(void)state;
 	world_params.smtp_connection_reuse_time_limit_ns = 100 * NS_PER_MS;
-	cache_always("127.0.0.2");
+	world_cache_always("127.0.0.2");
 	world_start();
 	server(0)->dot_wait_ns = 120 * NS_PER_MS;
 	world_job(ONE, 1);
@@ -299,7 +283,7 @@ static void connections_grow_old(void **state)
 	assert_int_equal(world_teardown(NULL), 0);
 	assert_int_equal(world_setup(NULL), 0);
 	world_params.smtp_connection_reuse_count_limit = 2;
-	cache_always("127.0.0.2");
+	world_cache_always("127.0.0.2");
 	world_start();
 	for (unsigned i = 0; i < 6; i++) {
 		world_job(ONE, 1);
@@ -313,7 +297,7 @@ static void connections_grow_old(void **state)
 static void one_delivery_at_a_time(void **state)
 {
 	(void)state;
-	cache_always("127.0.0.2");
+	world_cache_always("127.0.0.2");
 	world_start();
 	world_job(ONE, 1);
 	world_finish();
@@ -329,7 +313,7 @@ static void one_delivery_at_a_time(void **state)
 static void servers_that_hang_up_on_idle_connections(void **state)
 {
 	(void)state;
-	cache_always("127.0.0.2");
+	world_cache_always("127.0.0.2");
 	world_start();
 	world_job(ONE, 1);
 	world_finish();
@@ -345,7 +329,7 @@ static void servers_that_hang_up_on_idle_connections(void **state)
 static void idle_connections_end_with_the_drain(void **state)
 {
 	(void)state;
-	cache_always("127.0.0.2");
+	world_cache_always("127.0.0.2");
 	world_start();
 	world_job(ONE, 1);
 	world_finish();

@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "core/err.h"
+#include "core/maps.h"
 #include "net/delivery/delivery_internal.h"
 
 #define RECV_BUFS 64u
@@ -296,6 +297,20 @@ const char *world_text(const char *text)
 
 	write_nexthop(storage, sizeof(storage), text);
 	return storage;
+}
+
+void world_cache_always(const char *names)
+{
+	static struct mlist *list;
+	static struct table_set *tables;
+	char storage[TABLE_WHY_MAX];
+	struct str why = STR(storage);
+
+	mlist_free(&list);
+	table_set_free(&tables);
+	tables = table_set_new();
+	assert_int_equal(mlist_open(tables, slice_of_str(names), &why, &list), 0);
+	world_params.smtp_connection_cache_destinations = list;
 }
 
 struct world_job *world_job(const char *nexthop, unsigned rcpts)

@@ -53,6 +53,8 @@ int world_end(void **state);
 
 /* Delivery begins; parameters as they are now. */
 void world_start(void);
+/* smtp_connection_cache_destinations */
+void world_cache_always(const char *names);
 /* A parameter's text, with the servers' port for "%"; good until the next one. */
 const char *world_text(const char *text);
 /* A job to nexthop, in which "%" stands for the port: "[127.0.0.2]:%". */
