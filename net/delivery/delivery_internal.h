@@ -27,6 +27,8 @@
 #define TRANSCRIPTS_MAX		1024u	/* per core, 8 KiB each, touched when used; sessions beyond that have none */
 #define LANE_ADDRESS_GONE	(ROUTE_ADDRESSES_MAX)
 
+static_assert(LANE_ADDRESS_GONE <= UINT8_MAX, "destination.moved has octets");
+
 struct delivery {
 	struct delivery_conf conf;
 	struct nexthop_conf nexthop;
@@ -66,6 +68,7 @@ struct destination {
 	const struct window_conf *window_conf;
 	uint32_t jobs;			/* ready and under way; those in the heap belong to no destination */
 	uint32_t route_generation;	/* of the numbers in job.tried */
+	uint8_t moved[ROUTE_ADDRESSES_MAX];	/* what the numbers of the generation before have become */
 	uint32_t busy;			/* lanes connecting or carrying something */
 	uint32_t lanes;
 	uint64_t suspended_until_ns;	/* monotonic; 0: not suspended */
@@ -137,13 +140,19 @@ void destination_take_job(struct delivery *d, struct job *job);
 void destination_push_ready(struct destination *dst, struct job *job, bool first);
 /* A job for this lane, taken out of the ready queue; NULL: none fits. */
 struct job *destination_pop_for(struct destination *dst, const struct lane *lane);
-/* A delivery begins: is it worth while to keep connections (B 18.2)? riding: behind another on the same one. */
+/* A delivery begins: is it worth while to keep connections (B 18.2)? riding: at once behind another on the same one. */
 void destination_note_start(struct destination *dst, bool riding);
-/* The numbers in job.tried are those of the present route; of an older one they are forgotten. */
+/* The numbers in job.tried become those of the present route. */
 void destination_sync_tried(struct destination *dst, struct job *job);
 /* This address has been asked (LANE_ADDRESS_GONE: it is no longer in the list). Is there another for this round? */
 void destination_mark_tried(struct job *job, unsigned address);
 bool destination_has_next(const struct destination *dst, const struct job *job);
+/* A delivery, and not its next host. */
+static inline bool job_is_fresh(const struct job *job)
+{
+	return job->asked == 0;
+}
+
 /* No address has been tried. */
 void destination_new_round(struct job *job);
 /* Does what can be done now, later in this turn. */
@@ -173,6 +182,8 @@ bool lane_fits(const struct lane *lane, const struct job *job);
 struct lane *lane_borrow(struct destination *dst, const struct job *job, unsigned address);
 /* An idle lane takes job; false: no trial can be had now. */
 bool lane_carry(struct lane *lane, struct job *job);
+/* The jobs that lane is at work for know the new numbers. */
+void lane_sync_tried(struct lane *lane);
 /* The lane that has been idle longest is given up for somebody who has work; false: there is none. */
 bool lane_give_up_idle(struct delivery *d);
 /* QUITs all idle lanes. */

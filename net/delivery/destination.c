@@ -31,28 +31,23 @@ void destination_new_round(struct job *job)
 	job->completed = false;
 }
 
+/* Whoever has been away for longer than one generation begins anew; job.asked keeps that from going on for ever. */
 void destination_sync_tried(struct destination *dst, struct job *job)
 {
+	const uint64_t before[2] = { job->tried[0], job->tried[1] };
+	bool is_next = job->route_generation + 1 == dst->route_generation;
+
 	if (job->route_generation == dst->route_generation)
 		return;
 	job->route_generation = dst->route_generation;
-	job->tried[0] = 0;	/* at worst a host is asked once more */
+	job->tried[0] = 0;
 	job->tried[1] = 0;
-}
+	for (unsigned i = 0; is_next && i < ROUTE_ADDRESSES_MAX; i++) {
+		unsigned now = dst->moved[i];
 
-void destination_mark_tried(struct job *job, unsigned address)
-{
-	const uint64_t bit = UINT64_C(1) << (address % 64);
-
-	job->asked += address >= ROUTE_ADDRESSES_MAX || !(job->tried[address / 64] & bit);
-	if (address < ROUTE_ADDRESSES_MAX)
-		job->tried[address / 64] |= bit;
-}
-
-/* Hosts that let us wait until the list has changed would be asked for ever: a round asks as many as there are. */
-bool destination_has_next(const struct destination *dst, const struct job *job)
-{
-	return job->asked < dst->route->count && route_next(dst->route, job->tried, reactor_now()) >= 0;
+		if ((before[i / 64] >> (i % 64) & 1) && now != LANE_ADDRESS_GONE)
+			job->tried[now / 64] |= UINT64_C(1) << (now % 64);
+	}
 }
 
 static bool fits(const struct job *job, unsigned address)
@@ -172,24 +167,44 @@ static void answer_suspended(struct destination *dst)
 
 /* --- the route -------------------------------------------------------------------------------- */
 
-/* Lanes keep their connection; what changes is its number in the list, if it is still there. */
-static void renumber_lanes(struct destination *dst, const struct route *old)
+/* Where the addresses of the old list are in the new one, if they still are there. */
+static void find_moved(struct destination *dst, const struct route *old)
 {
+	for (unsigned k = 0; k < ROUTE_ADDRESSES_MAX; k++)
+		dst->moved[k] = LANE_ADDRESS_GONE;
+	for (unsigned k = 0; k < old->count; k++) {
+		struct addr addr = route_addr(old, k);
+
+		for (unsigned i = 0; i < dst->route->count && dst->moved[k] == LANE_ADDRESS_GONE; i++) {
+			struct addr other = route_addr(dst->route, i);
+
+			if (!addr_eq(&addr, &other))
+				continue;
+			dst->moved[k] = (uint8_t)i;
+			dst->route->addresses[i].avoid_until_ns = old->addresses[k].avoid_until_ns;
+		}
+	}
+}
+
+/* Lanes keep their connection, and jobs their knowledge of who has been tried. */
+static void renumber(struct destination *dst)
+{
+	unsigned looked = 0;
+
 	list_for_each(node, &dst->all_lanes) {
 		struct lane *lane = list_entry(node, struct lane, all_node);
-		unsigned found = LANE_ADDRESS_GONE;
 
-		if (lane->address < old->count) {
-			struct addr addr = route_addr(old, lane->address);
-
-			for (unsigned i = 0; i < dst->route->count && found == LANE_ADDRESS_GONE; i++) {
-				struct addr other = route_addr(dst->route, i);
-
-				if (addr_eq(&addr, &other))
-					found = i;
-			}
-		}
-		lane->address = found;
+		if (lane->address < ROUTE_ADDRESSES_MAX)
+			lane->address = dst->moved[lane->address];
+		if (lane->leader != NULL)
+			destination_sync_tried(dst, lane->leader);
+		lane_sync_tried(lane);
+	}
+	/* Those who are between two hosts stand in front. */
+	list_for_each(node, &dst->ready) {
+		destination_sync_tried(dst, list_entry(node, struct job, node));
+		if (++looked == DISPATCH_BITE)
+			break;
 	}
 }
 
@@ -201,8 +216,9 @@ static void take_new_route(struct destination *dst)
 	dst->route_next = NULL;
 	if (old == NULL)
 		return;
-	renumber_lanes(dst, old);
 	dst->route_generation++;
+	find_moved(dst, old);
+	renumber(dst);
 	pool_put(&dst->delivery->routes, &old);
 }
 

@@ -74,7 +74,7 @@ static void feed(struct lane *lane)
 	job = destination_pop_for(dst, lane);
 	if (job == NULL)
 		return;
-	destination_note_start(dst, lane->session.current != NULL);
+	destination_note_start(dst, true);
 	if (!trial_start(lane, job, false)) {
 		destination_push_ready(dst, job, true);
 		destination_starve(dst);
@@ -96,7 +96,8 @@ bool lane_carry(struct lane *lane, struct job *job)
 {
 	ASSERT(lane->is_idle);
 	become_busy(lane);
-	destination_note_start(lane->destination, false);
+	if (job_is_fresh(job))
+		destination_note_start(lane->destination, false);
 	if (trial_start(lane, job, true)) {
 		metric_add(&metric_cache_hits, 1);
 		return true;
@@ -171,6 +172,16 @@ static void on_idle_long(struct wheel_timer *timer)
 
 	become_busy(lane);
 	session_quit(&lane->session);
+}
+
+void lane_sync_tried(struct lane *lane)
+{
+	struct session *s = &lane->session;
+
+	if (s->current != NULL)
+		destination_sync_tried(lane->destination, trial_of(s->current)->attempt.job);
+	if (s->riding != NULL)
+		destination_sync_tried(lane->destination, trial_of(s->riding)->attempt.job);
 }
 
 bool lane_give_up_idle(struct delivery *d)
@@ -412,7 +423,8 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 	list_push_back(&dst->all_lanes, &lane->all_node);
 	dst->busy++;
 	dst->lanes++;
-	destination_note_start(dst, false);
+	if (job_is_fresh(job))
+		destination_note_start(dst, false);
 	remote = route_addr(dst->route, address);
 	key_of(&lane->cached.key, dst, address);
 	lane->cached.is_in = false;

@@ -103,7 +103,7 @@ void maillog_rcpt(const struct attempt *a, const struct rcpt *r, enum maillog_st
 		[MAILLOG_SOFTBOUNCE] = "SOFTBOUNCE",
 		[MAILLOG_BOUNCED] = "bounced",
 	};
-	char storage[3 * LOG_FIELD_MAX + 1024];	/* addresses and reason; the relay is 320 octets at most, the rest less */
+	char storage[3 * LOG_FIELD_MAX + 1024];	/* addresses, reason; the relay is 320 octets at most, the rest less */
 	struct str line = STR(storage);
 
 	message_id_text(&line, a->job->msg->id);

@@ -208,9 +208,9 @@ static bool has_next_host(struct trial *t)
 
 	if (!t->had_session || t->local_failed || dst->route == NULL || dst->route->state != ROUTE_READY)
 		return false;
-	destination_sync_tried(dst, job);
 	if (stays_here(t))
 		return true;
+	destination_sync_tried(dst, job);
 	destination_mark_tried(job, t->address);
 	count_session(job, dst->route, t->address);
 	if (!destination_has_next(dst, job))
@@ -327,12 +327,14 @@ static void settle(struct trial *t)
 	}
 	if (t->had_session && !t->lost)
 		a->job->completed = true;
-	if (any_at(a, OUTCOME_SOFT)) {
-		if (has_next_host(t))
-			log_skipped(a);
-		else
-			end_round_for_soft(t);
-	}
+	bool goes_on = any_at(a, OUTCOME_SOFT) && has_next_host(t);
+
+	if (goes_on)
+		log_skipped(a);
+	else
+		end_round_for_soft(t);
+	if (!goes_on || stays_here(t))
+		a->job->destination->last_done_ns = reactor_now();
 	conclude(t);
 	delivery_self()->conf.source->settle(a);
 }
@@ -365,7 +367,6 @@ void trial_finish(struct trial *t)
 	if (t->transaction.retry_here)
 		note_doubt(t);
 	t->lane = NULL;		/* it goes on with something else, or goes */
-	a->job->destination->last_done_ns = reactor_now();
 	if (has_untried(a->job) || stays_here(t))
 		destination_note_start(a->job->destination, true);	/* the next portion, once this is settled */
 	if (!t->hop_failed && !t->transaction.stale)
