@@ -186,7 +186,8 @@ X(PORTS, known_tcp_ports, "lmtp=24, smtp=25, smtps=submissions=465, submission=5
 X(PORT, smtp_tcp_port, "smtp", 0, 0, NULL, \
 	"The port when the destination names none: a number or a name from known_tcp_ports.") \
 X(STR, best_mx_transport, "", 0, 0, NULL, \
-	"Where mail goes whose best mail exchanger is this machine. Empty: it bounces.") \
+	"Where mail goes whose best mail exchanger is this machine: smtp:next-hop. Mail for any " \
+	"other transport is deferred, for there is none here. Empty: it bounces.") \
 X(STR, dnssec_probe, "ns:.", 0, 0, NULL, \
 	"What is asked once to find out whether DNSSEC validation works here: type:name.") \
 X(BOOL, smtp_randomize_addresses, "yes", 0, 0, NULL, \

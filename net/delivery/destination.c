@@ -50,6 +50,21 @@ void destination_sync_tried(struct destination *dst, struct job *job)
 	}
 }
 
+void destination_mark_tried(struct job *job, unsigned address)
+{
+	const uint64_t bit = UINT64_C(1) << (address % 64);
+
+	job->asked += address >= ROUTE_ADDRESSES_MAX || !(job->tried[address / 64] & bit);
+	if (address < ROUTE_ADDRESSES_MAX)
+		job->tried[address / 64] |= bit;
+}
+
+/* Hosts that let us wait until the list has changed would be asked for ever: a round asks as many as there are. */
+bool destination_has_next(const struct destination *dst, const struct job *job)
+{
+	return job->asked < dst->route->count && route_next(dst->route, job->tried, reactor_now()) >= 0;
+}
+
 static bool fits(const struct job *job, unsigned address)
 {
 	return address < ROUTE_ADDRESSES_MAX && !(job->tried[address / 64] >> (address % 64) & 1);
@@ -258,6 +273,55 @@ static void ask_route(struct destination *dst)
 		    dst->is_relayhost && !d->conf.params->is_lmtp);
 }
 
+/* "smtp:next hop" of best_mx_transport; empty: it names a transport that does not exist here. */
+static struct slice best_mx_next_hop(const struct params *p)
+{
+	struct slice rest = slice_of_str(p->best_mx_transport);
+
+	if (!slice_has_prefix(rest, SLICE("smtp:")))
+		return SLICE("");
+	slice_skip(&rest, strlen("smtp:"));
+	return slice_trim(rest);
+}
+
+/* We are the best mail exchanger of this domain (B 4): its mail goes where the operator says, and never back. */
+static void hand_over(struct destination *dst)
+{
+	const struct outcome soft = { OUTCOME_SOFT, { 4, 3, 5 } };
+	struct slice nexthop = best_mx_next_hop(dst->delivery->conf.params);
+	bool is_usable = nexthop.len > 0 && nexthop.len <= JOB_NEXTHOP_MAX &&
+			 !slice_eq(nexthop, slice_of(dst->nexthop, dst->nexthop_len));
+
+	for (unsigned n = 0; n < DISPATCH_BITE; n++) {
+		struct list *node = list_pop_front(&dst->ready);
+
+		if (node == NULL)
+			return;
+		struct job *job = list_entry(node, struct job, node);
+
+		if (!is_usable) {
+			destination_answer(dst, job, soft, SESSION_CONNECT,
+					   SLICE("server configuration error: best_mx_transport names no transport "
+						 "that exists here"), false);
+			continue;
+		}
+		job->nexthop = nexthop;
+		job->destination = NULL;
+		destination_new_round(job);
+		destination_take_job(dst->delivery, job);
+		destination_job_left(dst);
+	}
+	destination_wake(dst);
+}
+
+static bool is_for_ourselves(const struct destination *dst)
+{
+	const struct mx_error *e = &dst->route->error;
+
+	return e->class == 5 && e->subject == 4 && e->detail == 6 &&
+	       dst->delivery->conf.params->best_mx_transport[0] != '\0';
+}
+
 static void answer_no_route(struct destination *dst)
 {
 	const struct mx_error *e = &dst->route->error;
@@ -385,7 +449,9 @@ static void on_dispatch(struct task *task)
 		if (dst->route == NULL || dst->route->state != ROUTE_READY)
 			return;		/* on_route comes back */
 		if (dst->route->count == 0) {
-			if (dst->route_next == NULL)
+			if (dst->route_next == NULL && is_for_ourselves(dst))
+				hand_over(dst);
+			else if (dst->route_next == NULL)
 				answer_no_route(dst);
 			return;
 		}
