@@ -316,6 +316,8 @@ static void on_rcpt(struct world_mail *mail, const struct attempt *a, const stru
 	(void)a;
 	if (play->over || play->failed)
 		return;
+	if (status == MAILLOG_SOFTBOUNCE)
+		status = MAILLOG_DEFERRED;	/* the word itself is the log's */
 	play_tell(play, "= %.*s %s %u.%u.%u (%.*s)%s", SLICE_FMT(rcpt->addr), status_words[status], rcpt->dsn.class,
 		  rcpt->dsn.subject, rcpt->dsn.detail, SLICE_FMT(rcpt->text), rcpt->ambiguous ? " may_be_duplicate" : "");
 	letter_answered(letter, rcpt);
