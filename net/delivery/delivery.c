@@ -29,6 +29,7 @@ static struct {
 	const struct params *params;
 	struct slice all_to;		/* where all mail goes; empty: to its recipients' domains */
 	unsigned cores;
+	unsigned shards;	/* of all_to */
 	uint64_t seed[2];
 } shared;
 
@@ -37,11 +38,22 @@ struct delivery *delivery_self(void)
 	return reactor_self()->delivery;
 }
 
+/* A limit that has no part for every core is kept by fewer of them, and a pause between two deliveries by one alone. */
+static unsigned shard_count(const struct params *p, unsigned cores)
+{
+	uint32_t limit = p->smtp_destination_concurrency_limit;
+
+	if (p->smtp_destination_rate_delay_ns > 0)
+		return 1;
+	return limit > 0 && limit < cores ? limit : cores;
+}
+
 void delivery_start(const struct params *params, unsigned cores)
 {
 	shared.params = params;
 	shared.all_to = params_next_hop(params);
 	shared.cores = cores;
+	shared.shards = shard_count(params, cores);
 	random_fill(shared.seed, sizeof(shared.seed));
 	metric_register(&metric_sessions_opened);
 	metric_register(&metric_connects_failed);
@@ -59,7 +71,7 @@ unsigned delivery_core_of(struct slice nexthop)
 {
 	/* A relay carries everything: every core has its own shard of it, so that its mail never changes cores. */
 	if (shared.all_to.len > 0 && slice_eq(nexthop, shared.all_to))
-		return reactor_self()->core;
+		return reactor_self()->core % shared.shards;
 	return (unsigned)(map_siphash(shared.seed, nexthop) % shared.cores);
 }
 
@@ -265,8 +277,8 @@ struct delivery *delivery_new(const struct delivery_conf *conf)
 	d->route = (struct route_conf){
 		.params = conf->params, .nexthop = &d->nexthop, .mx = &d->conf.mx, .lookups = &d->lookups,
 	};
-	d->window = window_conf_of(conf->params, 1);
-	d->window_shard = window_conf_of(conf->params, conf->cores);
+	d->window = window_conf_of(conf->params, 1, 0);
+	d->window_shard = window_conf_of(conf->params, shared.shards, conf->core % shared.shards);
 	list_init(&d->unused);
 	list_init(&d->homeless);
 	list_init(&d->starving);

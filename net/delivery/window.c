@@ -1,15 +1,15 @@
 #include "net/delivery/window.h"
 
-static uint32_t part_of(uint32_t n, unsigned share)
+static uint32_t part_of(uint32_t n, unsigned shards, unsigned index)
 {
-	return n == 0 ? 0 : MAX(n / share, 1u);
+	return n == 0 ? 0 : MAX(n / shards + (index < n % shards), 1u);
 }
 
-struct window_conf window_conf_of(const struct params *p, unsigned share)
+struct window_conf window_conf_of(const struct params *p, unsigned shards, unsigned index)
 {
 	return (struct window_conf){
-		.initial = part_of(p->smtp_initial_destination_concurrency, share),
-		.limit = part_of(p->smtp_destination_concurrency_limit, share),
+		.initial = part_of(p->smtp_initial_destination_concurrency, shards, index),
+		.limit = part_of(p->smtp_destination_concurrency_limit, shards, index),
 		.failed_cohort_limit = p->smtp_destination_concurrency_failed_cohort_limit,
 		.positive = p->smtp_destination_concurrency_positive_feedback,
 		.negative = p->smtp_destination_concurrency_negative_feedback,

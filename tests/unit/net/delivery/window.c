@@ -182,15 +182,22 @@ static void shards_have_their_part(void **state)
 		.smtp_destination_concurrency_limit = 20,
 		.smtp_destination_concurrency_failed_cohort_limit = 1,
 	};
-	struct window_conf c = window_conf_of(&p, 4);
+	struct window_conf c = window_conf_of(&p, 4, 1);
+	uint32_t limits = 0, initials = 0;
 
 	(void)state;
 	assert_int_equal(c.initial, 1);
 	assert_int_equal(c.limit, 5);
-	c = window_conf_of(&p, 64);
+	c = window_conf_of(&p, 64, 63);
 	assert_int_equal(c.limit, 1); /* never none */
+	for (unsigned i = 0; i < 3; i++) { /* and all together no more than the whole has */
+		limits += window_conf_of(&p, 3, i).limit;
+		initials += window_conf_of(&p, 3, i).initial;
+	}
+	assert_int_equal(limits, 20);
+	assert_int_equal(initials, 5);
 	p.smtp_destination_concurrency_limit = 0;
-	c = window_conf_of(&p, 4);
+	c = window_conf_of(&p, 4, 0);
 	assert_int_equal(c.limit, 0);
 }
 
