@@ -276,6 +276,8 @@ static void damage_found_at_start_is_kept_aside(void **state)
 
 /* --- the disk fails ----------------------------------------------------------------------------------------------- */
 
+/* Case 570: where Postfix defers a recipient whose bounce cannot be recorded, our outcomes wait, bounces among them, until
+ * they are on disk, and nobody hears of them before; a crash until then leaves the recipient to be tried again. */
 static void a_failed_sync_refuses_and_settles_later(void **state)
 {
 	unsigned n;
@@ -645,7 +647,7 @@ int main(int argc, char **argv)
 		CLAIM("envelopes in parts do not mix", envelopes_in_parts_take_turns),
 		CLAIM("P4, SPL-04: content damaged while running is kept aside", damaged_content_is_kept_aside),
 		CLAIM("P4, SPL-04: content found damaged at start is kept aside", damage_found_at_start_is_kept_aside),
-		CLAIM("SPL-07: a failed sync refuses new mail, and no outcome is lost",
+		CLAIM("SPL-07, case 570: a failed sync refuses new mail, and no outcome is lost",
 		      a_failed_sync_refuses_and_settles_later),
 		CLAIM("OSR-01: a full disk refuses new mail and delivers the old", a_full_disk_refuses_and_delivers),
 		CLAIM("OSR-09: a clock that jumps neither expires nor stalls", clock_jumps_neither_expire_nor_stall),
