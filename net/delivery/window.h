@@ -25,8 +25,8 @@ struct window {
 	bool dead;
 };
 
-/* The destination is split into this many shards, each with its part of every limit, and this is the one with that index.
- * The parts add up to the whole when there are not more shards than smtp_destination_concurrency_limit. */
+/* The destination is split into this many shards, each with its part of every limit, and this is the one with that
+ * index. The parts add up to the whole when there are not more shards than smtp_destination_concurrency_limit. */
 struct window_conf window_conf_of(const struct params *p, unsigned shards, unsigned index);
 
 void window_init(struct window *w, const struct window_conf *conf);

@@ -276,8 +276,9 @@ static void damage_found_at_start_is_kept_aside(void **state)
 
 /* --- the disk fails ----------------------------------------------------------------------------------------------- */
 
-/* Case 570: where Postfix defers a recipient whose bounce cannot be recorded, our outcomes wait, bounces among them, until
- * they are on disk, and nobody hears of them before; a crash until then leaves the recipient to be tried again. */
+/* Case 570: where Postfix defers a recipient whose bounce cannot be recorded, our outcomes wait, bounces among them,
+ * until they are on disk, and nobody hears of them before; a crash until then leaves the recipient to be tried
+ * again. */
 static void a_failed_sync_refuses_and_settles_later(void **state)
 {
 	unsigned n;
