@@ -208,10 +208,12 @@ void session_quit(struct session *s)
 	ASSERT(s->current == NULL);
 	if (s->state == SESSION_CLOSED || s->state == SESSION_QUIT || s->conn.state != CONN_OPEN)
 		return;		/* it is ending already */
+	s->reusable = false;
+	if (pipeline_oldest(&s->pipeline) != NULL && !session_has_pipelining(s))
+		return;		/* the reply to RSET brings us back */
 	struct str command = conn_command(&s->conn, 16);
 
 	session_enter(s, SESSION_QUIT);
-	s->reusable = false;
 	if (smtp_command_add_plain(&command, SMTP_VERB_QUIT) < 0) {
 		session_lose(s, -ENOBUFS);
 		return;

@@ -137,7 +137,7 @@ void session_rename(struct session *s, struct slice host);
 /* Its content has become available, or failed: call it from body.on_ready. */
 void session_body_ready(struct session *s);
 
-/* No transaction may be under way: QUIT, then closed. */
+/* No transaction may be under way: QUIT, then closed. Without PIPELINING it waits for the reply to RSET. */
 void session_quit(struct session *s);
 
 /* At once, without ceremony: every transaction under way is lost. */
