@@ -209,8 +209,10 @@ void session_quit(struct session *s)
 	if (s->state == SESSION_CLOSED || s->state == SESSION_QUIT || s->conn.state != CONN_OPEN)
 		return;		/* it is ending already */
 	s->reusable = false;
+	if (s->rset_due)
+		session_reset(s);
 	if (pipeline_oldest(&s->pipeline) != NULL && !session_has_pipelining(s))
-		return;		/* the reply to RSET brings us back */
+		return;		/* the reply to RSET brings us back here */
 	struct str command = conn_command(&s->conn, 16);
 
 	session_enter(s, SESSION_QUIT);
@@ -247,6 +249,7 @@ static int filter_reply(void *context, struct slice line, struct str *ret_line)
 
 static void on_reply_open(struct session *s, const struct smtp_reply *reply)
 {
+	s->only_quit |= reply->code == 421;
 	if (reply->codes_differ)
 		s->reusable = false;	/* the last line counts, and we do not ask such a server again (row RPL-05) */
 	if (pipeline_oldest(&s->pipeline) == NULL && s->current != NULL && s->current->state == TRANSACTION_BODY) {
@@ -285,7 +288,10 @@ static void on_reply(struct session *s, const struct smtp_reply *reply)
 		on_reply_open(s, reply);
 		break;
 	case SESSION_QUIT:
-		session_lose(s, ERR_EOF);	/* to QUIT, or whatever came before it: we have what we wanted */
+		if (pipeline_oldest(&s->pipeline) != NULL)
+			(void)pipeline_answer(&s->pipeline, false);	/* to the RSET before it */
+		else
+			session_lose(s, ERR_EOF);	/* to QUIT: we have what we wanted */
 		break;
 	default:
 		UNREACHABLE();
@@ -448,6 +454,7 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->quirks = 0;
 	s->xforward = 0;
 	s->rset_due = false;
+	s->only_quit = false;
 	s->maybe_open = false;
 	s->chunking = target->chunking;
 	s->chunking_broken = false;

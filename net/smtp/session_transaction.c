@@ -70,7 +70,7 @@ static void finish(struct session *s)
 /* Ends the current transaction without a final dot; the server has to be told before the next one. */
 static void finish_aborted(struct session *s)
 {
-	if (s->current->mail_written)
+	if (s->current->mail_written && !s->only_quit)
 		s->rset_due = true;
 	finish(s);
 }
@@ -283,6 +283,8 @@ bool session_transaction_step(struct session *s)
 		return step_commands(s, t);
 	case TRANSACTION_BODY:
 		return session_body_step(s, t);
+	case TRANSACTION_RESET:
+		return s->rset_due && write_rset(s);
 	case TRANSACTION_DATA:
 	case TRANSACTION_DOT:
 	case TRANSACTION_DONE:
@@ -356,8 +358,8 @@ static void on_data(struct session *s, struct transaction *t, const struct smtp_
 		session_lose(s, ERR_PROTO);
 		return;
 	}
-	t->verdicts_final = true;	/* the synchronisation point of the group */
 	if (reply->code / 100 == 3) {
+		t->verdicts_final = true;	/* the synchronisation point of the group */
 		t->lone_dot = t->accepted == 0 || t->mail_failed;
 		t->state = TRANSACTION_BODY;
 		return;
@@ -367,6 +369,15 @@ static void on_data(struct session *s, struct transaction *t, const struct smtp_
 	 * refusal where nobody is left who could get it is in good order. */
 	if (t->accepted > 0 || reply->code / 100 == 2 || reply->code == 421)
 		note_failure(s, reply);
+	s->only_quit |= reply->code / 100 == 2;
+	/* A "no" in this place may be a recipient's that comes one late. Then DATA's own 354 is still on its way, and
+	 * will stand in the place of RSET's. */
+	if (session_has_pipelining(s) && reply->code != 421 && t->accepted > 0) {
+		t->state = TRANSACTION_RESET;
+		s->rset_due = true;
+		return;
+	}
+	t->verdicts_final = true;
 	finish_aborted(s);
 }
 
@@ -432,7 +443,7 @@ static bool is_in_doubt(const struct transaction *t, const struct smtp_reply *re
 static void note_failed_chunk(struct session *s)
 {
 	s->maybe_open = true;
-	s->rset_due = s->riding == NULL || !s->riding->mail_written;
+	s->rset_due = !s->only_quit && (s->riding == NULL || !s->riding->mail_written);
 }
 
 static void on_chunk(struct session *s, struct transaction *t, const struct smtp_reply *reply)
@@ -481,8 +492,25 @@ static void on_final_dot(struct session *s, struct transaction *t, const struct 
 	finish(s);
 }
 
+/* Were all replies of the refused group in their places? */
+static void on_reset_group(struct session *s, const struct smtp_reply *reply)
+{
+	if (reply->code / 100 != 2 && reply->code != 500 && reply->code != 502) {
+		session_lose(s, ERR_PROTO);
+		return;
+	}
+	s->current->verdicts_final = true;
+	finish(s);
+}
+
 static void on_rset(struct session *s, const struct smtp_reply *reply)
 {
+	if (s->current != NULL && s->current->state == TRANSACTION_RESET) {
+		s->reusable &= reply->code / 100 == 2;
+		s->maybe_open = reply->code / 100 != 2;
+		on_reset_group(s, reply);
+		return;
+	}
 	if (reply->code / 100 == 2) {
 		if (s->probe_left > 0)
 			s->probe_left--;
@@ -545,6 +573,7 @@ static enum session_state step_of(const struct session *s, const struct transact
 	static const enum session_state steps[] = {
 		[TRANSACTION_COMMANDS] = SESSION_MAIL,
 		[TRANSACTION_DATA] = SESSION_DATA,
+		[TRANSACTION_RESET] = SESSION_RSET,
 		[TRANSACTION_BODY] = SESSION_BODY,
 		[TRANSACTION_DOT] = SESSION_FINAL_DOT,
 	};
@@ -569,6 +598,8 @@ void session_transactions_lost(struct session *s)
 		};
 
 		t->stale = s->probe_left > 0;
+		/* Whoever just closes has said all he had to say: no reply was out of place. */
+		t->verdicts_final |= t->state == TRANSACTION_RESET && s->lost_err == ERR_EOF;
 		if (!t->verdicts_final && session_has_pipelining(s))
 			forget_verdicts(t);
 		if (!t->stale)

@@ -8,6 +8,8 @@
 #define PIPE		EHLO("250-mx.test\r\n250 PIPELINING\r\n")
 #define PLAIN		EHLO("250 mx.test\r\n")
 #define BYE		{ "QUIT\r\n", "221 bye\r\n", PUPPET_CLOSE }
+#define RSET_BYE		{ "RSET\r\nQUIT\r\n", OK "221 bye\r\n", PUPPET_CLOSE } /* one group */
+#define RSET		SAY("RSET\r\n", OK)
 #define SAY(in, out)	{ in, out, PUPPET_GO_ON }
 #define END		{ NULL, NULL, PUPPET_GO_ON }
 

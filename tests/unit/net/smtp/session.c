@@ -187,7 +187,7 @@ static void mail_says_what_is_offered(void **state)
 	for (unsigned i = 0; i < ARRAY_LEN(mail_cases); i++) {
 		const struct mail_case *c = &mail_cases[i];
 		const struct puppet_step script[] = {
-			GREET, EHLO(c->caps), SAY(c->line, "550 5.7.1 no\r\n"), BYE, END,
+			GREET, EHLO(c->caps), SAY(c->line, "550 5.7.1 no\r\n"), RSET, BYE, END,
 		};
 
 		stage_open(script);
@@ -362,7 +362,8 @@ static void mail_refused_and_data_too(void **state)
 		GREET,
 		PIPE,
 		SAY(MAIL RCPT("a") DATA, "450 4.7.1 not now\r\n503 no mail\r\n503 no mail\r\n"),
-		SAY("RSET\r\n" MAIL RCPT("b") DATA, OK OK OK GO),
+		RSET, /* whose answer shows that all those before it were in their places */
+		SAY(MAIL RCPT("b") DATA, OK OK GO),
 		SAY(TEXT ".\r\n", OK),
 		BYE,
 		END,
@@ -410,7 +411,8 @@ static void all_recipients_refused_and_data_too(void **state)
 		GREET,
 		PIPE,
 		SAY(MAIL RCPT("a") DATA, OK "550 5.1.1 a\r\n503 no recipients\r\n"),
-		SAY("RSET\r\n" MAIL RCPT("b") DATA, OK OK OK GO),
+		RSET, /* whose answer shows that all those before it were in their places */
+		SAY(MAIL RCPT("b") DATA, OK OK GO),
 		SAY(TEXT ".\r\n", OK),
 		BYE,
 		END,
@@ -437,6 +439,7 @@ static void without_pipelining_no_data_for_nobody(void **state)
 		SAY(RCPT("a"), "550 5.1.1 a\r\n"),
 		SAY("RSET\r\n", OK),
 		SAY(MAIL, "550 no\r\n"),
+		RSET,
 		BYE,
 		END,
 	};
@@ -470,9 +473,11 @@ static void a_refused_reset(void **state)
 	};
 	static const struct puppet_step did_not[] = {
 		GREET,
-		PIPE,
-		SAY(MAIL RCPT("a") DATA, OK "550 5.1.1 a\r\n503 nobody\r\n"),
-		SAY("RSET\r\n" MAIL RCPT("b") DATA, "502 what?\r\n503 nested MAIL\r\n" OK GO),
+		PLAIN,
+		SAY(MAIL, OK),
+		SAY(RCPT("a"), "550 5.1.1 a\r\n"),
+		SAY("RSET\r\n", "502 what?\r\n"),
+		SAY(MAIL, "503 nested MAIL\r\n"),
 		END,
 	};
 
@@ -496,6 +501,52 @@ static void a_refused_reset(void **state)
 	stage_close();
 }
 
+/* Row RPL-08: somebody's reply came twice, and DATA's place has a recipient's refusal. The reply to DATA, still to come,
+ * shows it. Nobody is bounced by his neighbour's reply. */
+static void a_refusal_out_of_place(void **state)
+{
+	static const char *const late[] = { GO, "554 5.5.1 no\r\n", "451 later\r\n" };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(late); i++) {
+		const struct puppet_step script[] = {
+			GREET,
+			PIPE,
+			SAY(MAIL RCPT("a") RCPT("b") DATA, OK "250 once more\r\n" OK "550 5.1.1 b\r\n"),
+			SAY("RSET\r\n", late[i]),
+			END,
+		};
+
+		stage_open(script);
+		struct mail *m = simple("a@example.org b@example.org");
+
+		stage_play();
+		assert_true(m->rcpts[0].outcome == OUTCOME_SOFT && m->rcpts[1].outcome == OUTCOME_SOFT);
+		assert_false(m->rcpts[0].ambiguous);
+		stage_close();
+	}
+}
+
+/* Who refuses DATA and closes has said all he had to say: his refusals stand. */
+static void refused_and_closed(void **state)
+{
+	static const struct puppet_step script[] = {
+		GREET,
+		PIPE,
+		{ MAIL RCPT("a") RCPT("b") DATA, OK OK "550 5.1.1 b\r\n554 5.7.1 no\r\n", PUPPET_HALF_CLOSE },
+		END,
+	};
+
+	(void)state;
+	stage_open(script);
+	struct mail *m = simple("a@example.org b@example.org");
+
+	stage_play();
+	stage_expect(m, 0, OUTCOME_HARD, SESSION_DATA, 554, 0);
+	stage_expect(m, 1, OUTCOME_HARD, SESSION_RCPT, 550, 0);
+	stage_close();
+}
+
 /* Cases 450, 451. */
 static void data_refused(void **state)
 {
@@ -503,7 +554,9 @@ static void data_refused(void **state)
 		GREET,
 		PIPE,
 		SAY(MAIL RCPT("a") RCPT("b") DATA, OK OK "550 5.1.1 b\r\n451 4.3.0 disk\r\n"),
-		SAY("RSET\r\n" MAIL RCPT("c") DATA, OK OK OK "554 5.0.0 no\r\n"),
+		RSET,
+		SAY(MAIL RCPT("c") DATA, OK OK "554 5.0.0 no\r\n"),
+		RSET,
 		BYE,
 		END,
 	};
@@ -558,7 +611,9 @@ static void odd_refusals_end_the_session(void **state)
 			PLAIN,
 			SAY(MAIL, OK),
 			SAY(RCPT("a"), cases[i].reply),
-			SAY(cases[i].goes_on ? "RSET\r\n" : "QUIT\r\n", NULL),
+			/* A goodbye is answered with QUIT alone. */
+			SAY(cases[i].reply[1] == '2' ? "QUIT\r\n" : "RSET\r\n", OK),
+			SAY(cases[i].goes_on ? MAIL : NULL, NULL),
 			END,
 		};
 
@@ -777,6 +832,8 @@ int main(void)
 			    without_pipelining_no_data_for_nobody),
 		STAGE_CLAIM("after a refused RSET, a refused MAIL is no refusal of the message", a_refused_reset),
 		STAGE_CLAIM("a refused DATA is the accepted recipients' outcome (cases 450, 451)", data_refused),
+		STAGE_CLAIM("a refusal in the place of DATA's reply is nobody's (row RPL-08)", a_refusal_out_of_place),
+		STAGE_CLAIM("refused and closed is refused", refused_and_closed),
 		STAGE_CLAIM("250 to DATA is a failure and the end of the session (row SMG-09, case 137)", yes_to_data),
 		STAGE_CLAIM("after replies that make no sense there is no other message (cases 136, 400)",
 			    odd_refusals_end_the_session),

@@ -204,7 +204,7 @@ static void a_refused_chunk_is_the_last(void **state)
 		SAY("BDAT 9\r\nSubject: ", OK),
 		SAY("BDAT 9\r\nx\r\n\r\nhell", OK),
 		SAY("BDAT 3 LAST\r\no\r\n", "554 5.6.0 no\r\n"),
-		BYE,
+		RSET_BYE,
 		END,
 	};
 

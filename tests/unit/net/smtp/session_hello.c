@@ -151,7 +151,7 @@ static void our_own_name_is_a_loop(void **state)
 {
 	static const struct puppet_step script[] = { GREET, EHLO("250-CLIENT.test\r\n250 PIPELINING\r\n"), BYE, END };
 	static const struct puppet_step elsewhere[] = {
-		GREET, EHLO("250 client.test\r\n"), SAY(MAIL, "550 no\r\n"), BYE, END,
+		GREET, EHLO("250 client.test\r\n"), SAY(MAIL, "550 no\r\n"), RSET, BYE, END,
 	};
 
 	(void)state;
@@ -180,7 +180,7 @@ static void our_own_name_is_a_loop(void **state)
 static void our_own_name_in_a_greeting_is_a_remark(void **state)
 {
 	static const struct puppet_step script[] = {
-		SAY(NULL, "220 client.test ESMTP\r\n"), PLAIN, SAY(MAIL, "550 no\r\n"), BYE, END,
+		SAY(NULL, "220 client.test ESMTP\r\n"), PLAIN, SAY(MAIL, "550 no\r\n"), RSET, BYE, END,
 	};
 
 	(void)state;
