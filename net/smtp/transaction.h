@@ -33,7 +33,7 @@ typedef void transaction_judge_fn(struct transaction *t, struct rcpt *rcpt, cons
 enum transaction_state {
 	TRANSACTION_COMMANDS,	/* MAIL and RCPTs are being written */
 	TRANSACTION_DATA,	/* DATA is written; its reply is the group's synchronisation point */
-	TRANSACTION_RESET,	/* DATA was refused; the reply to RSET shows whether all those before it were in their places */
+	TRANSACTION_RESET,	/* DATA was refused; the reply to RSET shows whether those before it were in place */
 	TRANSACTION_BODY,	/* the body is being handed to the connection */
 	TRANSACTION_DOT,	/* all of it is; the reply decides */
 	TRANSACTION_DONE,

@@ -501,8 +501,8 @@ static void a_refused_reset(void **state)
 	stage_close();
 }
 
-/* Row RPL-08: somebody's reply came twice, and DATA's place has a recipient's refusal. The reply to DATA, still to come,
- * shows it. Nobody is bounced by his neighbour's reply. */
+/* Row RPL-08: somebody's reply came twice, and DATA's place has a recipient's refusal. The reply to DATA, still to
+ * come, shows it. Nobody is bounced by his neighbour's reply. */
 static void a_refusal_out_of_place(void **state)
 {
 	static const char *const late[] = { GO, "554 5.5.1 no\r\n", "451 later\r\n" };
