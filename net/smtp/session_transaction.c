@@ -492,10 +492,11 @@ static void on_final_dot(struct session *s, struct transaction *t, const struct 
 	finish(s);
 }
 
-/* Were all replies of the refused group in their places? */
+/* Were all replies of the refused group in their places? Whatever else RSET is answered with is about RSET. */
 static void on_reset_group(struct session *s, const struct smtp_reply *reply)
 {
-	if (reply->code / 100 != 2 && reply->code != 500 && reply->code != 502) {
+	if (reply->code / 100 == 3) {
+		s->current->state = TRANSACTION_DATA;
 		session_lose(s, ERR_PROTO);
 		return;
 	}
@@ -598,8 +599,8 @@ void session_transactions_lost(struct session *s)
 		};
 
 		t->stale = s->probe_left > 0;
-		/* Whoever just closes has said all he had to say: no reply was out of place. */
-		t->verdicts_final |= t->state == TRANSACTION_RESET && s->lost_err == ERR_EOF;
+		/* The server had its chance to say what would have been out of place. */
+		t->verdicts_final |= t->state == TRANSACTION_RESET;
 		if (!t->verdicts_final && session_has_pipelining(s))
 			forget_verdicts(t);
 		if (!t->stale)

@@ -362,8 +362,7 @@ static void mail_refused_and_data_too(void **state)
 		GREET,
 		PIPE,
 		SAY(MAIL RCPT("a") DATA, "450 4.7.1 not now\r\n503 no mail\r\n503 no mail\r\n"),
-		RSET, /* whose answer shows that all those before it were in their places */
-		SAY(MAIL RCPT("b") DATA, OK OK GO),
+		SAY("RSET\r\n" MAIL RCPT("b") DATA, OK OK OK GO),
 		SAY(TEXT ".\r\n", OK),
 		BYE,
 		END,
@@ -411,8 +410,7 @@ static void all_recipients_refused_and_data_too(void **state)
 		GREET,
 		PIPE,
 		SAY(MAIL RCPT("a") DATA, OK "550 5.1.1 a\r\n503 no recipients\r\n"),
-		RSET, /* whose answer shows that all those before it were in their places */
-		SAY(MAIL RCPT("b") DATA, OK OK GO),
+		SAY("RSET\r\n" MAIL RCPT("b") DATA, OK OK OK GO),
 		SAY(TEXT ".\r\n", OK),
 		BYE,
 		END,
@@ -505,35 +503,11 @@ static void a_refused_reset(void **state)
  * come, shows it. Nobody is bounced by his neighbour's reply. */
 static void a_refusal_out_of_place(void **state)
 {
-	static const char *const late[] = { GO, "554 5.5.1 no\r\n", "451 later\r\n" };
-
-	(void)state;
-	for (unsigned i = 0; i < ARRAY_LEN(late); i++) {
-		const struct puppet_step script[] = {
-			GREET,
-			PIPE,
-			SAY(MAIL RCPT("a") RCPT("b") DATA, OK "250 once more\r\n" OK "550 5.1.1 b\r\n"),
-			SAY("RSET\r\n", late[i]),
-			END,
-		};
-
-		stage_open(script);
-		struct mail *m = simple("a@example.org b@example.org");
-
-		stage_play();
-		assert_true(m->rcpts[0].outcome == OUTCOME_SOFT && m->rcpts[1].outcome == OUTCOME_SOFT);
-		assert_false(m->rcpts[0].ambiguous);
-		stage_close();
-	}
-}
-
-/* Who refuses DATA and closes has said all he had to say: his refusals stand. */
-static void refused_and_closed(void **state)
-{
 	static const struct puppet_step script[] = {
 		GREET,
 		PIPE,
-		{ MAIL RCPT("a") RCPT("b") DATA, OK OK "550 5.1.1 b\r\n554 5.7.1 no\r\n", PUPPET_HALF_CLOSE },
+		SAY(MAIL RCPT("a") RCPT("b") DATA, OK "250 once more\r\n" OK "550 5.1.1 b\r\n"),
+		SAY("RSET\r\n", GO),
 		END,
 	};
 
@@ -542,9 +516,40 @@ static void refused_and_closed(void **state)
 	struct mail *m = simple("a@example.org b@example.org");
 
 	stage_play();
-	stage_expect(m, 0, OUTCOME_HARD, SESSION_DATA, 554, 0);
-	stage_expect(m, 1, OUTCOME_HARD, SESSION_RCPT, 550, 0);
+	stage_expect(m, 0, OUTCOME_SOFT, SESSION_DATA, 0, ERR_PROTO);
+	stage_expect(m, 1, OUTCOME_SOFT, SESSION_DATA, 0, ERR_PROTO);
+	assert_false(m->rcpts[0].ambiguous);
 	stage_close();
+}
+
+/* Whatever becomes of RSET: nothing has come that would have been out of place. */
+static void a_refusal_stands(void **state)
+{
+	static const struct puppet_step ends[] = {
+		{ "RSET\r\n", NULL, PUPPET_CLOSE }, { "RSET\r\n", NULL, PUPPET_RESET }, SAY("RSET\r\n", "what?\r\n"),
+		SAY("RSET\r\n", "502 what?\r\n"), SAY("RSET\r\n", "421 bye\r\n"), SAY("RSET\r\n", NULL),
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(ends); i++) {
+		const struct puppet_step script[] = {
+			GREET,
+			PIPE,
+			SAY(MAIL RCPT("a") RCPT("b") DATA, OK OK "550 5.1.1 b\r\n554 5.7.1 no\r\n"),
+			ends[i],
+			END,
+		};
+
+		stage_open(script);
+		stage.params.smtp_rset_timeout_ns = 50 * NS_PER_MS;
+		struct mail *m = simple("a@example.org b@example.org"), *n = simple("c@example.org");
+
+		stage_play();
+		stage_expect(m, 0, OUTCOME_HARD, SESSION_DATA, 554, 0);
+		stage_expect(m, 1, OUTCOME_HARD, SESSION_RCPT, 550, 0);
+		assert_false(n->started);
+		stage_close();
+	}
 }
 
 /* Cases 450, 451. */
@@ -833,7 +838,7 @@ int main(void)
 		STAGE_CLAIM("after a refused RSET, a refused MAIL is no refusal of the message", a_refused_reset),
 		STAGE_CLAIM("a refused DATA is the accepted recipients' outcome (cases 450, 451)", data_refused),
 		STAGE_CLAIM("a refusal in the place of DATA's reply is nobody's (row RPL-08)", a_refusal_out_of_place),
-		STAGE_CLAIM("refused and closed is refused", refused_and_closed),
+		STAGE_CLAIM("whatever RSET is answered with, a refusal stands", a_refusal_stands),
 		STAGE_CLAIM("250 to DATA is a failure and the end of the session (row SMG-09, case 137)", yes_to_data),
 		STAGE_CLAIM("after replies that make no sense there is no other message (cases 136, 400)",
 			    odd_refusals_end_the_session),
