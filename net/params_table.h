@@ -341,7 +341,8 @@ X(INT, smtp_destination_concurrency_limit, "$default_destination_concurrency_lim
 X(INT, default_destination_recipient_limit, "50", 0, PARAM_U32, NULL, \
 	"The default of smtp_destination_recipient_limit.") \
 X(INT, smtp_destination_recipient_limit, "$default_destination_recipient_limit", 0, PARAM_U32, NULL, \
-	"Recipients in one transaction. 0: no limit.") \
+	"Recipients in one transaction. 0: no limit. 1: concurrency, pauses and suspension are counted for each " \
+	"recipient, not for the destination as a whole.") \
 X(INT, initial_destination_concurrency, "5", 1, PARAM_U32, NULL, \
 	"The default of smtp_initial_destination_concurrency.") \
 X(INT, smtp_initial_destination_concurrency, "$initial_destination_concurrency", 1, PARAM_U32, NULL, \

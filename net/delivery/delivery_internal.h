@@ -53,7 +53,8 @@ struct delivery {
 	struct task drain_check;
 };
 
-/* Everything we know about where a nexthop's mail goes. */
+/* Everything we know about where a nexthop's mail goes; with smtp_destination_recipient_limit = 1, where that for one
+ * recipient goes: window, pauses and suspension are then his alone. */
 struct destination {
 	uint32_t magic;
 	struct delivery *delivery;
@@ -88,7 +89,8 @@ struct destination {
 	char suspended_text[ROUTE_TEXT];
 	uint16_t suspended_len;
 	uint16_t nexthop_len;
-	char nexthop[JOB_NEXTHOP_MAX];
+	uint16_t key_len;		/* the nexthop, and then what stands for the recipient */
+	char nexthop[JOB_NEXTHOP_MAX + sizeof(uint64_t)];
 };
 
 /* A route from the pool, and whose it is. */
@@ -138,6 +140,14 @@ struct delivery *delivery_self(void);
 /* Takes the job into the destination's queue, or its place in the deferred heap. */
 void destination_take_job(struct delivery *d, struct job *job);
 void destination_push_ready(struct destination *dst, struct job *job, bool first);
+/* One transaction of the job is over, not all of it: back to the head of the queue, which may be another one. */
+void destination_go_on(struct destination *dst, struct job *job);
+/* Has each recipient a destination of his own? */
+static inline bool is_by_rcpt(const struct delivery *d)
+{
+	return d->conf.params->smtp_destination_recipient_limit == 1;
+}
+
 /* A job for this lane, taken out of the ready queue; NULL: none fits. */
 struct job *destination_pop_for(struct destination *dst, const struct lane *lane);
 /* A delivery begins: is it worth while to keep connections (B 18.2)? riding: at once behind another on the same one. */
@@ -193,9 +203,11 @@ void lanes_quit(struct destination *dst);
 
 /* Starts job's next transaction on lane, with a probe when it comes from the cache. False: no trial can be had now. */
 bool trial_start(struct lane *lane, struct job *job, bool from_cache);
+/* The first recipient that has not been tried in this round; NULL: there is none. */
+const struct rcpt *job_next_rcpt(const struct job *job);
 /* The transaction is done, every recipient tried has an outcome. */
 void trial_finish(struct trial *t);
-/* Ends job's round without a session: every open recipient gets this outcome. False as above. */
+/* Ends job's round without a session: every open recipient of the destination gets this outcome. False as above. */
 bool trial_answer(struct destination *dst, struct job *job, struct outcome outcome, enum session_state step,
 		  struct slice why, bool hop_failed);
 

@@ -473,7 +473,7 @@ static bool key_is(const struct map_node *node, struct slice key)
 {
 	const struct destination *dst = container_of(node, struct destination, by_nexthop);
 
-	return slice_eq(slice_of(dst->nexthop, dst->nexthop_len), key);
+	return slice_eq(slice_of(dst->nexthop, dst->key_len), key);
 }
 
 static void give_back_routes(struct destination *dst)
@@ -557,10 +557,27 @@ static bool is_watched(const struct delivery *d, struct slice nexthop)
 				true) > 0;
 }
 
-static struct destination *destination_find(struct delivery *d, struct slice nexthop)
+/* Two recipients who are taken for the same one share a window, and that is all. */
+static struct slice key_of(const struct delivery *d, const struct job *job, struct str *storage)
 {
-	uint64_t hash = map_hash(&d->by_nexthop, nexthop);
-	struct map_node *node = map_find(&d->by_nexthop, hash, nexthop, key_is);
+	const uint64_t rcpt = is_by_rcpt(d) ? map_hash(&d->by_nexthop, job_next_rcpt(job)->addr) : 0;
+
+	str_add(storage, job->nexthop);
+	if (is_by_rcpt(d))
+		str_add(storage, slice_of(&rcpt, sizeof(rcpt)));
+	ASSERT(!str_is_full(storage));
+	return str_slice(storage);
+}
+
+/* Where the job's next recipient goes; NULL: too many destinations are busy. */
+static struct destination *destination_of(struct delivery *d, const struct job *job)
+{
+	char text[JOB_NEXTHOP_MAX + sizeof(uint64_t) + 1];
+	struct str storage = STR(text);
+	struct slice nexthop = job->nexthop;
+	struct slice key = key_of(d, job, &storage);
+	uint64_t hash = map_hash(&d->by_nexthop, key);
+	struct map_node *node = map_find(&d->by_nexthop, hash, key, key_is);
 	struct destination *dst;
 
 	if (node != NULL)
@@ -570,7 +587,7 @@ static struct destination *destination_find(struct delivery *d, struct slice nex
 		dst = evict(d);
 	if (dst == NULL)
 		return NULL;
-	ASSERT(nexthop.len <= sizeof(dst->nexthop));
+	ASSERT(key.len <= sizeof(dst->nexthop));
 	memset(dst, 0, sizeof(*dst));
 	dst->magic = DESTINATION_MAGIC;
 	dst->delivery = d;
@@ -580,7 +597,8 @@ static struct destination *destination_find(struct delivery *d, struct slice nex
 	list_init(&dst->all_lanes);
 	wheel_timer_init(&dst->wake, on_wake);
 	task_init(&dst->dispatch, on_dispatch);
-	memcpy(dst->nexthop, nexthop.ptr, nexthop.len);
+	memcpy(dst->nexthop, key.ptr, key.len);
+	dst->key_len = (uint16_t)key.len;
 	dst->nexthop_len = (uint16_t)nexthop.len;
 	dst->is_relayhost = slice_eq(nexthop, params_next_hop(d->conf.params));
 	/* An error is no "yes", and DATA is always right. */
@@ -595,6 +613,14 @@ static struct destination *destination_find(struct delivery *d, struct slice nex
 	return dst;
 }
 
+static void join(struct destination *dst, struct job *job)
+{
+	if (dst->jobs == 0 && dst->lanes == 0)
+		list_remove(&dst->node);	/* out of unused */
+	job->destination = dst;
+	dst->jobs++;
+}
+
 void destination_take_job(struct delivery *d, struct job *job)
 {
 	struct destination *dst;
@@ -604,17 +630,30 @@ void destination_take_job(struct delivery *d, struct job *job)
 		delivery_defer(d, job);
 		return;
 	}
-	dst = destination_find(d, job->nexthop);
+	dst = destination_of(d, job);
 	if (dst == NULL) {
 		metric_add(&metric_homeless, 1);
 		list_push_back(&d->homeless, &job->node);
 		return;
 	}
-	if (dst->jobs == 0 && dst->lanes == 0)
-		list_remove(&dst->node);	/* out of unused */
-	job->destination = dst;
-	dst->jobs++;
 	job->due_ns = 0;
+	join(dst, job);
 	destination_push_ready(dst, job, false);
 	destination_wake(dst);
+}
+
+void destination_go_on(struct destination *dst, struct job *job)
+{
+	struct destination *next = is_by_rcpt(dst->delivery) ? destination_of(dst->delivery, job) : dst;
+
+	/* Without room for one more it shares this one's window. */
+	if (next == dst || next == NULL) {
+		destination_push_ready(dst, job, true);
+		return;
+	}
+	destination_new_round(job);
+	join(next, job);
+	destination_push_ready(next, job, false);
+	destination_wake(next);
+	destination_job_left(dst);
 }

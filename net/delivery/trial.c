@@ -17,6 +17,14 @@ static bool is_untried(const struct rcpt *r)
 	return r->state == RCPT_OPEN && r->outcome == OUTCOME_NONE;
 }
 
+const struct rcpt *job_next_rcpt(const struct job *job)
+{
+	for (uint32_t i = job->first; i < job->first + job->count; i++)
+		if (is_untried(rcpt_at(job, i)))
+			return rcpt_at(job, i);
+	return NULL;
+}
+
 static uint32_t tighter(uint32_t a, uint32_t b)
 {
 	return a == 0 || (b > 0 && b < a) ? b : a;
@@ -42,12 +50,10 @@ static void choose_rcpts(const struct params *p, const struct smtp_caps *caps, c
 	uint32_t end = job->first + job->count;
 	uint32_t limit = tighter(p->smtp_destination_recipient_limit, caps != NULL ? caps->rcpt_max : 0);
 	uint32_t domains_max = caps != NULL ? caps->rcpt_domain_max : 0;
-	uint32_t i = job->first;
+	uint32_t i = (uint32_t)(job_next_rcpt(job) - job->msg->rcpts);
 	uint32_t chosen = 0, domains = 0;
 	struct slice domain = { 0 };
 
-	while (i < end && !is_untried(rcpt_at(job, i)))
-		i++;
 	a->first = i;
 	for (; i < end && (limit == 0 || chosen < limit); i++) {
 		if (!is_untried(rcpt_at(job, i)))
@@ -58,14 +64,6 @@ static void choose_rcpts(const struct params *p, const struct smtp_caps *caps, c
 	}
 	a->count = i - a->first;
 	ASSERT(chosen > 0);
-}
-
-static bool has_untried(const struct job *job)
-{
-	for (uint32_t i = job->first; i < job->first + job->count; i++)
-		if (is_untried(rcpt_at(job, i)))
-			return true;
-	return false;
 }
 
 static void on_body_ready(struct body *body)
@@ -367,7 +365,7 @@ void trial_finish(struct trial *t)
 	if (t->transaction.retry_here)
 		note_doubt(t);
 	t->lane = NULL;		/* it goes on with something else, or goes */
-	if (has_untried(a->job) || stays_here(t))
+	if (stays_here(t) || (job_next_rcpt(a->job) != NULL && !is_by_rcpt(delivery_self())))
 		destination_note_start(a->job->destination, true);	/* the next portion, once this is settled */
 	if (!t->hop_failed && !t->transaction.stale)
 		destination_worked(a->job->destination);
@@ -398,8 +396,9 @@ bool trial_answer(struct destination *dst, struct job *job, struct outcome outco
 
 	if (t == NULL)
 		return false;
-	/* All that is left of the job, not only one transaction's share. */
-	t->attempt.count = job->first + job->count - t->attempt.first;
+	/* All that is left of the job, not only one transaction's share: the others would hear the same. */
+	if (!is_by_rcpt(dst->delivery))
+		t->attempt.count = job->first + job->count - t->attempt.first;
 	name_relay(&t->attempt, SLICE("none"));
 	t->attempt.times.handoff_ns = t->attempt.times.active_ns;
 	t->attempt.times.done_ns = reactor_queue_now();
@@ -458,8 +457,8 @@ void delivery_on_settled(struct attempt *a, int err)
 		job->destination = NULL;
 		d->conf.source->finish(job);
 		destination_job_left(dst);
-	} else if (has_untried(job)) {
-		destination_push_ready(dst, job, true);
+	} else if (job_next_rcpt(job) != NULL) {
+		destination_go_on(dst, job);
 	} else {
 		end_round(job);
 	}
