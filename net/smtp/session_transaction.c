@@ -452,12 +452,13 @@ static void on_chunk(struct session *s, struct transaction *t, const struct smtp
 
 	if (refuses_chunking(s, t, reply))
 		return;
-	if (reply->code / 100 == 2 && t->chunk_left == 0)
-		return;
-	if (reply->code / 100 == 2 || t->chunk_left > 0) {
+	/* While octets of it wait to leave, they are not the owner's again: t must not end before the connection. */
+	if (t->chunk_left > 0 || !conn_is_drained(&s->conn)) {
 		session_early_reply(s, reply);
 		return;
 	}
+	if (reply->code / 100 == 2)
+		return;
 	session_judge_all(t, &v);
 	t->verdicts_final = true;
 	note_failure(s, reply);

@@ -351,6 +351,52 @@ static void early_refusals(void **state)
 	}
 }
 
+/* The chunk is handed over and waits to leave: its octets are still the kernel's, so nobody may be told that the
+ * message is over before the connection is. */
+static void early_replies_to_a_queued_chunk(void **state)
+{
+	static char block[MIB(2)];
+	static const struct puppet_step deaf[] = {
+		GREET, CHUNK, { GROUP("a"), OK OK, PUPPET_STOP_READING }, END,
+	};
+	static const struct {
+		const char *words;
+		enum rcpt_outcome outcome;
+		int code, err;
+	} cases[] = {
+		{ "552 5.3.4 too big\r\n", OUTCOME_HARD, 552, 0 },
+		{ "452 4.3.1 full\r\n", OUTCOME_SOFT, 452, 0 },
+		{ "250 2.0.0 ok\r\n", OUTCOME_SOFT, 0, ERR_PROTO },
+	};
+
+	(void)state;
+	memset(block, 'x', sizeof(block));
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		open_bdat(deaf);
+		puppet_close(&stage.puppet);
+		stage.puppet.script = deaf;
+		stage.puppet.recv_buf = 4096;
+		assert_true(puppet_open(&stage.puppet, "127.0.0.1", 0));
+		stage.params.smtp_chunk_size_limit = 6 * sizeof(block);	/* more than the kernel takes for us */
+		struct mail *m = simple("a@example.org");
+
+		m->msg.facts = 0;
+		m->msg.size = m->msg.wire_size = 7 * sizeof(block);
+		m->body.content = slice_of(block, sizeof(block));
+		m->body.repeat = 7;
+		m->body.window_size = 6 * sizeof(block);
+		stage_start();
+		stage_turns_for(30);
+		assert_int_equal(m->transaction.chunk_left, 0);
+		assert_int_equal(m->done, 0);
+		puppet_interrupt(&stage.puppet, 0, cases[i].words, PUPPET_GO_ON);
+		stage_wait(5000);
+		stage_expect(m, 0, cases[i].outcome, SESSION_BODY, cases[i].code, cases[i].err);
+		assert_false(m->rcpts[0].ambiguous);
+		stage_close();
+	}
+}
+
 static void loss_behind_the_last_octet(void **state)
 {
 	static const struct puppet_step script[] = {
@@ -533,6 +579,7 @@ int main(void)
 		STAGE_CLAIM("a MAIL behind a refused chunk is no refusal of its mail", riding_behind_a_refused_chunk),
 		STAGE_CLAIM("a server that does not know BDAT is left at once (row EHL-08)", offered_and_not_known),
 		STAGE_CLAIM("an early reply ends the session", early_refusals),
+		STAGE_CLAIM("so does one to a chunk that waits to leave", early_replies_to_a_queued_chunk),
 		STAGE_CLAIM("a loss behind the last octet is ambiguous", loss_behind_the_last_octet),
 		STAGE_CLAIM("the second message goes in one write", the_second_message_in_one_write),
 		STAGE_CLAIM("but not when a reply out of place could not be seen", who_has_to_wait),
