@@ -280,7 +280,7 @@ static int filter_line(struct smtp_reply_parser *p)
 	if (r <= 0)
 		return r;
 	if (!smtp_reply_next_line(&rest, &line))
-		line = (struct slice){ 0 };
+		line = SLICE("");
 	p->line_kept = MIN(line.len, room);
 	p->line_len = line.len;
 	memcpy(p->text + p->text_len, line.ptr, p->line_kept);

@@ -694,7 +694,7 @@ static int filter(void *context, struct slice line, struct str *ret_line)
 		str_add(ret_line, SLICE("250-was garbage\nand more"));
 	else if (slice_eq(line, SLICE("fail")))
 		return ERR_TABLE;
-	else
+	else if (!slice_eq(line, SLICE("to nothing")))
 		return 0;
 	return 1;
 }
@@ -746,6 +746,20 @@ static void test_a_filter_that_fails_ends_the_parser(void **state)
 	assert_int_equal(smtp_reply_feed(&p, &in, &r), ERR_TABLE);
 }
 
+static void test_a_line_that_a_filter_empties_is_no_reply(void **state)
+{
+	struct slice in = SLICE("to nothing\r\n");
+	struct filter_seen seen = { .len = 0 };
+	struct smtp_reply_parser p;
+	struct smtp_reply r;
+
+	(void)state;
+	smtp_reply_parser_init(&p);
+	p.filter = filter;
+	p.filter_context = &seen;
+	assert_int_equal(smtp_reply_feed(&p, &in, &r), ERR_PROTO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -765,6 +779,7 @@ int main(void)
 		cmocka_unit_test(test_lines_are_taken_off_one_by_one),
 		cmocka_unit_test(test_a_filter_sees_each_line_at_every_cut),
 		cmocka_unit_test(test_a_filter_that_fails_ends_the_parser),
+		cmocka_unit_test(test_a_line_that_a_filter_empties_is_no_reply),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
