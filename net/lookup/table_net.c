@@ -518,6 +518,8 @@ bool table_net_is_closed(const struct table_net *net)
 void table_net_free(struct table_net **net)
 {
 	ASSERT(*net == NULL || table_net_is_closed(*net));
+	for (unsigned i = 0; *net != NULL && i < (*net)->count; i++)
+		reactor_unpost(&(*net)->links[i].reopen);	/* the last close may have been in this turn */
 	free(*net);
 	*net = NULL;
 }

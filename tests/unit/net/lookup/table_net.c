@@ -122,9 +122,9 @@ static int teardown(void **state)
 		table_net_close(net);
 		while (!table_net_is_closed(net))
 			turn();
-		turns_for(5);
 	}
 	table_net_free(&net);
+	turns_for(5);
 	maps_free(&maps);
 	table_set_free(&set);
 	puppet_close(&server);
