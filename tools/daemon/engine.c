@@ -228,7 +228,7 @@ static int start_delivery(struct part *p)
 	const struct resolver_conf resolver = {
 		.servers = engine.dns_servers[0] != '\0' ? engine.dns_servers : NULL,
 		.timeout_ms = (unsigned)(d->params.dns_timeout_ns / NS_PER_MS),
-		.dnssec = d->params.smtp_dns_support_level == DNS_SUPPORT_DNSSEC,
+		.dnssec = outgoing_params(d)->smtp_dns_support_level == DNS_SUPPORT_DNSSEC,
 	};
 	int r = resolver_new(&resolver, &p->resolver);
 
@@ -273,7 +273,8 @@ static int start_core(unsigned core, void *context)
 	p->notices = notices_new(&engine.daemon->params, p->spool);
 	if (p->notices == NULL)
 		return -ENOMEM;
-	p->inject = inject_new(&engine.daemon->params, core, engine.daemon->cores, p->spool);
+	/* What is told of clients depends on whether it is told on. */
+	p->inject = inject_new(outgoing_params(engine.daemon), core, engine.daemon->cores, p->spool);
 	return p->inject != NULL ? 0 : -ENOMEM;
 }
 
