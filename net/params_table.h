@@ -198,7 +198,8 @@ X(BOOL, smtp_balance_inet_protocols, "yes", 0, 0, NULL, \
 	"When smtp_mx_address_limit cuts a list with both families, keep some of both.") \
 X(MAPS, smtp_dns_reply_filter, "", 1, 0, NULL, \
 	"Tables that each record of a DNS answer is looked up in, written as name, ttl, class, " \
-	"type, preference and value. The only action is IGNORE: as if the record were not there.") \
+	"type, preference and value. The only action is IGNORE: as if the record were not there. Local " \
+	"tables only.") \
 X(INT, smtp_mx_address_limit, "5", 0, PARAM_U32, NULL, \
 	"Addresses tried for one destination. 0: no limit.") \
 X(INT, smtp_mx_session_limit, "2", 0, PARAM_U32, NULL, \
@@ -242,15 +243,17 @@ X(BOOL, smtp_skip_quit_response, "yes", 0, 0, NULL, \
 X(STR, smtp_discard_ehlo_keywords, "", 0, 0, NULL, \
 	"EHLO keywords that are taken as not offered: pipelining, size, 8bitmime, dsn, smtputf8, starttls, " \
 	"auth, chunking, xforward and so on. silent-discard: without a line in the log.") \
-X(MAPS, smtp_discard_ehlo_keyword_address_maps, "", 1, 0, NULL, \
+X(MAPS, smtp_discard_ehlo_keyword_address_maps, "", 0, 0, NULL, \
 	"Tables from the address of a server to such a list, which then stands in the place of " \
-	"smtp_discard_ehlo_keywords, also when it is empty.") \
+	"smtp_discard_ehlo_keywords, also when it is empty. A table of another process has " \
+	"smtp_helo_timeout to answer; an error defers.") \
 X(STR, smtp_pix_workarounds, "disable_esmtp,delay_dotcrlf", 0, 0, NULL, \
 	"What to do when a firewall has written asterisks over a server's greeting. disable_esmtp: say HELO; " \
 	"delay_dotcrlf: wait before the final dot.") \
-X(MAPS, smtp_pix_workaround_maps, "", 1, 0, NULL, \
+X(MAPS, smtp_pix_workaround_maps, "", 0, 0, NULL, \
 	"Tables from the address of a server to such a list, which then stands in the place of " \
-	"smtp_pix_workarounds.") \
+	"smtp_pix_workarounds. A table of another process has smtp_helo_timeout to answer; an error is " \
+	"as if nothing were found.") \
 X(TIME, smtp_pix_workaround_delay_time, "10s", 1, PARAM_TIME_MAX, "s", \
 	"How long delay_dotcrlf waits.") \
 X(TIME, smtp_pix_workaround_threshold_time, "500s", 0, PARAM_TIME_MAX, "s", \
@@ -266,7 +269,8 @@ X(ENUM, smtp_address_verify_target, "rcpt", 0, 0, "rcpt data", \
 X(BOOL, lmtp_assume_final, "no", 0, 0, NULL, \
 	"Report a success of LMTP as delivered, not as relayed.") \
 X(MAPS, smtp_reply_filter, "", 1, 0, NULL, \
-	"Tables that each line of a reply is looked up in; what is found there stands in its place.") \
+	"Tables that each line of a reply is looked up in; what is found there stands in its place. Local " \
+	"tables only.") \
 X(MLIST, debug_peer_list, "", 1, 0, NULL, \
 	"Servers and destinations whose sessions are logged in detail: names, domains, addresses, " \
 	"networks.") \
@@ -310,7 +314,7 @@ X(STR, default_delivery_status_filter, "", 0, 0, NULL, \
 	"The default of smtp_delivery_status_filter.") \
 X(MAPS, smtp_delivery_status_filter, "$default_delivery_status_filter", 1, 0, NULL, \
 	"Tables that a final status is looked up in, written as its code and text; what is found " \
-	"there stands in its place.") \
+	"there stands in its place. Local tables only.") \
 X(BOOL, soft_bounce, "no", 0, 0, NULL, \
 	"Treat every 5xx reply as temporary: a safety net while testing.")
 

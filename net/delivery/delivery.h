@@ -25,6 +25,7 @@ struct delivery_conf {
 	const struct params *params;
 	const struct source *source;
 	const struct services *services;
+	struct table_net *tables;	/* of other processes; NULL: there are none */
 	struct mx_conf mx;		/* resolver, hosts and lists filled in by the caller */
 	/* A session that raised one of notify_classes is over: what was said in it, good during the call. NULL: nobody
 	 * wants to know. */

@@ -2,8 +2,6 @@
 
 #include "net/wire/smtp_ehlo.h"
 
-#define VALUE_MAX KIB(1)	/* of a table: a list of words */
-
 static const struct {
 	const char *name;
 	enum quirk quirk;
@@ -45,15 +43,10 @@ void quirks_add_names(struct str *out, uint32_t quirks)
 	}
 }
 
-uint32_t quirks_of_server(const struct params *p, struct slice ip)
+uint32_t quirks_of_answer(const struct params *p, int found, struct slice value)
 {
-	char storage[VALUE_MAX];
-	struct str value = STR(storage);
-
 	/* A table that fails is no reason not to deliver: then the list for everybody holds. */
-	if (maps_find(p->smtp_pix_workaround_maps, ip, 0, &value) > 0)
-		return quirks_of_list(str_slice(&value));
-	return quirks_of_list(slice_of_str(p->smtp_pix_workarounds));
+	return quirks_of_list(found > 0 ? value : slice_of_str(p->smtp_pix_workarounds));
 }
 
 struct quirks_discard quirks_discard_of_list(struct slice list)
@@ -68,14 +61,7 @@ struct quirks_discard quirks_discard_of_list(struct slice list)
 	return discard;
 }
 
-int quirks_discard_of_server(const struct params *p, struct slice ip, struct quirks_discard *ret_discard)
+struct quirks_discard quirks_discard_of_answer(const struct params *p, int found, struct slice value)
 {
-	char storage[VALUE_MAX];
-	struct str value = STR(storage);
-	int r = maps_find(p->smtp_discard_ehlo_keyword_address_maps, ip, 0, &value);
-
-	if (r < 0)
-		return r;
-	*ret_discard = quirks_discard_of_list(r > 0 ? str_slice(&value) : slice_of_str(p->smtp_discard_ehlo_keywords));
-	return 0;
+	return quirks_discard_of_list(found > 0 ? value : slice_of_str(p->smtp_discard_ehlo_keywords));
 }

@@ -26,8 +26,9 @@ bool quirks_greeting_is_masked(struct slice greeting);
 uint32_t quirks_of_list(struct slice list);
 void quirks_add_names(struct str *out, uint32_t quirks);
 
-/* Those of a server with such a greeting: smtp_pix_workaround_maps, else smtp_pix_workarounds. */
-uint32_t quirks_of_server(const struct params *p, struct slice ip);
+/* Those of a server with such a greeting: found and value are what smtp_pix_workaround_maps has said of its address;
+ * else smtp_pix_workarounds. */
+uint32_t quirks_of_answer(const struct params *p, int found, struct slice value);
 
 /* Keywords of an EHLO reply to be ignored, as bits (net/wire/smtp_ehlo.h). */
 struct quirks_discard {
@@ -38,5 +39,6 @@ struct quirks_discard {
 /* The words of smtp_discard_ehlo_keywords. */
 struct quirks_discard quirks_discard_of_list(struct slice list);
 
-/* For a server: smtp_discard_ehlo_keyword_address_maps, else smtp_discard_ehlo_keywords. 0 or a table's error. */
-int quirks_discard_of_server(const struct params *p, struct slice ip, struct quirks_discard *ret_discard);
+/* For a server: found (1 or 0) and value are what smtp_discard_ehlo_keyword_address_maps has said of its address; else
+ * smtp_discard_ehlo_keywords. */
+struct quirks_discard quirks_discard_of_answer(const struct params *p, int found, struct slice value);

@@ -175,7 +175,9 @@ static void on_deadline(struct wheel_timer *timer)
 	struct session *s = container_of(timer, struct session, deadline);
 
 	CHECK_MAGIC(s, SESSION_MAGIC);
-	if (deadline_subject(s) == SESSION_PAUSE)
+	if (s->asks)
+		session_hello_table_late(s);
+	else if (deadline_subject(s) == SESSION_PAUSE)
 		session_pause_over(s);
 	else if (!deadline_extended(s))
 		session_lose(s, s->state == SESSION_CONNECT ? -ETIMEDOUT : ERR_TIMEOUT);
@@ -195,6 +197,8 @@ void session_lose(struct session *s, int err)
 	else if (err == ERR_TABLE || err == ERR_CORRUPT || err == -EIO)
 		session_raise(s, NOTIFY_DATA);
 	timer_cancel(&s->deadline);
+	maps_ask_cancel(&s->ask);
+	s->asks = false;
 	if (s->state < SESSION_OPEN && s->failure.state == SESSION_CLOSED) {
 		s->failure.state = s->state;
 		s->failure.err = err;
@@ -342,6 +346,10 @@ static void on_data(struct conn *c, struct slice data)
 
 	s->in_callback = true;
 	while (data.len > 0 && s->conn.state == CONN_OPEN) {
+		if (s->asks) {	/* nothing was asked of the peer (row RPL-08) */
+			session_lose(s, ERR_PROTO);
+			break;
+		}
 		int r = smtp_reply_feed(&s->parser, &data, &reply);
 
 		if (r < 0) {
@@ -465,6 +473,9 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->is_worse_mx = target->is_worse_mx;
 	s->lmtp = target->lmtp;
 	s->loop_check = addr_port(target->remote) == 25 && !target->lmtp;
+	s->tables = target->tables;
+	s->asks = false;
+	memset(&s->ask, 0, sizeof(s->ask));
 	s->transform = target->transform;
 	s->transcript = target->transcript;
 	s->raised = 0;

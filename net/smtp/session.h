@@ -16,6 +16,7 @@
 #pragma once
 
 #include "core/err.h"
+#include "net/lookup/table_net.h"
 #include "net/params.h"
 #include "net/smtp/conn.h"
 #include "net/smtp/pipeline.h"
@@ -26,6 +27,7 @@
 #define SESSION_MAGIC		UINT32_C(0x73657331)
 #define SESSION_RELAY_MAX	384u	/* "host[address]:port" */
 #define SESSION_FAILURE_MAX	512u
+#define SESSION_ANSWER_MAX	KIB(1)	/* of a table: a list of words */
 
 struct session;
 
@@ -93,6 +95,14 @@ struct session {
 	uint32_t debug_level;
 	enum session_state lost_step;	/* what the peer owed us when it was lost */
 	int lost_err;
+	struct table_net *tables;
+	bool asks;			/* a table of another process, about the server: nothing is said until it has
+					 * answered, or time is up */
+	struct maps_ask ask;
+	struct smtp_reply ask_reply;	/* to what; its text is the parser's, which is not fed meanwhile */
+	char ask_ip[ADDR_TEXT_MAX];	/* its key */
+	char ask_text[SESSION_ANSWER_MAX];
+	struct str ask_value;
 	struct wheel_timer deadline;
 	uint64_t deadline_key;		/* what the armed deadline is for */
 	uint64_t deadline_ns;
@@ -104,7 +114,8 @@ struct session {
 	struct conn conn;
 };
 
-/* Whom to speak with. All of it is copied, but for the transform and the transcript, which stay the caller's. */
+/* Whom to speak with. All of it is copied, but for the transform, the transcript and the tables, which stay the
+ * caller's. */
 struct session_target {
 	struct slice host;		/* the server's name, for the log */
 	const struct addr *remote;
@@ -112,6 +123,7 @@ struct session_target {
 	uint32_t debug_level;		/* debug_peer_level, or 0: 1 logs the dialogue, 2 its states, too */
 	struct transcript *transcript;	/* to be filled, or NULL */
 	struct conn_transform *transform; /* what stands between socket and dialogue from the first octet on, or NULL */
+	struct table_net *tables;	/* of this core, for tables of other processes; NULL: they are all in error */
 	bool is_worse_mx;		/* a better host is in the list: meeting ourselves here is no loop for good */
 	bool lmtp;			/* LMTP (RFC 2033) instead of SMTP */
 	bool chunking;			/* use BDAT if the server offers it */

@@ -3,6 +3,9 @@
  *	greeting -> EHLO -(refused)-> HELO -> open
  *	         '-> HELO            (no extension wanted, or none gets through)
  *	         '-> LHLO            (LMTP: nothing to fall back to)
+ *
+ * A masked greeting and a reply with keywords each lead to a question to tables. Another process has smtp_helo_timeout
+ * to answer it; meanwhile the state stays, and nothing is said.
  */
 #include <errno.h>
 
@@ -44,26 +47,38 @@ static void fail_by_reply(struct session *s, const struct smtp_reply *reply)
 
 /* --- what tables and lists say of this server ------------------------------------------------- */
 
-static struct slice server_ip(const struct session *s, struct str *storage)
+static void on_table_answer(struct maps_ask *ask, int found);
+static void go_on(struct session *s, int found);
+
+/* What tables say of the server's address; go_on follows, at once or later. */
+static void ask_tables(struct session *s, const struct maps *maps, const struct smtp_reply *reply)
 {
-	addr_add_ip(storage, &s->conn.remote);
-	return str_slice(storage);
+	struct str key = STR(s->ask_ip);
+
+	ASSERT(!s->asks);
+	s->ask_reply = *reply;
+	s->ask_value = STR(s->ask_text);
+	addr_add_ip(&key, &s->conn.remote);
+	(void)str_cstr(&key);	/* for the log */
+	if (!maps_need_io(maps)) {
+		go_on(s, maps_find(maps, str_slice(&key), 0, &s->ask_value));
+		return;
+	}
+	s->asks = true;
+	s->deadline_key = UINT64_MAX;	/* the server's time is over, the table's begins */
+	maps_ask(s->tables, &s->ask, maps, str_slice(&key), 0, &s->ask_value, on_table_answer);
 }
 
-static uint32_t quirks_for(const struct session *s, struct slice greeting)
+static void enable_quirks(struct session *s, int found)
 {
-	char storage[ADDR_TEXT_MAX], text[128];
-	struct str ip = STR(storage), words = STR(text);
+	char text[128];
+	struct str words = STR(text);
 
-	if (!quirks_greeting_is_masked(greeting))
-		return 0;
-	uint32_t quirks = quirks_of_server(s->params, server_ip(s, &ip));
-
-	quirks_add_names(&words, quirks);
-	if (quirks != 0)
+	s->quirks = quirks_of_answer(s->params, found, str_slice(&s->ask_value));
+	quirks_add_names(&words, s->quirks);
+	if (s->quirks != 0)
 		log_line(LOG_LEVEL_INFO, "smtp", "enabling PIX workarounds: %s for %.*s", str_cstr(&words),
 			 SLICE_FMT(session_relay(s)));
-	return quirks;
 }
 
 static void log_discarded(const struct session *s)
@@ -79,21 +94,11 @@ static void log_discarded(const struct session *s)
 	log_put(LOG_LEVEL_INFO, "smtp", str_slice(&line));
 }
 
-/* False: the session has failed. */
-static bool take_caps(struct session *s, const struct smtp_reply *reply)
+static void take_caps(struct session *s, int found)
 {
-	char storage[ADDR_TEXT_MAX];
-	struct str ip = STR(storage);
-	struct quirks_discard discard;
-	int r = quirks_discard_of_server(s->params, server_ip(s, &ip), &discard);
+	struct quirks_discard discard = quirks_discard_of_answer(s->params, found, str_slice(&s->ask_value));
 
-	if (r < 0) {
-		log_line(LOG_LEVEL_WARNING, "smtp", "smtp_discard_ehlo_keyword_address_maps: lookup of %.*s failed: %s",
-			 (int)ip.len, ip.ptr, err_text(r));
-		fail(s, ERR_TABLE);
-		return false;
-	}
-	smtp_ehlo_parse(reply, discard.caps, &s->caps);
+	smtp_ehlo_parse(&s->ask_reply, discard.caps, &s->caps);
 	if (s->params->smtp_send_xforward_command)
 		s->xforward = s->caps.xforward;
 	if (s->caps.discarded != 0 && !discard.silent)
@@ -101,7 +106,6 @@ static bool take_caps(struct session *s, const struct smtp_reply *reply)
 	if (s->caps.implied_8bitmime)
 		log_line(LOG_LEVEL_INFO, "smtp", "host %.*s offers SMTPUTF8 support, but not 8BITMIME",
 			 SLICE_FMT(session_peer(s)));
-	return true;
 }
 
 /* --- the greeting ----------------------------------------------------------------------------- */
@@ -157,22 +161,29 @@ static void say_hello(struct session *s, enum smtp_verb verb)
 	session_say(s, &command);
 }
 
-void session_hello_greeting(struct session *s, const struct smtp_reply *reply)
+static void greet_back(struct session *s)
 {
 	const struct params *p = s->params;
 
-	if (reply->code / 100 != 2) {
-		fail_by_reply(s, reply);
-		return;
-	}
-	s->quirks = quirks_for(s, reply->text);
-	read_greeting(s, reply->text);
 	if (s->lmtp)
 		say_hello(s, SMTP_VERB_LHLO);	/* no other hello follows when it fails (RFC 2033 4.1, case 631) */
 	else if (p->smtp_never_send_ehlo || (s->quirks & QUIRK_DISABLE_ESMTP))
 		say_hello(s, SMTP_VERB_HELO);
 	else
 		say_hello(s, p->smtp_always_send_ehlo || s->esmtp_seen ? SMTP_VERB_EHLO : SMTP_VERB_HELO);
+}
+
+void session_hello_greeting(struct session *s, const struct smtp_reply *reply)
+{
+	if (reply->code / 100 != 2) {
+		fail_by_reply(s, reply);
+		return;
+	}
+	read_greeting(s, reply->text);
+	if (quirks_greeting_is_masked(reply->text))
+		ask_tables(s, s->params->smtp_pix_workaround_maps, reply);
+	else
+		greet_back(s);
 }
 
 /* --- EHLO, HELO, LHLO ------------------------------------------------------------------------- */
@@ -194,13 +205,22 @@ void session_hello_ehlo(struct session *s, const struct smtp_reply *reply)
 		say_hello(s, SMTP_VERB_HELO);	/* an old server, and no offence */
 		return;
 	}
-	if (!take_caps(s, reply))
-		return;
-	if (is_our_name(s, smtp_caps_name(&s->caps))) {
-		fail(s, -ELOOP);
+	ask_tables(s, s->params->smtp_discard_ehlo_keyword_address_maps, reply);
+}
+
+static void open_with_caps(struct session *s, int found)
+{
+	if (found < 0) {
+		log_line(LOG_LEVEL_WARNING, "smtp", "smtp_discard_ehlo_keyword_address_maps: lookup of %s failed: %s",
+			 s->ask_ip, err_text(found));
+		fail(s, ERR_TABLE);
 		return;
 	}
-	become_open(s);
+	take_caps(s, found);
+	if (is_our_name(s, smtp_caps_name(&s->caps)))
+		fail(s, -ELOOP);
+	else
+		become_open(s);
 }
 
 void session_hello_helo(struct session *s, const struct smtp_reply *reply)
@@ -210,7 +230,39 @@ void session_hello_helo(struct session *s, const struct smtp_reply *reply)
 		return;
 	}
 	memset(&s->caps, 0, sizeof(s->caps));
-	if (s->state == SESSION_LHLO && !take_caps(s, reply))
-		return;
-	become_open(s);
+	if (s->state == SESSION_LHLO)
+		ask_tables(s, s->params->smtp_discard_ehlo_keyword_address_maps, reply);
+	else
+		become_open(s);
+}
+
+/* --- tables have answered --------------------------------------------------------------------- */
+
+static void go_on(struct session *s, int found)
+{
+	if (s->state == SESSION_GREETING) {
+		enable_quirks(s, found);
+		greet_back(s);
+	} else {
+		open_with_caps(s, found);
+	}
+}
+
+static void on_table_answer(struct maps_ask *ask, int found)
+{
+	struct session *s = container_of(ask, struct session, ask);
+
+	CHECK_MAGIC(s, SESSION_MAGIC);
+	ASSERT(s->asks && s->conn.state == CONN_OPEN);
+	s->asks = false;
+	s->in_callback = true;
+	go_on(s, found);
+	s->in_callback = false;
+	session_pump(s);
+}
+
+void session_hello_table_late(struct session *s)
+{
+	maps_ask_cancel(&s->ask);
+	on_table_answer(&s->ask, ERR_TIMEOUT);
 }

@@ -15,6 +15,9 @@ void session_hello_greeting(struct session *s, const struct smtp_reply *reply);
 void session_hello_ehlo(struct session *s, const struct smtp_reply *reply);
 void session_hello_helo(struct session *s, const struct smtp_reply *reply);	/* and LHLO */
 
+/* The table that was asked about the server has not answered in time. */
+void session_hello_table_late(struct session *s);
+
 /* --- session_trace.c ------------------------------------------------------------------------- */
 
 void session_trace_lines(struct session *s, bool ours, struct slice text);

@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "net/lookup/mx.h"
+#include "net/lookup/table_net.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/log.h"
 #include "tests/sim/mail.h"
@@ -64,6 +65,7 @@ static unsigned load_params(void)
 	params_system_init(&world.system, "ringpostd", NULL);
 	(void)snprintf(world.system.host, sizeof(world.system.host), "client.test");	/* fits */
 	world.text = params_conf_new(&world.system);
+	table_net_register();
 	world.tables = table_set_new();
 	ASSERT(world.text != NULL && world.tables != NULL);
 	conf_read_text(world.text, "main.cf", slice_of_str(main_cf));
@@ -117,12 +119,15 @@ static void start_delivery(struct part *p)
 	const struct resolver_conf resolver = { .timeout_ms = (unsigned)(params->dns_timeout_ns / NS_PER_MS) };
 
 	ASSERT(resolver_new(&resolver, &p->resolver) == 0);
+	p->tables = table_net_new(world.tables);
+	ASSERT(p->tables != NULL);
 	struct delivery_conf conf = {
 		.core = p->core,
 		.cores = world.cores,
 		.params = params,
 		.source = world.conf.spool ? &spool_source : &mail_source,
 		.services = &world.services,
+		.tables = p->tables,
 		.mx = mx_conf_from_params(params),
 		.sessions_max = world.conf.sessions_max != 0 ? world.conf.sessions_max :
 							       MAX(params->session_limit / world.cores, 1u),
@@ -217,6 +222,7 @@ static void on_drained(struct delivery *d, void *context)
 	struct part *p = context;
 
 	ASSERT(d == p->delivery);
+	table_net_close(p->tables);
 	p->drained = true;
 }
 
@@ -231,7 +237,8 @@ static bool all_drained(void *context)
 {
 	(void)context;
 	for (unsigned i = 0; i < world.cores; i++)
-		if (!world.parts[i].drained || (!world.conf.spool && machine_cores[i].flight_count > 0))
+		if (!world.parts[i].drained || !table_net_is_closed(world.parts[i].tables) ||
+		    (!world.conf.spool && machine_cores[i].flight_count > 0))
 			return false;
 	return true;
 }
@@ -250,6 +257,7 @@ static void stop_core(void *context)
 	ASSERT(io_bufs_free() == c->buf_count);
 	ASSERT(c->files_open == 0);
 	ASSERT(c->flight_count == 0);
+	table_net_free(&p->tables);
 	resolver_free(&p->resolver);
 	ASSERT(c->reactor.wheel.armed == 0);
 }

@@ -17,6 +17,7 @@
 struct part {
 	unsigned core;
 	struct resolver *resolver;
+	struct table_net *tables;
 	struct delivery *delivery;
 	bool drained;
 	bool step_done;

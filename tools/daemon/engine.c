@@ -17,6 +17,7 @@
 #include "core/runtime.h"
 #include "net/delivery/delivery.h"
 #include "net/lookup/resolver.h"
+#include "net/lookup/table_net.h"
 #include "net/source/inject_smtp.h"
 #include "net/source/notice.h"
 #include "net/source/spool.h"
@@ -27,6 +28,7 @@ enum step { STEP_RECOVER, STEP_LISTEN, STEP_STOP_LISTENING, STEP_DRAIN, STEP_CLO
 struct part {
 	unsigned core;
 	struct resolver *resolver;
+	struct table_net *tables;
 	struct delivery *delivery;
 	struct spool *spool;
 	struct inject *inject;
@@ -82,6 +84,7 @@ static void on_drained(struct delivery *d, void *context)
 	struct part *p = context;
 
 	(void)d;
+	table_net_close(p->tables);	/* nobody is left who would ask */
 	notices_close(p->notices, on_notices_closed, p);
 }
 
@@ -234,12 +237,16 @@ static int start_delivery(struct part *p)
 
 	if (r < 0)
 		return r;
+	p->tables = table_net_new(d->tables);
+	if (p->tables == NULL)
+		return -ENOMEM;
 	const struct delivery_conf conf = {
 		.core = p->core,
 		.cores = d->cores,
 		.params = outgoing_params(d),
 		.source = &spool_source,
 		.services = &d->services,
+		.tables = p->tables,
 		.mx = mx_conf_of(d, p->resolver),
 		.report = report,
 		.report_context = p,
