@@ -19,7 +19,6 @@ static const struct {
 	{ "dnssec_probe", PENDING, false },
 	{ "smtp_address_verify_target", PENDING, false },
 	{ "lmtp_assume_final", PENDING, false },
-	{ "daemon_timeout", PENDING, false },
 	/* content */
 	{ "smtp_line_length_limit", PENDING, false },
 	{ "disable_mime_output_conversion", PENDING, false },

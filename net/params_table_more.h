@@ -54,7 +54,8 @@ X(HEADING, processes, "", 0, 0, "start-up", "What Postfix needs for its processe
 X(READONLY, service_name, "smtp", 0, 0, NULL, \
 	"The name of the transport, for use in other values. It cannot be set.") \
 X(TIME, daemon_timeout, "18000s", 1, PARAM_TIME_MAX, "s", \
-	"How long one request may take before its worker is ended.") \
+	"How long one request may take, from its first connection attempt on and over all of its hosts. Then its " \
+	"session is ended, and its recipients are deferred.") \
 X(TIME, ipc_timeout, "3600s", 1, PARAM_TIME_MAX, "s", \
 	"How long one process waits for another.") \
 X(TIME, max_idle, "100s", 1, PARAM_TIME_MAX, "s", \

@@ -163,6 +163,9 @@ static inline bool job_is_fresh(const struct job *job)
 	return job->asked == 0;
 }
 
+/* A host is about to be asked: when must the whole request, over all its hosts, be over (daemon_timeout)? */
+uint64_t destination_request_end(const struct destination *dst, struct job *job);
+
 /* No address has been tried. */
 void destination_new_round(struct job *job);
 /* Does what can be done now, later in this turn. */

@@ -29,6 +29,19 @@ void destination_new_round(struct job *job)
 	job->sessions = 0;
 	job->element = 0;
 	job->completed = false;
+	job->begun_ns = 0;
+}
+
+uint64_t destination_request_end(const struct destination *dst, struct job *job)
+{
+	if (job->begun_ns == 0)
+		job->begun_ns = reactor_now();
+	return job->begun_ns + dst->delivery->conf.params->daemon_timeout_ns;
+}
+
+static bool is_late(const struct destination *dst, const struct job *job)
+{
+	return job->begun_ns != 0 && reactor_now() >= job->begun_ns + dst->delivery->conf.params->daemon_timeout_ns;
 }
 
 /* Whoever has been away for longer than one generation begins anew; job.asked keeps that from going on for ever. */
@@ -62,7 +75,8 @@ void destination_mark_tried(struct job *job, unsigned address)
 /* Hosts that let us wait until the list has changed would be asked for ever: a round asks as many as there are. */
 bool destination_has_next(const struct destination *dst, const struct job *job)
 {
-	return job->asked < dst->route->count && route_next(dst->route, job->tried, reactor_now()) >= 0;
+	return job->asked < dst->route->count && !is_late(dst, job) &&
+	       route_next(dst->route, job->tried, reactor_now()) >= 0;
 }
 
 static bool fits(const struct job *job, unsigned address)

@@ -51,6 +51,7 @@ struct job {
 	bool completed;			/* some session of this round ran to its normal end (B 4) */
 	bool never_ahead;		/* an answer to content sent ahead was not to be believed: not again */
 	uint64_t ready_ns;		/* monotonic: when it entered the ready queue */
+	uint64_t begun_ns;		/* monotonic: when the request under way went to its first host; 0: none is */
 };
 
 /* When things happened, queue clock (core/reactor.h), for delays=a/b/c/d (B 22.2). */

@@ -436,6 +436,7 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 			     .transcript = take_transcript(d),
 			     .remote = &remote,
 			     .local = source_of(dst, &remote),
+			     .until_ns = destination_request_end(dst, job),
 			     .tables = d->conf.tables,
 			     .is_worse_mx = dst->route->addresses[address].is_worse,
 			     .lmtp = d->conf.params->is_lmtp,

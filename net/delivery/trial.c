@@ -141,6 +141,7 @@ bool trial_start(struct lane *lane, struct job *job, bool from_cache)
 		.body = &a->body,
 		.judge = judge,
 		.never_ahead = job->never_ahead,
+		.until_ns = destination_request_end(lane->destination, job),
 	};
 	lane->session.chunking &= lane->destination->chunking;
 	if (lane->leader == job)
@@ -448,6 +449,8 @@ void delivery_on_settled(struct attempt *a, int err)
 	struct destination *dst = job->destination;
 
 	CHECK_MAGIC(a, ATTEMPT_MAGIC);
+	if (!any_at(a, OUTCOME_SOFT))
+		job->begun_ns = 0;	/* what is left of the job is another request */
 	reset_outcomes(a);
 	if (a->retry_at_ns != 0) {
 		job->attempts = a->job_attempts;

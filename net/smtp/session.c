@@ -106,15 +106,31 @@ static enum session_state deadline_subject(const struct session *s)
 	return oldest->step;
 }
 
+/* When the request under way has to be over (daemon_timeout); UINT64_MAX: there is none, or it may take for ever. */
+static uint64_t request_end(const struct session *s)
+{
+	uint64_t end_ns = s->current != NULL ? s->current->until_ns : s->state < SESSION_OPEN ? s->until_ns : 0;
+
+	return end_ns != 0 ? end_ns : UINT64_MAX;
+}
+
 /* However kindly it answers each of a thousand commands: some time a transaction has to end (row TIM-04). */
-static void deadline_arm(struct session *s, uint64_t deadline_ns)
+static uint64_t latest_end(const struct session *s)
 {
 	uint64_t limit = s->params->smtp_transaction_time_limit_ns;
 
-	if (s->current != NULL && limit > 0)
-		deadline_ns = min_u64(deadline_ns, s->current->began_ns + limit);
-	s->deadline_ns = deadline_ns;
-	timer_arm_at(&s->deadline, deadline_ns);
+	if (s->current == NULL || limit == 0)
+		return request_end(s);
+	return min_u64(request_end(s), s->current->began_ns + limit);
+}
+
+static void deadline_arm(struct session *s, uint64_t deadline_ns)
+{
+	s->deadline_ns = min_u64(deadline_ns, latest_end(s));
+	if (s->deadline_ns != UINT64_MAX)
+		timer_arm_at(&s->deadline, s->deadline_ns);
+	else
+		timer_cancel(&s->deadline);
 }
 
 /* A body earns time by moving: every smtp_min_data_rate octets a second more, never beyond smtp_data_xfer_timeout.
@@ -153,7 +169,7 @@ static void deadline_set(struct session *s)
 		s->body_left_ns = body_time_left(s);
 	s->deadline_key = key;
 	if (subject == SESSION_CLOSED || (subject == SESSION_CONNECT && s->params->smtp_connect_timeout_ns == 0)) {
-		timer_cancel(&s->deadline);
+		deadline_arm(s, UINT64_MAX);
 		return;
 	}
 	s->progress_mark = s->conn.octets_sent;
@@ -175,11 +191,16 @@ static void on_deadline(struct wheel_timer *timer)
 	struct session *s = container_of(timer, struct session, deadline);
 
 	CHECK_MAGIC(s, SESSION_MAGIC);
-	if (s->asks)
+	bool is_over = reactor_now() >= latest_end(s);
+
+	if (reactor_now() >= request_end(s))
+		log_line(LOG_LEVEL_WARNING, "smtp", "watchdog timeout: the session with %.*s ends, its request has taken "
+			 "longer than daemon_timeout", SLICE_FMT(session_relay(s)));
+	if (s->asks && !is_over)
 		session_hello_table_late(s);
-	else if (deadline_subject(s) == SESSION_PAUSE)
+	else if (deadline_subject(s) == SESSION_PAUSE && !is_over)
 		session_pause_over(s);
-	else if (!deadline_extended(s))
+	else if (is_over || !deadline_extended(s))
 		session_lose(s, s->state == SESSION_CONNECT ? -ETIMEDOUT : ERR_TIMEOUT);
 }
 
@@ -473,6 +494,7 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->is_worse_mx = target->is_worse_mx;
 	s->lmtp = target->lmtp;
 	s->loop_check = addr_port(target->remote) == 25 && !target->lmtp;
+	s->until_ns = target->until_ns;
 	s->tables = target->tables;
 	s->asks = false;
 	memset(&s->ask, 0, sizeof(s->ask));

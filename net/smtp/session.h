@@ -95,6 +95,7 @@ struct session {
 	uint32_t debug_level;
 	enum session_state lost_step;	/* what the peer owed us when it was lost */
 	int lost_err;
+	uint64_t until_ns;
 	struct table_net *tables;
 	bool asks;			/* a table of another process, about the server: nothing is said until it has
 					 * answered, or time is up */
@@ -123,6 +124,7 @@ struct session_target {
 	uint32_t debug_level;		/* debug_peer_level, or 0: 1 logs the dialogue, 2 its states, too */
 	struct transcript *transcript;	/* to be filled, or NULL */
 	struct conn_transform *transform; /* what stands between socket and dialogue from the first octet on, or NULL */
+	uint64_t until_ns;		/* monotonic: until then it has to be ready, or is lost; 0: no limit */
 	struct table_net *tables;	/* of this core, for tables of other processes; NULL: they are all in error */
 	bool is_worse_mx;		/* a better host is in the list: meeting ourselves here is no loop for good */
 	bool lmtp;			/* LMTP (RFC 2033) instead of SMTP */

@@ -52,6 +52,7 @@ struct transaction {
 	uint32_t rcpt_count;
 	struct body *body;
 	transaction_judge_fn *judge;
+	uint64_t until_ns;		/* monotonic: until then it is done, or lost; 0: no limit */
 	bool never_ahead;		/* no content before the replies to its recipients are in */
 	/* results, besides the recipients' outcomes */
 	uint64_t mail_ns;		/* queue clock, just before MAIL; 0: it was never written */
