@@ -328,12 +328,14 @@ static void leader_failed(struct lane *lane, struct job *job)
 	destination_answer(dst, job, outcome, lane->session.failure.state, str_slice(&why), true);
 }
 
-/* Whoever caused what is to be reported has been told already; this is for the postmaster (B 22.5). */
-static void report(struct delivery *d, struct session *s)
+/* Whoever caused what is to be reported has been told already; this is for the postmaster (B 22.5). leader: for which
+ * the session never became ready, or NULL. */
+static void report(struct delivery *d, struct session *s, const struct job *leader)
 {
 	if (s->transcript == NULL)
 		return;
-	if (s->raised & d->conf.params->notify_classes)
+	if ((s->raised & d->conf.params->notify_classes) &&
+	    (leader == NULL || transcript_is_wanted(leader->msg->sender)))
 		d->conf.report(d->conf.report_context, session_peer(s), s->transcript);
 	pool_put(&d->transcripts, &s->transcript);
 }
@@ -349,7 +351,7 @@ static void on_closed(struct session *s)
 	if (offence.len > 0)
 		log_line(LOG_LEVEL_WARNING, "smtp", "protocol error: %.*s sent \"%.*s\", which is no reply",
 			 SLICE_FMT(session_relay(s)), SLICE_FMT(offence));
-	report(d, s);
+	report(d, s, job);
 	if (lane->is_idle)
 		become_busy(lane);	/* the server went first */
 	dst->busy--;

@@ -27,19 +27,10 @@ void session_trace_state(const struct session *s)
 	log_line(LOG_LEVEL_INFO, "smtp", "%.*s: %s", SLICE_FMT(session_peer(s)), session_state_words(s->state));
 }
 
-/* Nobody is told of trouble with a message that is a report itself. */
-static bool is_reported(const struct session *s)
-{
-	static const struct slice reporter = { TRANSCRIPT_REPORTER, sizeof(TRANSCRIPT_REPORTER) - 1 };
-	const struct transaction *t = s->current;
-
-	return t == NULL || (t->msg->sender.len > 0 &&
-			     !slice_eq_nocase(slice_head(t->msg->sender, reporter.len), reporter));
-}
-
+/* Before there is a transaction, the owner knows whose session it is. */
 void session_raise(struct session *s, uint32_t class)
 {
-	if (is_reported(s))
+	if (s->current == NULL || transcript_is_wanted(s->current->msg->sender))
 		s->raised |= class;
 }
 

@@ -35,6 +35,13 @@ void transcript_add(struct transcript *t, bool ours, struct slice text)
 	t->tail_len += (uint32_t)line.len;
 }
 
+bool transcript_is_wanted(struct slice sender)
+{
+	const struct slice reporter = SLICE(TRANSCRIPT_REPORTER);
+
+	return sender.len > 0 && !slice_eq_nocase(slice_head(sender, reporter.len), reporter);
+}
+
 void transcript_add_to(struct str *out, const struct transcript *t)
 {
 	str_add(out, slice_of(t->head, t->head_len));

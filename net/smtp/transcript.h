@@ -39,5 +39,9 @@ static inline void transcript_init(struct transcript *t)
 /* One line, without its end. */
 void transcript_add(struct transcript *t, bool ours, struct slice line);
 
+/* Is trouble with mail from this sender reported? Not when it is a report itself: whoever cannot be told would be told
+ * for ever. */
+bool transcript_is_wanted(struct slice sender);
+
 /* All lines, each ended by '\n'. */
 void transcript_add_to(struct str *out, const struct transcript *t);

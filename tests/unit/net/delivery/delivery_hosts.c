@@ -193,6 +193,32 @@ static void the_source_address_is_used(void **state)
 	world_finish();
 }
 
+/* B 22.5: a report that cannot be delivered must not cause the next one, also when no transaction was begun. */
+static void reports_cause_no_reports(void **state)
+{
+	static struct puppet_rule odd[2] = { { "", "500 5.5.1 what?\r\n", PUPPET_CLOSE, 0 } };
+	static const struct {
+		const char *sender;
+		unsigned reports;
+	} cases[] = { { "s@client.test", 1 }, { "", 0 }, { "double-bounce@client.test", 0 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		if (i > 0) {
+			assert_int_equal(world_teardown(state), 0);
+			assert_int_equal(world_setup(state), 0);
+		}
+		world_params.notify_classes = NOTIFY_PROTOCOL;
+		server(0)->rules = odd;
+		world_start();
+		struct world_job *j = world_job(ONE, 1);
+
+		j->msg.sender = slice_of_str(cases[i].sender);
+		world_settle();
+		assert_int_equal(j->deferrals, 1);
+		assert_int_equal(world.reports, cases[i].reports);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
@@ -209,6 +235,7 @@ int main(void)
 			    one_complete_session_is_enough),
 		WORLD_CLAIM("a source address that is not ours is left out, or defers (case 121)",
 			    an_address_that_is_not_ours),
+		WORLD_CLAIM("a report that cannot be delivered causes no other", reports_cause_no_reports),
 		WORLD_CLAIM("the server sees the source address", the_source_address_is_used),
 	};
 

@@ -201,6 +201,13 @@ int world_setup(void **state)
 	return 0;
 }
 
+static void on_report(void *context, struct slice peer, const struct transcript *t)
+{
+	assert_ptr_equal(context, &world);
+	assert_true(peer.len > 0 && t->head_len > 0);
+	world.reports++;
+}
+
 void world_start(void)
 {
 	const struct delivery_conf conf = {
@@ -211,6 +218,8 @@ void world_start(void)
 		.services = &services,
 		.sessions_max = world_sessions_max,
 		.jobs_max = 4096,
+		.report = on_report,
+		.report_context = &world,
 		.mx = { .host_native = true,
 			.ipv4 = true,
 			.hosts = &hosts,

@@ -40,6 +40,7 @@ struct world {
 	int claim_err; /* the answer to claims */
 	int settle_err;
 	unsigned drained;
+	unsigned reports;	/* to the postmaster */
 };
 
 extern struct world world;
