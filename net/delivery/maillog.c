@@ -103,6 +103,8 @@ void maillog_rcpt(const struct attempt *a, const struct rcpt *r, enum maillog_st
 		[MAILLOG_SOFTBOUNCE] = "SOFTBOUNCE",
 		[MAILLOG_BOUNCED] = "bounced",
 	};
+	bool is_probe = a->job->msg->facts & MESSAGE_PROBE;
+	const char *word = !is_probe ? words[status] : status == MAILLOG_SENT ? "deliverable" : "undeliverable";
 	char storage[3 * LOG_FIELD_MAX + 1024];	/* addresses, reason; the relay is 320 octets at most, the rest less */
 	struct str line = STR(storage);
 
@@ -122,7 +124,7 @@ void maillog_rcpt(const struct attempt *a, const struct rcpt *r, enum maillog_st
 		str_add_u64(&line, a->conn_use);
 	}
 	add_delays(&line, a);
-	str_printf(&line, ", dsn=%u.%u.%u, status=%s (", r->dsn.class, r->dsn.subject, r->dsn.detail, words[status]);
+	str_printf(&line, ", dsn=%u.%u.%u, status=%s (", r->dsn.class, r->dsn.subject, r->dsn.detail, word);
 	str_add_cut(&line, r->text, LOG_FIELD_MAX);
 	line.full = false;
 	str_add_char(&line, ')');

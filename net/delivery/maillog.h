@@ -3,6 +3,8 @@
  *	QUEUEID: to=<a@b>, orig_to=<c@b>, relay=host[1.2.3.4]:25, conn_use=2, delay=0.12, delays=0.01/0/0.05/0.06,
  *	dsn=2.0.0, status=sent (250 ok)						all in one line
  *
+ * Of a probe the status is deliverable or undeliverable; with a 4.y.z nobody knows.
+ *
  * Called by the source once the outcome is durable, and by nobody else.
  */
 #pragma once

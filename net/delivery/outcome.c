@@ -159,13 +159,23 @@ static void reason_of_error(struct str *out, enum session_state step, int err, s
 	}
 }
 
+static struct outcome outcome_of_verdict(const struct verdict *v)
+{
+	if (v->deliverable)
+		return (struct outcome){ OUTCOME_SENT, v->reply->code / 100 == 2 ? v->reply->enhanced :
+										    (struct enhanced_code){ 2, 0, 0 } };
+	return v->reply != NULL ? outcome_of_reply(v->step, v->reply) : outcome_of_error(v->step, v->err);
+}
+
 void outcome_judge(struct attempt *a, struct rcpt *rcpt, const struct verdict *v, struct slice peer, bool soft_bounce)
 {
 	char storage[REASON_MAX];
 	struct str text = STR(storage);
-	struct outcome o = v->reply != NULL ? outcome_of_reply(v->step, v->reply) : outcome_of_error(v->step, v->err);
+	struct outcome o = outcome_of_verdict(v);
 
-	if (v->reply != NULL)
+	if (v->deliverable)
+		add_reply_text(&text, v->reply->text);
+	else if (v->reply != NULL)
 		reason_of_reply(&text, v, peer);
 	else
 		reason_of_error(&text, v->step, v->err, peer);
@@ -285,7 +295,10 @@ bool outcome_conclude(struct attempt *a, struct rcpt *rcpt, const struct params 
 	bool ok = !decided || p->smtp_delivery_status_filter == NULL ||
 		  filter(a, rcpt, p->smtp_delivery_status_filter);
 
-	if (rcpt->outcome == OUTCOME_HARD && p->soft_bounce) {
+	/* A probe is asked once: whoever wants to know later asks again. */
+	if (a->job->msg->facts & MESSAGE_PROBE) {
+		rcpt->outcome = rcpt->outcome == OUTCOME_DEFERRED ? OUTCOME_HARD : rcpt->outcome;
+	} else if (rcpt->outcome == OUTCOME_HARD && p->soft_bounce) {
 		rcpt->outcome = OUTCOME_DEFERRED;
 		rcpt->dsn.class = 4;
 		rcpt->is_softened = true;

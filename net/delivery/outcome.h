@@ -43,8 +43,9 @@ void outcome_end_round(struct rcpt *rcpt);
 
 /* The last word before the outcome is recorded (B 19.4): smtp_delivery_status_filter may change it, a bounce becomes a
  * deferral under soft_bounce, and a deferral of a message that has been tried long enough becomes a bounce, with 5.4.7
- * and the last reason. False: the filter could not be asked, or its answer was none; then nothing is a bounce that the
- * filter might have said is none. */
+ * and the last reason. With a probe only the filter has a say: what is not decided is hard, with its 4.y.z. False: the
+ * filter could not be asked, or its answer was none; then nothing is a bounce that the filter might have said is
+ * none. */
 bool outcome_conclude(struct attempt *a, struct rcpt *rcpt, const struct params *p, bool expired);
 
 /* text, stored with the attempt; cut when there is no room. */

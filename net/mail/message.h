@@ -40,7 +40,14 @@ enum message_fact {
 	MESSAGE_TLS_OPTIONAL	= BIT(8),	/* the header says "TLS-Required: no" (RFC 8689 3) */
 	MESSAGE_RET_FULL	= BIT(9),	/* RET=FULL was given (RFC 3461 4.3) */
 	MESSAGE_RET_HDRS	= BIT(10),	/* RET=HDRS was given */
+	/* Not to be delivered: somebody asks whether its recipients could be (B 17.6, smtp_address_verify_target). One
+	 * of the two, for the whole message. Each recipient is answered once: RCPT_SENT is deliverable, RCPT_BOUNCED
+	 * undeliverable (5.y.z) or undecided (4.y.z), and no report is due. No source asks yet. */
+	MESSAGE_PROBE_RCPT	= BIT(11),	/* as far as RCPT */
+	MESSAGE_PROBE_DATA	= BIT(12),	/* as far as DATA: some servers look at recipients only then */
 };
+
+#define MESSAGE_PROBE (MESSAGE_PROBE_RCPT | MESSAGE_PROBE_DATA)
 
 /* Who gave us the message, for XFORWARD (B 9): text as it came, decoded. Empty: not known. */
 enum client_attr {

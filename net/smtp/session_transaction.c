@@ -2,6 +2,7 @@
  *
  *	current:  MAIL RCPT RCPT DATA | body .                            replies are matched by s->pipeline
  *	riding:                               MAIL RCPT DATA | body .     behind the body of the one before
+ *	a probe:  MAIL RCPT RCPT RSET, or MAIL RCPT RCPT DATA and then nothing more (B 17.6)
  */
 #include <errno.h>
 
@@ -211,7 +212,20 @@ static bool any_rcpt_unanswered(const struct session *s, const struct transactio
 
 static bool uses_chunks(const struct session *s, const struct transaction *t)
 {
-	return s->chunking && (s->caps.bits & SMTP_CAP_CHUNKING) && session_content_fits_chunks(t->msg);
+	return s->chunking && (s->caps.bits & SMTP_CAP_CHUNKING) && !(t->msg->facts & MESSAGE_PROBE) &&
+	       session_content_fits_chunks(t->msg);
+}
+
+/* All that this probe wanted to ask has been asked. The reply decides nothing, and what was said before it counts once
+ * it is there. */
+static bool end_probe(struct session *s, struct transaction *t)
+{
+	struct str command = conn_command(&s->conn, 16);
+
+	if (t != s->current || smtp_command_add_plain(&command, SMTP_VERB_RSET) < 0)
+		return false;
+	t->state = TRANSACTION_DATA;
+	return write_command(s, SESSION_RSET, t, 0, &command);
 }
 
 /* There is no 354 that would tell whether all replies are in their places, and what is sent cannot be called back. So
@@ -244,6 +258,8 @@ static bool step_commands(struct session *s, struct transaction *t)
 		return write_rcpt(s, t, i);
 	bool hopeless = t->mail_failed || (t->accepted == 0 && !any_rcpt_unanswered(s, t));
 
+	if (!hopeless && (t->msg->facts & MESSAGE_PROBE_RCPT))
+		return end_probe(s, t);
 	if (!hopeless && uses_chunks(s, t))
 		return begin_chunks(s, t);
 	if (!hopeless)
@@ -335,13 +351,16 @@ static void on_mail(struct session *s, struct transaction *t, const struct smtp_
 
 static void on_rcpt(struct session *s, struct transaction *t, uint32_t i, const struct smtp_reply *reply)
 {
-	const struct verdict v = { .step = SESSION_RCPT, .reply = reply };
+	const bool is_yes = reply->code / 100 == 2;
+	const struct verdict v = { .step = SESSION_RCPT, .reply = reply, .deliverable = is_yes };
 
 	if (t->mail_failed)
 		return;		/* a consequence, and not about this recipient */
-	if (reply->code / 100 == 2) {
+	if (is_yes) {
 		t->accepted++;
 		note_address_reply(s, reply);
+		if (t->msg->facts & MESSAGE_PROBE_RCPT)
+			t->judge(t, &t->rcpts[i], &v);
 		return;
 	}
 	t->judge(t, &t->rcpts[i], &v);
@@ -350,12 +369,21 @@ static void on_rcpt(struct session *s, struct transaction *t, uint32_t i, const 
 
 static void on_data(struct session *s, struct transaction *t, const struct smtp_reply *reply)
 {
-	const struct verdict v = { .step = SESSION_DATA, .reply = reply };
+	const bool is_probe = t->msg->facts & MESSAGE_PROBE_DATA;
+	const struct verdict v = {
+		.step = SESSION_DATA, .reply = reply, .deliverable = is_probe && reply->code / 100 == 3,
+	};
 
 	/* In a group, a "yes" in this place is the answer to a RCPT that comes one late, and every recipient may have
 	 * had his neighbour's reply (row RPL-08). */
 	if (reply->code / 100 == 2 && session_has_pipelining(s)) {
 		session_lose(s, ERR_PROTO);
+		return;
+	}
+	if (v.deliverable) {
+		t->verdicts_final = true;
+		session_judge_all(t, &v);
+		session_lose(s, -ECANCELED);	/* anything we could say now would be the message */
 		return;
 	}
 	if (reply->code / 100 == 3) {
@@ -524,6 +552,18 @@ static void on_rset(struct session *s, const struct smtp_reply *reply)
 		session_lose(s, ERR_EOF);	/* whatever is wrong with it, it is not for this mail to suffer */
 }
 
+static void on_probe_end(struct session *s, struct transaction *t, const struct smtp_reply *reply)
+{
+	/* DATA was never said: this is somebody else's reply, and who knows whose the others were. */
+	if (reply->code / 100 == 3) {
+		session_lose(s, ERR_PROTO);
+		return;
+	}
+	on_rset(s, reply);
+	t->verdicts_final = true;
+	finish(s);
+}
+
 static void on_step_reply(struct session *s, const struct expectation *e, const struct smtp_reply *reply)
 {
 	struct transaction *t = e->transaction;
@@ -554,7 +594,10 @@ static void on_step_reply(struct session *s, const struct expectation *e, const 
 		on_xforward(s, reply);
 		break;
 	case SESSION_RSET:
-		on_rset(s, reply);
+		if (t != NULL)
+			on_probe_end(s, t, reply);
+		else
+			on_rset(s, reply);
 		break;
 	default:
 		UNREACHABLE();
@@ -582,7 +625,10 @@ static enum session_state step_of(const struct session *s, const struct transact
 
 	ASSERT(t->state != TRANSACTION_DONE);
 	/* For the one that was current then, what the peer owed us is known more exactly. */
-	if (t->state < TRANSACTION_BODY && s->lost_step > SESSION_QUIT && s->lost_step != SESSION_RSET)
+	bool is_rset_ours = t->state == TRANSACTION_DATA && (t->msg->facts & MESSAGE_PROBE_RCPT);
+
+	if (t->state < TRANSACTION_BODY && s->lost_step > SESSION_QUIT &&
+	    (s->lost_step != SESSION_RSET || is_rset_ours))
 		return s->lost_step;
 	if (t->state == TRANSACTION_DOT && !session_dot_has_left(s))
 		return SESSION_BODY;

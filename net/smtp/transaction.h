@@ -25,6 +25,7 @@ struct verdict {
 				 * address cannot be sent; -EILSEQ: it needs SMTPUTF8; -EIO and ERR_CORRUPT: the content
 				 * cannot be had */
 	bool maybe_delivered;	/* the final dot was under way */
+	bool deliverable;	/* it is a probe, and this reply is all it wanted to know (B 17.6) */
 	bool until_final;	/* hard only when no other host is left (SMTPUTF8 and REQUIRETLS not offered, B 4.1) */
 };
 
@@ -32,7 +33,7 @@ typedef void transaction_judge_fn(struct transaction *t, struct rcpt *rcpt, cons
 
 enum transaction_state {
 	TRANSACTION_COMMANDS,	/* MAIL and RCPTs are being written */
-	TRANSACTION_DATA,	/* DATA is written; its reply is the group's synchronisation point */
+	TRANSACTION_DATA,	/* DATA is written, or a probe's RSET; its reply is the synchronisation point */
 	TRANSACTION_RESET,	/* DATA was refused; the reply to RSET shows whether those before it were in place */
 	TRANSACTION_BODY,	/* the body is being handed to the connection */
 	TRANSACTION_DOT,	/* all of it is; the reply decides */

@@ -161,20 +161,35 @@ static bool parse_whose(struct parse *p, struct slice who, struct script_outcome
 
 static bool parse_outcome(struct parse *p, struct slice rest)
 {
-	static const char *const words[] = { [STATUS_SENT] = "sent", [STATUS_DEFERRED] = "deferred",
-					     [STATUS_BOUNCED] = "bounced" };
+	static const struct {
+		const char *word;
+		enum script_status status;
+		char class;
+	} words[] = {
+		{ "sent", STATUS_SENT, 0 },
+		{ "deferred", STATUS_DEFERRED, 0 },
+		{ "bounced", STATUS_BOUNCED, 0 },
+		{ "deliverable", STATUS_SENT, '2' },
+		{ "undeliverable", STATUS_BOUNCED, '5' },
+		{ "undecided", STATUS_BOUNCED, '4' },
+	};
 	struct script *s = p->script;
-	struct script_outcome o = { .line = p->line, .status = ARRAY_LEN(words) };
+	struct script_outcome o = { .line = p->line };
+	bool known = false;
 	struct slice status;
 
 	if (!text_quoted(&rest, &o.rcpt) && !parse_whose(p, text_word(&rest), &o))
 		return false;
 	status = text_word(&rest);
 	for (unsigned i = 0; i < ARRAY_LEN(words); i++)
-		if (slice_eq(status, slice_of_str(words[i])))
-			o.status = (enum script_status)i;
-	if (o.status == ARRAY_LEN(words))
-		return parse_error(p, "write = ADDRESS sent|deferred|bounced ..., not %.*s", SLICE_FMT(status));
+		if (slice_eq(status, slice_of_str(words[i].word))) {
+			o.status = words[i].status;
+			o.class = words[i].class;
+			known = true;
+		}
+	if (!known)
+		return parse_error(p, "write = ADDRESS sent|deferred|bounced ... (of a probe: "
+				   "deliverable|undeliverable|undecided), not %.*s", SLICE_FMT(status));
 	if (rest.len > 0 && rest.ptr[0] >= '2' && rest.ptr[0] <= '5')
 		o.dsn = text_word(&rest);
 	while (rest.len > 0) {

@@ -104,6 +104,7 @@ struct script_outcome {
 	struct slice message;		/* name; empty: the first one that has this recipient */
 	struct slice rcpt;
 	enum script_status status;
+	char class;			/* of the status code, where the word says that much; 0: it does not */
 	struct slice dsn;
 	struct slice quoted[SCRIPT_QUOTED_MAX];
 	unsigned quoted_count;

@@ -427,6 +427,7 @@ static bool parse_fact(struct script_message *m, struct slice word)
 		{ "tls-optional", MESSAGE_TLS_OPTIONAL },   { "header-utf8", MESSAGE_HEADER_UTF8 },
 		{ "body=8bitmime", MESSAGE_BODY_8BITMIME }, { "body=7bit", MESSAGE_BODY_7BIT },
 		{ "ret=full", MESSAGE_RET_FULL },	    { "ret=hdrs", MESSAGE_RET_HDRS },
+		{ "probe=rcpt", MESSAGE_PROBE_RCPT },	    { "probe=data", MESSAGE_PROBE_DATA },
 	};
 
 	if (slice_eq_nocase(word, SLICE("body=unknown"))) {
@@ -463,7 +464,7 @@ static bool parse_field(struct parse *p, struct script_message *m, struct slice 
 		return parse_timing(p, rest, &m->at_ns);
 	}
 	return parse_error(p, "a message has from, to, content, ret=, envid=, body=, nexthop=, smtputf8, requiretls, "
-			   "tls-optional, header-utf8, client, age, at; not %.*s", SLICE_FMT(word));
+			   "tls-optional, header-utf8, probe=rcpt|data, client, age, at; not %.*s", SLICE_FMT(word));
 }
 
 bool parse_message_field(struct parse *p, struct slice rest)

@@ -12,6 +12,14 @@
 
 static struct attempt attempt;
 static struct smtp_reply_parser parser;
+static struct message plain;
+static struct job plain_job = { .msg = &plain };
+
+static void begin(void)
+{
+	memset(&attempt, 0, sizeof(attempt));
+	attempt.job = &plain_job;
+}
 
 static struct smtp_reply reply_of(const char *octets)
 {
@@ -27,7 +35,7 @@ static struct rcpt judged(const struct verdict *v, bool soft_bounce)
 {
 	struct rcpt r = { .state = RCPT_OPEN };
 
-	memset(&attempt, 0, sizeof(attempt));
+	begin();
 	outcome_judge(&attempt, &r, v, PEER, soft_bounce);
 	return r;
 }
@@ -249,7 +257,7 @@ static struct rcpt decided(enum rcpt_outcome outcome, const char *said)
 {
 	struct rcpt r = { .state = RCPT_OPEN, .outcome = (uint8_t)outcome };
 
-	memset(&attempt, 0, sizeof(attempt));
+	begin();
 	assert_true(smtp_reply_parse_enhanced(slice_of_str(said), &r.dsn));
 	r.text = outcome_keep_text(&attempt, slice_of_str(strchr(said, ' ') + 1));
 	return r;
@@ -307,7 +315,7 @@ static void reasons_are_bounded(void **state)
 	struct rcpt r = { .state = RCPT_OPEN }, same = { .state = RCPT_OPEN };
 
 	(void)state;
-	memset(&attempt, 0, sizeof(attempt));
+	begin();
 	(void)snprintf(octets, sizeof(octets), "550 %01990d\r\n", 0); /* fits */
 	struct smtp_reply reply = reply_of(octets);
 	const struct verdict v = { .step = SESSION_RCPT, .reply = &reply };
@@ -427,7 +435,7 @@ static void an_outcome_for_those_who_have_none(void **state)
 	static struct job job = { .msg = &msg };
 
 	(void)state;
-	memset(&attempt, 0, sizeof(attempt));
+	begin();
 	attempt.job = &job;
 	attempt.first = 0;
 	attempt.count = 3;
