@@ -170,16 +170,6 @@ void machine_forget(void)
 	now_ns = NS_PER_SEC;
 }
 
-void machine_on_core(unsigned core, void (*fn)(void *context), void *context)
-{
-	struct machine_core *before = self;
-
-	switch_to(&machine_cores[core]);
-	fn(context);
-	self->awake = true;
-	switch_to(before);
-}
-
 /* What happens at the end of a turn: it wants to sleep, and the kernel gets what it has asked for. */
 static void rest(struct machine_core *c)
 {
@@ -187,6 +177,17 @@ static void rest(struct machine_core *c)
 	c->awake = c->until_ns == 0;
 	seam_submit(c);
 	log_drain();
+}
+
+void machine_on_core(unsigned core, void (*fn)(void *context), void *context)
+{
+	struct machine_core *before = self;
+
+	switch_to(&machine_cores[core]);
+	fn(context);
+	if (self->is_open)
+		rest(self);
+	switch_to(before);
 }
 
 void machine_core_ready(unsigned core)

@@ -158,15 +158,25 @@ static void tell(struct world_mail *mail, const struct attempt *a, struct rcpt *
 		mail->on_rcpt(mail, a, r, status);
 }
 
+static void settle_open(struct world_mail *mail, struct attempt *a, struct rcpt *r)
+{
+	if (r->outcome == OUTCOME_WAITING)
+		return;
+	if (r->ambiguous && mail->on_doubt != NULL)
+		mail->on_doubt(mail, r);
+	if (r->outcome == OUTCOME_DEFERRED)
+		tell(mail, a, r, r->is_softened ? MAILLOG_SOFTBOUNCE : MAILLOG_DEFERRED);
+}
+
 static void settle_rcpt(struct world_mail *mail, struct attempt *a, struct rcpt *r)
 {
 	if (r->state != RCPT_OPEN)
 		return;
 	ASSERT(r->outcome != OUTCOME_NONE);
-	if (r->outcome == OUTCOME_DEFERRED)
-		tell(mail, a, r, r->is_softened ? MAILLOG_SOFTBOUNCE : MAILLOG_DEFERRED);
-	if (r->outcome == OUTCOME_DEFERRED || r->outcome == OUTCOME_SOFT)
+	if (r->outcome != OUTCOME_SENT && r->outcome != OUTCOME_HARD) {
+		settle_open(mail, a, r);
 		return;
+	}
 	r->state = r->outcome == OUTCOME_SENT ? RCPT_SENT : RCPT_BOUNCED;
 	a->job->open--;
 	tell(mail, a, r, r->outcome == OUTCOME_SENT ? MAILLOG_SENT : MAILLOG_BOUNCED);

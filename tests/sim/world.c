@@ -278,6 +278,7 @@ bool world_stop(uint64_t limit_ns)
 	machine_end();
 	mail_stop();
 	hosts_done(&world.hosts);
+	params_close_tables(&world.params);
 	table_set_free(&world.tables);
 	conf_free(&world.text);
 	machine_forget();

@@ -80,6 +80,8 @@ struct world_mail {
 	/* One recipient has an outcome. Deferred ones come again. */
 	void (*on_rcpt)(struct world_mail *mail, const struct attempt *a, const struct rcpt *rcpt,
 			enum maillog_status status);
+	/* The final dot was under way, and it is tried again: it may be delivered twice. */
+	void (*on_doubt)(struct world_mail *mail, const struct rcpt *rcpt);
 	void (*on_finished)(struct world_mail *mail);	/* nothing is open any more */
 	void *context;
 	/* private */
