@@ -37,6 +37,7 @@
 	X(SOFT_NO,         "a server says 4xx")						\
 	X(HARD_NO,         "a server says 5xx")						\
 	X(GARBAGE,         "a server says what is no reply")				\
+	X(ODD_REPLY,       "a server says more lines than one expects")			\
 	X(HANG_UP,         "a server closes or resets instead of a reply")		\
 	X(REPLY_LOST,      "a server commits, and then hangs up")			\
 	X(INJECTOR_LEAVES, "an injector hangs up in the middle")			\

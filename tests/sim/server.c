@@ -16,14 +16,18 @@ enum keyword { KEYWORD_PIPELINING = 1, KEYWORD_8BITMIME = 2, KEYWORD_SIZE = 4, K
 
 enum stage { STAGE_COMMANDS, STAGE_DATA, STAGE_BDAT };
 
+struct octets {
+	char *ptr;
+	size_t len, cap;
+};
+
 struct dialogue {
+	struct list node;
 	struct sim_conn *c;
 	const struct server_host *host;
 	enum stage stage;
-	char *input;
-	size_t input_len;
-	char *content;
-	size_t content_len;
+	struct octets input;
+	struct octets content;
 	size_t chunk_left;
 	bool chunk_last;
 	bool has_sender;
@@ -44,7 +48,42 @@ struct server_host {
 	const struct params *params;
 };
 
+static struct server_host servers[SERVERS_MAX];
+static unsigned server_count;
+static struct list dialogues = { &dialogues, &dialogues };
 static unsigned commits;
+
+static void forget_dialogue(struct dialogue *d)
+{
+	list_remove(&d->node);
+	free(d->input.ptr);
+	free(d->content.ptr);
+	free(d);
+}
+
+/* The world may end before the last octets have arrived. */
+void servers_forget(void)
+{
+	while (!list_is_empty(&dialogues))
+		forget_dialogue(list_entry(dialogues.next, struct dialogue, node));
+	server_count = 0;
+	commits = 0;
+}
+
+static void add_octets(struct octets *to, struct slice data, size_t max)
+{
+	const size_t len = to->len + data.len;
+
+	ASSERT(len <= max);
+	if (len > to->cap) {
+		to->cap = MAX(len, 2 * to->cap);
+		to->ptr = realloc(to->ptr, to->cap);
+		ASSERT(to->ptr != NULL);
+	}
+	if (data.len > 0)
+		memcpy(to->ptr + to->len, data.ptr, data.len);
+	to->len = len;
+}
 
 unsigned server_commits(void)
 {
@@ -87,7 +126,7 @@ static void hang_up(struct dialogue *d)
 /* What the client has sent without waiting for what we are about to say to `what`. */
 static void check_manners(const struct dialogue *d, const char *what)
 {
-	const struct slice ahead = slice_of(d->input, d->input_len);
+	const struct slice ahead = slice_of(d->input.ptr, d->input.len);
 	const struct slice shown = slice_head(ahead, 40);
 
 	if (ahead.len == 0 || d->spoiled)
@@ -118,6 +157,41 @@ static void let_go(struct dialogue *d)
 	}
 }
 
+/* No reply, for none begins so; what comes behind may look like one. */
+static void add_garbage(struct str *out)
+{
+	static const char *const firsts[] = { "What?\r\n", "\xff\xfe 2x0\r\n", "x", "99", "-", " " };
+	const unsigned first = tape_below(ARRAY_LEN(firsts));
+	const unsigned count = first < 2 ? 0 : tape_below(40);
+
+	str_add_cstr(out, firsts[first]);
+	for (unsigned i = 0; i < count; i++)
+		str_add_char(out, (char)(1 + (uint8_t)('w' + tape_below(255)) % 255));
+	str_add_cstr(out, "\r\n");
+}
+
+/* In a greeting and after EHLO what is said means something. */
+static bool may_be_odd(const char *what)
+{
+	return strcmp(what, "greeting") != 0 && strcmp(what, "EHLO") != 0;
+}
+
+/* More lines than one expects, with any text. */
+static void add_odd_lines(struct str *out, const char *reply)
+{
+	const unsigned lines = 1 + tape_below(3);
+
+	for (unsigned i = 0; i < lines; i++) {
+		const unsigned count = tape_below(24);
+
+		str_add(out, slice_of(reply, 3));
+		str_add_char(out, '-');
+		for (unsigned k = 0; k < count; k++)
+			str_add_char(out, (char)(' ' + tape_below(95)));
+		str_add_cstr(out, "\r\n");
+	}
+}
+
 /* The reply to `what`, which somebody may prevent. */
 static void say(struct dialogue *d, const char *what, const char *reply)
 {
@@ -131,13 +205,17 @@ static void say(struct dialogue *d, const char *what, const char *reply)
 		hang_up(d);
 		return;
 	}
+	d->what = what;
 	if (fault_strikes(FAULT_GARBAGE)) {
 		d->spoiled = true;
-		reply = tape_below(2) == 0 ? "What?\r\n" : "\xff\xfe 2x0\r\n";
+		add_garbage(&out);
+	} else {
+		if (may_be_odd(what) && fault_strikes(FAULT_ODD_REPLY))
+			add_odd_lines(&out, reply);
+		str_add_cstr(&out, reply);
 	}
-	d->what = what;
-	str_add_cstr(&out, reply);
 	(void)str_cstr(&out);
+	ASSERT(!str_is_full(&out));
 	if (fault_strikes(FAULT_SLOW_REPLY)) {
 		d->thinking = true;
 		sim_wake_in(d->c, tape_range(0, 8 * NS_PER_SEC));
@@ -162,7 +240,7 @@ static void forget_transaction(struct dialogue *d)
 {
 	d->has_sender = false;
 	d->rcpt_count = 0;
-	d->content_len = 0;
+	d->content.len = 0;
 	d->stage = STAGE_COMMANDS;
 }
 
@@ -175,7 +253,7 @@ static void refuse_all(struct dialogue *d)
 static void commit_all(struct dialogue *d)
 {
 	for (unsigned i = 0; i < d->rcpt_count; i++)
-		ledger_commit(slice_of_str(d->rcpts[i]), slice_of(d->content, d->content_len));
+		ledger_commit(slice_of_str(d->rcpts[i]), slice_of(d->content.ptr, d->content.len));
 	commits += d->rcpt_count;
 }
 
@@ -200,11 +278,7 @@ static void end_content(struct dialogue *d)
 
 static void add_content(struct dialogue *d, struct slice octets)
 {
-	if (d->content == NULL)
-		d->content = malloc(CONTENT_MAX);
-	ASSERT(d->content != NULL && d->content_len + octets.len <= CONTENT_MAX);
-	memcpy(d->content + d->content_len, octets.ptr, octets.len);
-	d->content_len += octets.len;
+	add_octets(&d->content, octets, CONTENT_MAX);
 }
 
 static void take_content_line(struct dialogue *d, struct slice line)
@@ -267,7 +341,7 @@ static void on_mail(struct dialogue *d, struct slice line)
 		ledger_fail("manners: MAIL within a transaction");
 	d->has_sender = !soft && !hard;
 	d->told_to_quit = false;
-	d->content_len = 0;
+	d->content.len = 0;
 	d->rcpt_count = 0;
 	if (hard)
 		ledger_refuse_sender(path_in(line));
@@ -370,10 +444,10 @@ static void take_command(struct dialogue *d, struct slice line)
 
 static size_t take_chunk(struct dialogue *d)
 {
-	const size_t n = MIN(d->chunk_left, d->input_len);
+	const size_t n = MIN(d->chunk_left, d->input.len);
 
 	if (d->rcpt_count > 0)
-		add_content(d, slice_of(d->input, n));
+		add_content(d, slice_of(d->input.ptr, n));
 	d->chunk_left -= n;
 	return n;
 }
@@ -396,24 +470,24 @@ static bool step(struct dialogue *d)
 
 	if (d->stage == STAGE_BDAT) {
 		n = take_chunk(d);
-		memmove(d->input, d->input + n, d->input_len -= n);
+		memmove(d->input.ptr, d->input.ptr + n, d->input.len -= n);
 		if (d->chunk_left > 0)
 			return false;
 		end_chunk(d);
 		return true;
 	}
-	end = d->input_len > 0 ? memchr(d->input, '\n', d->input_len) : NULL;
+	end = d->input.len > 0 ? memchr(d->input.ptr, '\n', d->input.len) : NULL;
 	if (end == NULL)
 		return false;
 	char copy[LINE_MAX_OCTETS];
 
-	n = (size_t)(end + 1 - d->input);
+	n = (size_t)(end + 1 - d->input.ptr);
 	ASSERT(n <= sizeof(copy));
-	memcpy(copy, d->input, n);
+	memcpy(copy, d->input.ptr, n);
 	line = slice_of(copy, n);
 	check_line(d, line);
 	trace(d, d->stage == STAGE_DATA ? "|" : "C", line);
-	memmove(d->input, d->input + n, d->input_len -= n);
+	memmove(d->input.ptr, d->input.ptr + n, d->input.len -= n);
 	if (d->stage == STAGE_DATA)
 		take_content_line(d, line);
 	else
@@ -437,6 +511,8 @@ static void on_open(struct sim_conn *c)
 	d->host = sim_context(c);
 	d->c = c;
 	d->stage = STAGE_COMMANDS;
+	list_init(&d->node);
+	list_push_back(&dialogues, &d->node);
 	sim_set_context(c, d);
 	say(d, "greeting", fault_strikes(FAULT_SOFT_NO) ? "421 4.3.2 busy\r\n" : "220 mx.test ESMTP\r\n");
 }
@@ -445,13 +521,9 @@ static void on_octets(struct sim_conn *c, struct slice data)
 {
 	struct dialogue *d = sim_context(c);
 
-	if (d->input == NULL)
-		d->input = malloc(INPUT_MAX);
-	ASSERT(d->input != NULL && d->input_len + data.len <= INPUT_MAX);
-	memcpy(d->input + d->input_len, data.ptr, data.len);
-	d->input_len += data.len;
+	add_octets(&d->input, data, INPUT_MAX);
 	if (d->over)
-		d->input_len = 0;
+		d->input.len = 0;
 	else
 		work(d);
 }
@@ -486,11 +558,7 @@ static void on_reset(struct sim_conn *c)
 
 static void on_gone(struct sim_conn *c)
 {
-	struct dialogue *d = sim_context(c);
-
-	free(d->input);
-	free(d->content);
-	free(d);
+	forget_dialogue(sim_context(c));
 }
 
 static const struct sim_program program = {
@@ -532,9 +600,9 @@ static enum sim_answer on_connect(struct sim_host *host, struct sim_conn *c)
 
 struct sim_host *server_add(const char *address, unsigned keywords, const struct params *params)
 {
-	struct server_host *s = calloc(1, sizeof(*s));
+	ASSERT(server_count < SERVERS_MAX);
+	struct server_host *s = &servers[server_count++];
 
-	ASSERT(s != NULL);
 	*s = (struct server_host){ .keywords = keywords, .params = params };
 	struct sim_host *h = sim_host_add(address, 25, &program, s);
 

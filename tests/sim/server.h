@@ -15,6 +15,11 @@
 
 #define SERVER_KEYWORDS 4u
 
+#define SERVERS_MAX 64u
+
+/* There is none any more: before the first of a world, or after its end. */
+void servers_forget(void);
+
 /* A host with this behaviour; keywords: bits of what it offers. */
 struct sim_host *server_add(const char *address, unsigned keywords, const struct params *params);
 

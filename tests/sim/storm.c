@@ -46,7 +46,7 @@ static void draw_faults(void)
 		{ FAULT_SLOW_LINK, 300000 }, { FAULT_SMALL_SEGMENTS, 300000 }, { FAULT_SLOW_REPLY, 200000 },
 		{ FAULT_TARPIT, 20000 }, { FAULT_NOT_READING, 5000 }, { FAULT_SOFT_NO, 100000 },
 		{ FAULT_HARD_NO, 50000 }, { FAULT_GARBAGE, 20000 }, { FAULT_HANG_UP, 50000 },
-		{ FAULT_REPLY_LOST, 100000 }, { FAULT_INJECTOR_LEAVES, 50000 },
+		{ FAULT_REPLY_LOST, 100000 }, { FAULT_INJECTOR_LEAVES, 50000 }, { FAULT_ODD_REPLY, 100000 },
 		{ FAULT_KILL, 1000000 }, { FAULT_POWER_CUT, 1000000 }, { FAULT_DISK_FULL, 300000 },
 		{ FAULT_CLOCK_STEP, 200000 },
 	};
@@ -223,6 +223,7 @@ void storm_run(struct storm_figures *ret_figures)
 	if (world_start(&conf) != 0)
 		ledger_fail("the configuration has errors:\n%s", conf.main_cf);
 	ledger_start(world_params()->maximal_queue_lifetime_ns);
+	servers_forget();
 	add_servers(domains);
 	injectors_start(&injectors);
 	look_again_in(tape_range(NS_PER_MS, 5 * NS_PER_SEC));
