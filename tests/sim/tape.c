@@ -5,13 +5,18 @@
 #include "core/check.h"
 #include "tests/test.h"
 
+enum tape_source { TAPE_SEED, TAPE_VALUES, TAPE_OCTETS };
+
 static struct {
+	enum tape_source source;
 	uint32_t *values;		/* decided so far */
 	size_t count;
 	size_t cap;
 	size_t *shared_count;		/* NULL: nobody else looks */
-	const uint32_t *replay;		/* NULL: from the seed */
+	const uint32_t *replay;
 	size_t replay_count;
+	const uint8_t *octets;
+	size_t octets_left;
 	uint64_t seed;
 	uint64_t hash;
 } tape;
@@ -39,15 +44,24 @@ static void begin(void)
 void tape_record(uint64_t seed)
 {
 	begin();
+	tape.source = TAPE_SEED;
 	tape.seed = seed;
-	tape.replay = NULL;
 }
 
 void tape_replay(const uint32_t *values, size_t count)
 {
 	begin();
+	tape.source = TAPE_VALUES;
 	tape.replay = values;
 	tape.replay_count = count;
+}
+
+void tape_octets(const uint8_t *octets, size_t count)
+{
+	begin();
+	tape.source = TAPE_OCTETS;
+	tape.octets = octets;
+	tape.octets_left = count;
 }
 
 const uint32_t *tape_values(size_t *ret_count)
@@ -70,15 +84,42 @@ static void keep(uint32_t value)
 	set_count(tape.count + 1);
 }
 
+static uint32_t take_octet(void)
+{
+	if (tape.octets_left == 0)
+		return 0;
+	tape.octets_left--;
+	return *tape.octets++;
+}
+
+static uint32_t from_octets(uint32_t n)
+{
+	uint64_t part = take_octet();
+
+	if (n <= 256)
+		return (uint32_t)part % n;
+	part = part << 8 | take_octet();
+	return (uint32_t)(part * n >> 16);
+}
+
+static uint32_t decide(uint32_t n)
+{
+	switch (tape.source) {
+	case TAPE_SEED:
+		return (uint32_t)((test_random(&tape.seed) >> 32) * n >> 32);
+	case TAPE_VALUES:
+		return tape.count < tape.replay_count ? tape.replay[tape.count] % n : 0;
+	case TAPE_OCTETS:
+		return from_octets(n);
+	}
+	UNREACHABLE();
+}
+
 /* A number of 32 bits: from the seed, or what the tape says. */
 static uint32_t next(uint32_t n)
 {
-	uint32_t value;
+	const uint32_t value = decide(n);
 
-	if (tape.replay == NULL)
-		value = (uint32_t)((test_random(&tape.seed) >> 32) * n >> 32);
-	else
-		value = tape.count < tape.replay_count ? tape.replay[tape.count] % n : 0;
 	keep(value);
 	return value;
 }

@@ -21,6 +21,8 @@ void tape_share(uint32_t *values, size_t *count);
 
 void tape_record(uint64_t seed);
 void tape_replay(const uint32_t *values, size_t count);
+/* A fuzzer decides: one octet is a choice among 256 or fewer, modulo; two are a part of whatever is more. */
+void tape_octets(const uint8_t *octets, size_t count);
 
 /* What has been decided so far, also in a replay. */
 const uint32_t *tape_values(size_t *ret_count);
