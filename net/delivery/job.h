@@ -30,7 +30,8 @@ struct job {
 	uint32_t magic;
 	struct message *msg;
 	struct slice nexthop; /* what routing chose, as written in main.cf or the lower-case domain; in the envelope's
-					 * memory or a parameter's */
+					 * memory or a parameter's. Delivery may choose another one, so that its length
+					 * says nothing about memory */
 	unsigned core;			/* the destination's */
 	uint32_t first;			/* recipients [first, first + count) of the message */
 	uint32_t count;

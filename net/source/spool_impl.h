@@ -62,6 +62,7 @@ struct spool_job {
 	uint32_t open;
 	uint32_t attempts;
 	uint64_t due_ns;
+	uint32_t nexthop_size;
 	bool offered;
 };
 

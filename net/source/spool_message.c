@@ -41,7 +41,7 @@ static void put_jobs(struct spool_message *m)
 		struct spool_job *job = m->jobs;
 
 		m->jobs = job->next;
-		slab_put(&s->memory, &job->nexthop, job->job.nexthop.len);
+		slab_put(&s->memory, &job->nexthop, job->nexthop_size);
 		job->job.magic = 0;
 		pool_put(&s->jobs, &job);
 	}
@@ -276,6 +276,7 @@ static struct spool_job *take_job(struct spool_message *m, struct slice nexthop,
 			pool_put(&s->jobs, &job);
 			return NULL;
 		}
+		job->nexthop_size = (uint32_t)nexthop.len;
 		memcpy(job->nexthop, nexthop.ptr, nexthop.len);
 		job->job.nexthop.ptr = job->nexthop;
 	}

@@ -359,6 +359,10 @@ void delivery_offer(struct job *job)
 	assert_true(open > 0 && job_count < WORLD_JOBS);
 	job_attempts[job_count] = 0;
 	jobs[job_count++] = job;
+	/* As best_mx_transport does; longer than any of ours, so that it would be of another size in a slab. */
+	if (n % 3 == 0 && !slice_has_prefix(job->nexthop, SLICE(NO_DEFER)))
+		job->nexthop = SLICE("[a.gateway.with.a.name.which.is.rather.long.for.one.that.is.typed.by.hand."
+				     "and.that.nobody.would.want.to.look.up.twice.a.day.example.net]:2525");
 }
 
 static unsigned job_index(const struct job *job)
