@@ -20,6 +20,10 @@ static unsigned local_count;
 
 void net_clear(void)
 {
+	/* Whoever is still there hears of the end, as of any other: what it holds is its own to free. */
+	for (uint32_t i = 0; i < conn_used_max; i++)
+		if (conns[i].used)
+			net_peer_gone(&conns[i]);
 	for (uint32_t i = 0; i < conn_used_max; i++) {
 		free(conns[i].to_engine.data);
 		free(conns[i].to_engine.bursts);
