@@ -16,7 +16,6 @@ static const struct {
 	bool always;		/* also when the value is the default */
 } remarks[] = {
 	/* the client */
-	{ "dnssec_probe", PENDING, false },
 	{ "smtp_address_verify_target", PENDING, false },
 	{ "lmtp_assume_final", PENDING, false },
 	/* content */

@@ -189,7 +189,8 @@ X(STR, best_mx_transport, "", 0, 0, NULL, \
 	"Where mail goes whose best mail exchanger is this machine: smtp:next-hop. Mail for any " \
 	"other transport is deferred, for there is none here. Empty: it bounces.") \
 X(STR, dnssec_probe, "ns:.", 0, 0, NULL, \
-	"What is asked once to find out whether DNSSEC validation works here: type:name.") \
+	"What is asked once, and logged when it is not validated, if smtp_dns_support_level = dnssec and the first " \
+	"answer that came was not: type:name, the type one of a, aaaa, mx, ns, soa, txt. Empty: nothing.") \
 X(BOOL, smtp_randomize_addresses, "yes", 0, 0, NULL, \
 	"Shuffle addresses of equal preference.") \
 X(ENUM, smtp_address_preference, "any", 0, 0, "any ipv4 ipv6", \

@@ -81,6 +81,9 @@ struct resolver {
 	unsigned inflight;
 	unsigned inflight_max;
 	bool dnssec;
+	bool validation_seen;		/* records have come, validated or not */
+	void (*unvalidated)(void *context);
+	void *unvalidated_context;
 	bool closing;
 	struct resolver *next_leaving;
 	struct resolver_stats stats;
@@ -226,8 +229,10 @@ static void query_place(struct resolver *r, struct query *q)
 }
 
 /* DNS itself could carry other names; what we ask for is always a host or a domain. */
-static bool is_askable(struct slice name)
+static bool is_askable(enum dns_type type, struct slice name)
 {
+	if (type == DNS_TYPE_NS && slice_eq(name, SLICE(".")))
+		return true;
 	return name.len <= DNS_NAME_WIRE_MAX - 2 && address_domain_is_valid(name, false);
 }
 
@@ -238,7 +243,7 @@ void resolver_ask(struct resolver *r, struct query *q, enum dns_type type, struc
 	q->resolver = r;
 	q->type = type;
 	q->name = name;
-	if (!is_askable(name)) {
+	if (!is_askable(type, name)) {
 		list_push_back(&r->invalid, &q->node);
 		reactor_post(&r->deliver);
 		return;
@@ -251,7 +256,7 @@ void resolver_warm(struct resolver *r, enum dns_type type, struct slice name)
 {
 	char storage[KEY_MAX];
 
-	if (!is_askable(name))
+	if (!is_askable(type, name))
 		return;
 	r->stats.asked++;
 	(void)entry_get(r, key_make(storage, type, name));	/* no room: nobody waits, nothing is lost */
@@ -348,7 +353,7 @@ static void alias_follow(struct entry *e, const struct dns_answer *dns)
 	e->hops = (uint16_t)(e->hops + dns->hops);
 	e->chain_ttl_s = MIN(e->chain_ttl_s, dns->ttl_s);
 	e->chain_authentic = e->chain_authentic && dns->authentic;
-	if (!is_askable(owner)) {
+	if (!is_askable(e->type, owner)) {
 		entry_settle(e, ANSWER_NOT_FOUND, "alias to a name that cannot be asked for", RESOLVER_RETRY_S);
 		return;
 	}
@@ -357,9 +362,20 @@ static void alias_follow(struct entry *e, const struct dns_answer *dns)
 	question_send(e);
 }
 
+static void note_validation(struct resolver *r, bool authentic)
+{
+	if (r->validation_seen)
+		return;
+	r->validation_seen = true;
+	if (r->dnssec && !authentic && r->unvalidated != NULL)
+		r->unvalidated(r->unvalidated_context);
+}
+
 /* NOERROR: records, nothing, or an alias without what it stands for. */
 static void judge_noerror(struct entry *e, struct dns_answer *dns)
 {
+	struct resolver *r = e->resolver;
+
 	if (dns->hops_exceeded || e->hops + dns->hops > DNS_HOPS_MAX) {
 		entry_settle(e, ANSWER_NOT_FOUND, "more than 10 aliases in a row", RESOLVER_RETRY_S);
 		return;
@@ -367,6 +383,7 @@ static void judge_noerror(struct entry *e, struct dns_answer *dns)
 	if (dns->count > 0) {
 		dns->hops = (uint16_t)(dns->hops + e->hops);
 		dns->authentic = dns->authentic && e->chain_authentic;
+		note_validation(r, dns->authentic);
 		uint32_t ttl_s = clamp_ttl(MIN(dns->ttl_s, e->chain_ttl_s), RESOLVER_TTL_MAX_S);
 
 		if (entry_keep_answer(e, dns))
@@ -665,6 +682,8 @@ int resolver_new(const struct resolver_conf *conf, struct resolver **ret_resolve
 	fd_watch_init(&r->watch, on_ready, on_returned);
 	r->inflight_max = conf->inflight_max > 0 ? conf->inflight_max : 256;
 	r->dnssec = conf->dnssec;
+	r->unvalidated = conf->unvalidated;
+	r->unvalidated_context = conf->context;
 	err = stores_open(r, conf->entries_max > 0 ? conf->entries_max : 16384);
 	if (err == 0)
 		err = lanes_open(r, conf);

@@ -79,6 +79,10 @@ struct resolver_conf {
 	unsigned entries_max;		/* 0: 16384 */
 	unsigned inflight_max;		/* 0: 256 */
 	bool dnssec;			/* set DO: ask for a validated answer (smtp_dns_support_level = dnssec) */
+	/* With dnssec, once: the first records that came are not validated. From inside the library: do not ask here.
+	 * NULL: nobody wants to know. */
+	void (*unvalidated)(void *context);
+	void *context;
 };
 
 struct resolver;
@@ -96,7 +100,8 @@ int resolver_new(const struct resolver_conf *conf, struct resolver **ret_resolve
  * goes a turn later, when the kernel has let go of it. */
 void resolver_free(struct resolver **resolver);
 
-/* Asks. name: ASCII, no trailing dot; it must stay put until the answer. The callback comes later, exactly once. */
+/* Asks. name: ASCII, no trailing dot, or "." for the root, of DNS_TYPE_NS only; it must stay put until the
+ * answer. The callback comes later, exactly once. */
 void resolver_ask(struct resolver *r, struct query *q, enum dns_type type, struct slice name);
 
 /* Asks without waiting: whoever asks soon finds the answer, or the question under way. May do nothing. */

@@ -196,6 +196,11 @@ static int name_from_text(struct slice text, struct wire_name *ret_name)
 {
 	size_t label_at = 0, len = 1;
 
+	if (slice_eq(text, SLICE("."))) {	/* the root itself, for those who mean it */
+		ret_name->octets[0] = 0;
+		ret_name->len = 1;
+		return 0;
+	}
 	if (text.len == 0 || text.len > DNS_NAME_WIRE_MAX - 2)
 		return -EINVAL;
 	for (size_t i = 0; i <= text.len; i++) {

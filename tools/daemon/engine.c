@@ -16,6 +16,7 @@
 #include "core/log.h"
 #include "core/runtime.h"
 #include "net/delivery/delivery.h"
+#include "net/lookup/dnssec_probe.h"
 #include "net/lookup/resolver.h"
 #include "net/lookup/table_net.h"
 #include "net/source/inject_smtp.h"
@@ -38,6 +39,7 @@ struct part {
 	struct note done;		/* to core 0: it is done */
 	struct note look;		/* from core 0: the surroundings have changed */
 	struct note looked;		/* to core 0: nothing here goes by the old ones any more */
+	struct note doubt;		/* to core 0: DNSSEC may not be validated */
 };
 
 static struct {
@@ -53,6 +55,7 @@ static struct {
 	struct surroundings *surroundings_old;	/* what some may have */
 	struct surroundings *surroundings_next;	/* waits until all have those above */
 	unsigned looking;		/* cores that have not looked yet */
+	struct dnssec_probe probe;
 } engine;
 
 static void begin(enum step step);
@@ -225,6 +228,20 @@ static void report(void *context, struct slice peer, const struct transcript *t)
 	notice_post(p->notices, peer, t);
 }
 
+/* Each core's resolver says so once. */
+static void on_unvalidated(void *context)
+{
+	struct part *p = context;
+
+	xcall_send(0, &p->doubt);
+}
+
+static void on_doubt(struct note *note)
+{
+	(void)note;
+	dnssec_probe_begin(&engine.probe, engine.parts[0].resolver);
+}
+
 static int start_delivery(struct part *p)
 {
 	const struct daemon *d = engine.daemon;
@@ -232,6 +249,8 @@ static int start_delivery(struct part *p)
 		.servers = engine.dns_servers[0] != '\0' ? engine.dns_servers : NULL,
 		.timeout_ms = (unsigned)(d->params.dns_timeout_ns / NS_PER_MS),
 		.dnssec = outgoing_params(d)->smtp_dns_support_level == DNS_SUPPORT_DNSSEC,
+		.unvalidated = on_unvalidated,
+		.context = p,
 	};
 	int r = resolver_new(&resolver, &p->resolver);
 
@@ -268,6 +287,7 @@ static int start_core(unsigned core, void *context)
 	note_init(&p->done, on_done);
 	note_init(&p->look, on_look);
 	note_init(&p->looked, on_looked);
+	note_init(&p->doubt, on_doubt);
 	int r = start_delivery(p);
 
 	if (r < 0)
@@ -392,6 +412,7 @@ int engine_start(struct daemon *d)
 	engine.daemon = d;
 	engine.surroundings = d->surroundings;
 	write_dns_servers(&d->params);
+	(void)dnssec_probe_init(&engine.probe, slice_of_str(d->params.dnssec_probe), warn, NULL);	/* checked */
 	int r = resolver_library_open();
 
 	if (r < 0)

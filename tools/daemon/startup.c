@@ -15,6 +15,7 @@
 #include "core/log.h"
 #include "core/runtime.h"
 #include "net/delivery/maillog.h"
+#include "net/lookup/dnssec_probe.h"
 #include "net/lookup/table_net.h"
 
 #define PORT_WAIT_MS	5000u	/* a predecessor that was killed may hold the port for a moment (row URG-25) */
@@ -38,6 +39,15 @@ static void say_line(const char *line, void *context)
 {
 	(void)context;
 	startup_say("%s", line);
+}
+
+static void check_dnssec_probe(struct daemon *d)
+{
+	struct dnssec_probe probe;
+
+	if (dnssec_probe_init(&probe, slice_of_str(d->params.dnssec_probe), NULL, NULL) < 0)
+		conf_error(d->conf, "dnssec_probe", "not a question to DNS",
+			   "type:name, the type one of a, aaaa, mx, ns, soa, txt");
 }
 
 int startup_config(struct daemon *d)
@@ -74,6 +84,7 @@ int startup_config(struct daemon *d)
 	(void)params_load_lmtp(&d->lmtp_params, d->conf);
 	(void)params_open_tables(&d->params, d->conf, d->tables, say_line, NULL);
 	(void)params_open_tables(&d->lmtp_params, d->conf, d->tables, say_line, NULL);
+	check_dnssec_probe(d);
 	params_remarks(d->conf, say_line, NULL);
 	conf_unused(d->conf, say_line, NULL);
 	conf_errors(d->conf, say_line, NULL);

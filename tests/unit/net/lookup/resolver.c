@@ -329,6 +329,7 @@ static const struct class_case class_cases[] = {
 	{ "192.0.2.7",       ANSWER_INVALID },		/* case 28: no question leaves */
 	{ "trailing.test.",  ANSWER_INVALID },
 	{ "",                ANSWER_INVALID },
+	{ ".",               ANSWER_INVALID },
 };
 
 static void each_behaviour_has_its_class(void **state)
@@ -627,6 +628,35 @@ static void a_real_server_is_understood(void **state)
 	assert_int_equal(look_up(DNS_TYPE_MX, "elsewhere.example")->class, ANSWER_RETRY);
 }
 
+static void doubt(void *context)
+{
+	++*(unsigned *)context;
+}
+
+/* dnsmasq without --dnssec sets no AD. */
+static void records_without_validation_are_told_once(void **state)
+{
+	(void)state;
+	for (unsigned dnssec = 0; dnssec < 2; dnssec++) {
+		char servers[64];
+		unsigned doubts = 0;
+
+		snprintf(servers, sizeof(servers), "127.0.0.1:%u", dnsmasq_port);
+		resolver_free(&resolver);
+		assert_int_equal(resolver_new(&(struct resolver_conf){
+			.servers = servers, .timeout_ms = 150, .tries = 2, .dnssec = dnssec == 1,
+			.unvalidated = doubt, .context = &doubts,
+		}, &resolver), 0);
+		assert_int_equal(look_up(DNS_TYPE_MX, "absent.test")->class, ANSWER_NOT_FOUND);
+		assert_int_equal(doubts, 0);
+		assert_int_equal(look_up(DNS_TYPE_MX, "example.test")->class, ANSWER_FOUND);
+		assert_int_equal(look_up(DNS_TYPE_A, "mx1.example.test")->class, ANSWER_FOUND);
+		assert_int_equal(doubts, dnssec);
+		/* The root may be asked for, of those who know it. */
+		assert_int_equal(look_up(DNS_TYPE_NS, ".")->class, ANSWER_RETRY);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -648,6 +678,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_dead_server_is_passed_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(wrong_servers_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_real_server_is_understood, setup, teardown),
+		cmocka_unit_test_setup_teardown(records_without_validation_are_told_once, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);

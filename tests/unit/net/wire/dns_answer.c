@@ -190,6 +190,9 @@ static void names_without_wire_form_are_refused(void **state)	/* row DNS-05 */
 	assert_int_equal(dns_question_write(slice_of(name, 254), DNS_TYPE_A, 1, 0, false, out, sizeof(out)), -EINVAL);
 	assert_int_equal(dns_question_write(SLICE(""), DNS_TYPE_A, 1, 0, false, out, sizeof(out)), -EINVAL);
 	assert_int_equal(dns_question_write(SLICE("a..b"), DNS_TYPE_A, 1, 0, false, out, sizeof(out)), -EINVAL);
+	assert_int_equal(dns_question_write(SLICE(".."), DNS_TYPE_A, 1, 0, false, out, sizeof(out)), -EINVAL);
+	assert_int_equal(dns_question_write(SLICE("."), DNS_TYPE_NS, 1, 0, false, out, sizeof(out)), 12 + 1 + 4);
+	assert_memory_equal(out + 12, "\0\0\2\0\1", 5);	/* the root */
 	assert_int_equal(dns_question_write(SLICE("a."), DNS_TYPE_A, 1, 0, false, out, sizeof(out)), -EINVAL);
 	memset(name, 'a', 64);
 	assert_true(dns_question_write(slice_of(name, 63), DNS_TYPE_A, 1, 0, false, out, sizeof(out)) > 0);
