@@ -231,15 +231,21 @@ void delivery_set_surroundings(struct delivery *d, const struct hosts *hosts, co
 	d->conf.mx.own_count = own_count;
 }
 
+/* Nobody needs more routes or lookups than there are destinations. */
+static size_t bound_of(const struct delivery *d, size_t most)
+{
+	return d->conf.destinations_max > 0 ? MIN(d->conf.destinations_max, most) : most;
+}
+
 static int open_pools(struct delivery *d)
 {
-	size_t lanes = d->conf.sessions_max;
-	int r = pool_init(&d->destinations, "destinations", sizeof(struct destination), DESTINATIONS_MAX);
+	size_t lanes = d->conf.sessions_max, destinations = bound_of(d, DESTINATIONS_MAX);
+	int r = pool_init(&d->destinations, "destinations", sizeof(struct destination), destinations);
 
 	if (r == 0)
-		r = pool_init(&d->routes, "routes", sizeof(struct route_owner), ROUTES_MAX);
+		r = pool_init(&d->routes, "routes", sizeof(struct route_owner), bound_of(d, ROUTES_MAX));
 	if (r == 0)
-		r = pool_init(&d->lookups, "lookups", sizeof(struct route_lookup), LOOKUPS_MAX);
+		r = pool_init(&d->lookups, "lookups", sizeof(struct route_lookup), bound_of(d, LOOKUPS_MAX));
 	if (r == 0)
 		r = pool_init(&d->lanes, "lanes", sizeof(struct lane), lanes);
 	if (r == 0)
@@ -247,7 +253,7 @@ static int open_pools(struct delivery *d)
 	if (r == 0 && d->conf.report != NULL && (d->conf.params->notify_classes & NOTIFY_CLASSES))
 		r = pool_init(&d->transcripts, "transcripts", sizeof(struct transcript), MIN(lanes, TRANSCRIPTS_MAX));
 	if (r == 0)
-		r = map_init(&d->by_nexthop, DESTINATIONS_MAX);
+		r = map_init(&d->by_nexthop, destinations);
 	if (r == 0)
 		r = heap_init(&d->deferred, d->conf.jobs_max);
 	if (r == 0)

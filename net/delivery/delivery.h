@@ -32,6 +32,7 @@ struct delivery_conf {
 	void (*report)(void *context, struct slice peer, const struct transcript *t);
 	void *report_context;
 	unsigned sessions_max;		/* this core's share of session_limit */
+	size_t destinations_max;	/* 0: as many as are sensible; also bounds routes and lookups */
 	size_t jobs_max;		/* all jobs of all cores: every one of them might have to wait here */
 };
 

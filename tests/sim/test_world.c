@@ -194,6 +194,42 @@ static void a_cut_in_every_place_is_survived(void **state)
 	}
 }
 
+#define CROWD 40u
+
+/* case 640: what has no room waits, and is neither deferred nor lost: where others answer 4.3.0, a pool that is used up
+ * is no failure here. Without descriptors it is one, see test_sweep.c. */
+static void used_up_pools_are_waited_for(void **state)
+{
+	static struct world_mail mails[CROWD];
+	static struct rcpt to[CROWD];
+	static char addresses[CROWD][32], domains[CROWD][32];
+	const struct world_conf conf = { .on_log = on_log, .destinations_max = 2, .sessions_max = 1, .recv_bufs = 2 };
+
+	(void)state;
+	memset(statuses, 0, sizeof(statuses));
+	finished = 0;
+	start(&conf);
+	for (unsigned i = 0; i < CROWD; i++) {
+		(void)snprintf(domains[i], sizeof(domains[i]), "d%u.test", i);			/* both fit */
+		(void)snprintf(addresses[i], sizeof(addresses[i]), "r@d%u.test", i);
+		assert_true(zone_add(domains[i], "A", i == 7 ? "192.0.2.7" : "192.0.2.1"));
+		to[i] = (struct rcpt){ .addr = slice_of_str(addresses[i]) };
+		mails[i] = (struct world_mail){ .content = SLICE("x\r\n"), .on_rcpt = on_rcpt, .on_finished = on_finished };
+		mails[i].msg = (struct message){ .sender = SLICE("s@client.test"), .rcpts = &to[i], .rcpt_count = 1 };
+	}
+	sim_host_add("192.0.2.7", 25, &honest, &server)->answer = SIM_BLACKHOLE;
+	for (unsigned i = 0; i < CROWD; i++)
+		world_offer(&mails[i]);
+	assert_true(world_run_settled(3600 * NS_PER_SEC));
+	assert_int_equal(statuses[MAILLOG_SENT], CROWD - 1);
+	assert_int_equal(statuses[MAILLOG_DEFERRED], 1);
+	sim_host_at("192.0.2.7", 25)->answer = SIM_ACCEPT;
+	assert_true(world_run_finished(86400 * NS_PER_SEC));
+	assert_int_equal(statuses[MAILLOG_SENT], CROWD);
+	assert_int_equal(finished, CROWD);
+	assert_true(world_stop(60 * NS_PER_SEC));
+}
+
 static uint64_t hash_of_run(uint64_t seed)
 {
 	struct world_mail mail;
@@ -221,6 +257,8 @@ int main(void)
 		CLAIM("a refused connection defers, and the mail arrives when the host is back", a_refused_connection_defers),
 		CLAIM("a connect into a black hole ends by smtp_connect_timeout", a_silent_network_times_out),
 		CLAIM("a stream cut behind each octet settles the recipient once", a_cut_in_every_place_is_survived),
+		CLAIM("with pools for two destinations and one session, 40 destinations are served in turn (case 640)",
+		      used_up_pools_are_waited_for),
 		CLAIM("the same seed is the same story, from an engine as fresh as the first",
 		      the_same_seed_is_the_same_story),
 	};

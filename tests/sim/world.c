@@ -131,6 +131,7 @@ static void start_delivery(struct part *p)
 		.mx = mx_conf_from_params(params),
 		.sessions_max = world.conf.sessions_max != 0 ? world.conf.sessions_max :
 							       MAX(params->session_limit / world.cores, 1u),
+		.destinations_max = world.conf.destinations_max,
 		.jobs_max = world.jobs_max,
 	};
 

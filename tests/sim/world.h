@@ -32,6 +32,7 @@ struct world_conf {
 	unsigned recv_bufs;	/* 0: 64; receive buffers a core: a power of two */
 	unsigned files_max;	/* 0: 512 */
 	unsigned sessions_max;	/* 0: as session_limit says */
+	unsigned destinations_max;	/* 0: as in ringpostd */
 	uint64_t wall_ns;	/* 0: 2026-11-23 12:00:00 UTC */
 	bool spool;		/* the real spool on a simulated disk, and the listener: no world_offer then */
 	/* Every log line; text is good during the call. */
