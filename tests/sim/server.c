@@ -106,10 +106,13 @@ static uint64_t patience(const struct params *p, const char *what)
 	return 0;
 }
 
-/* From now on silence: how long will the client take it? */
+/* From now on silence: how long will the client take it? Where the way may have swallowed an earlier reply, it is that
+ * one's time that counts, and nobody here knows which it is. */
 static void fall_silent(struct dialogue *d, const char *what)
 {
 	d->over = true;
+	if (sim_link_of(d->c)->cut_to_engine.kind == SIM_CUT_SILENCE)
+		return;
 	d->silent_since_ns = sim_now();
 	d->silent_limit_ns = patience(d->host->params, what);
 }
