@@ -167,6 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	verbose = getenv("SIM_VERBOSE") != NULL;
 	tape_octets(data, size);
 	conf.cores = 1 + tape_below(2);
+	conf.destinations_max = 4 - tape_below(4);
 	conf.main_cf = draw_main_cf();
 	const unsigned domains = 1 + tape_below(DOMAINS_MAX), mails = 1 + tape_below(MAILS_MAX);
 
