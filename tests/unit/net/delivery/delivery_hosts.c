@@ -193,28 +193,40 @@ static void the_source_address_is_used(void **state)
 	world_finish();
 }
 
-/* B 22.5: a report that cannot be delivered must not cause the next one, also when no transaction was begun. */
+/* Case 594, B 22.5: one report for each session. One that cannot be delivered must not cause the next one, also when no
+ * transaction was begun. */
 static void reports_cause_no_reports(void **state)
 {
 	static struct puppet_rule odd[2] = { { "", "500 5.5.1 what?\r\n", PUPPET_CLOSE, 0 } };
+	static struct puppet_rule odd_later[2] = { { "RCPT", "500 5.5.1 what?\r\n", PUPPET_GO_ON, 0 } };
 	static const struct {
 		const char *sender;
+		struct puppet_rule *rules;
+		uint32_t classes;
 		unsigned reports;
-	} cases[] = { { "s@client.test", 1 }, { "", 0 }, { "double-bounce@client.test", 0 } };
+	} cases[] = {
+		{ "s@client.test", odd, NOTIFY_PROTOCOL, 1 },
+		{ "", odd, NOTIFY_PROTOCOL, 0 },
+		{ "double-bounce@client.test", odd, NOTIFY_PROTOCOL, 0 },
+		{ "s@client.test", odd, NOTIFY_DATA, 0 },
+		{ "s@client.test", odd_later, NOTIFY_PROTOCOL, 1 },
+		{ "", odd_later, NOTIFY_PROTOCOL, 0 },
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		if (i > 0) {
 			assert_int_equal(world_teardown(state), 0);
 			assert_int_equal(world_setup(state), 0);
 		}
-		world_params.notify_classes = NOTIFY_PROTOCOL;
-		server(0)->rules = odd;
+		world_params.notify_classes = cases[i].classes;
+		server(0)->rules = cases[i].rules;
 		world_start();
-		struct world_job *j = world_job(ONE, 1);
+		struct world_job *j = world_job(ONE, 3);
 
 		j->msg.sender = slice_of_str(cases[i].sender);
 		world_settle();
-		assert_int_equal(j->deferrals, 1);
+		assert_int_equal(j->deferrals, cases[i].rules == odd);
+		world_drain();
 		assert_int_equal(world.reports, cases[i].reports);
 	}
 }

@@ -162,7 +162,7 @@ static void without_any_it_ends_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
-		CLAIM_WITH("a transcript becomes a message to the postmaster", a_message_to_the_postmaster, setup, teardown),
+		CLAIM_WITH("case 594: a transcript becomes a message to the postmaster", a_message_to_the_postmaster, setup, teardown),
 		CLAIM_WITH("the longest one fits, in short lines", the_longest_transcript_fits, setup, teardown),
 		CLAIM_WITH("what the spool does not take is a line in the log",
 			   what_the_spool_does_not_take_is_a_line_in_the_log, setup, teardown),
