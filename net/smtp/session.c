@@ -517,6 +517,15 @@ void session_open(struct session *s, const struct session_events *events, const 
 	deadline_set(s);
 }
 
+/* May another one ride behind the body of t? Not where several replies follow its dot (LMTP): a server that refuses the
+ * message once and for all of them would be heard to say "250" to MAIL in the place of the second recipient's (RPL-08).
+ * What is too little then times out, as it does when nothing rides. */
+static bool may_ride_behind(const struct session *s, const struct transaction *t)
+{
+	return s->riding == NULL && t->state == TRANSACTION_DOT && !t->lone_dot && (!s->lmtp || t->accepted <= 1) &&
+	       session_has_pipelining(s);
+}
+
 bool session_can_start(const struct session *s)
 {
 	if (s->state != SESSION_OPEN || !s->reusable || s->conn.state != CONN_OPEN)
@@ -525,8 +534,7 @@ bool session_can_start(const struct session *s)
 		return false;		/* LIMITS MAILMAX (RFC 9422 4.1) */
 	if (s->current == NULL)
 		return true;
-	return s->riding == NULL && s->current->state == TRANSACTION_DOT && !s->current->lone_dot &&
-	       (s->caps.bits & SMTP_CAP_PIPELINING) != 0;
+	return may_ride_behind(s, s->current);
 }
 
 void session_start(struct session *s, struct transaction *t)

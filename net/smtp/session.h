@@ -4,8 +4,9 @@
  *	                  '---------------------------- anything goes wrong: done for every transaction ----> closed
  *
  * With PIPELINING, MAIL, RCPTs and DATA of one transaction leave together, and those of the next one right behind the
- * body of the one before (RFC 2920 3.1); QUIT never rides behind a dot. Results of a group become final at its
- * synchronisation point, the reply to DATA: when the connection breaks before, refused recipients were not refused.
+ * body of the one before (RFC 2920 3.1), but not in LMTP where that has several recipients; QUIT never rides behind a
+ * dot. Results of a group become final at its synchronisation point, the reply to DATA: when the connection breaks
+ * before, refused recipients were not refused.
  * A line that is no reply, or a reply nobody asked for, ends the session (rows RPL-04, RPL-08).
  *
  * bounds   two transactions at a time; PIPELINE_MAX unanswered commands
