@@ -35,6 +35,8 @@ static void mismatch(struct server *s, const struct script_item *item, const cha
 static void take_input(struct server *s, size_t n)
 {
 	ASSERT(n <= s->input_len);
+	if (n == 0)
+		return;		/* also when nothing has come yet */
 	s->input_len -= n;
 	memmove(s->input, s->input + n, s->input_len);
 }
