@@ -43,8 +43,9 @@ static int lock(struct slice name, const char *suffix, struct str *path, struct 
 		err = -EINVAL;
 	else if (err == 0 && (size_t)found.st_size > TABLE_FILE_MAX)
 		err = -EFBIG;
-	while (err == 0 && flock(fd, LOCK_SH) < 0 && errno != EINTR)
-		err = -errno;
+	while (err == 0 && flock(fd, LOCK_SH) < 0)
+		if (errno != EINTR)
+			err = -errno;
 	if (err < 0) {
 		(void)table_complain(why, str_slice(path), 0, err_text(err));	/* our answer says it, too */
 		if (fd >= 0)
