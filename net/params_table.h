@@ -85,7 +85,8 @@ X(SIZE, journal_memory, "67108864", 4194304, 17179869184, NULL, \
 X(INT, queue_message_limit, "200000", 1, PARAM_U32, NULL, \
 	"Messages in the queue at one time; beyond it, new messages are refused with 452.") \
 X(INT, session_limit, "10000", 1, 1000000, NULL, \
-	"Outgoing sessions open at one time, over all cores.") \
+	"Outgoing sessions open at one time, over all cores. A quarter of them is kept for destinations that work; those " \
+	"that failed the last time have no more than half.") \
 X(TIME, drain_timeout, "600s", 1, PARAM_TIME_MAX, "s", \
 	"How long a drain (TERM) waits for open sessions to end; then it ends at once, as on a second " \
 	"TERM. A service manager that kills must wait longer than this.")

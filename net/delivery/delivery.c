@@ -160,10 +160,37 @@ void delivery_log_skipped(const struct job *job, struct slice why)
 
 /* --- those in line ---------------------------------------------------------------------------- */
 
+static bool has_credit_for_some(const struct delivery *d)
+{
+	for (unsigned i = 0; i < CREDIT_LIMITED; i++)
+		if (!list_is_empty(&d->on_trial[i]) && credits_free(&d->credits, (enum credit)i) > 0)
+			return true;
+	return false;
+}
+
 void delivery_feed(struct delivery *d)
 {
-	if (!list_is_empty(&d->starving) || (!list_is_empty(&d->homeless) && !list_is_empty(&d->unused)))
+	if (has_credit_for_some(d) || !list_is_empty(&d->starving) ||
+	    (!list_is_empty(&d->homeless) && !list_is_empty(&d->unused)))
 		reactor_post(&d->feed);
+}
+
+/* As many as there is credit for. Who failed the last time comes first: half of all sessions is all they get. Some may
+ * want nothing any more; then there is credit left, and others are asked in a moment. */
+static void feed_on_trial(struct delivery *d)
+{
+	size_t all = credits_free(&d->credits, CREDIT_NEW);
+	size_t n = credits_free(&d->credits, CREDIT_DOUBTED);
+
+	for (int i = CREDIT_DOUBTED; i >= CREDIT_NEW; i--, n = all)
+		for (; n > 0 && !list_is_empty(&d->on_trial[i]); n--, all--) {
+			struct destination *dst = list_entry(list_pop_front(&d->on_trial[i]), struct destination, node);
+
+			dst->is_on_trial = false;
+			destination_wake(dst);
+		}
+	if (has_credit_for_some(d))
+		delivery_feed(d);
 }
 
 /* As many as there is something for, and a bite more: some of them want nothing any more. Those that find nothing again
@@ -174,6 +201,7 @@ static void on_feed(struct task *task)
 	size_t n = DISPATCH_BITE + MIN(pool_free(&d->lanes), pool_free(&d->trials));
 	struct list *node;
 
+	feed_on_trial(d);
 	for (; n > 0 && (node = list_pop_front(&d->starving)) != NULL; n--)
 		destination_wake(list_entry(node, struct destination, node));
 	for (n = DISPATCH_BITE; n > 0 && !list_is_empty(&d->homeless) && !list_is_empty(&d->unused); n--) {
@@ -191,6 +219,7 @@ static void on_drain_check(struct task *task)
 {
 	struct delivery *d = container_of(task, struct delivery, drain_check);
 
+	ASSERT(d->lanes.used > 0 || credits_free(&d->credits, CREDIT_NEW) == d->credits.max[CREDIT_NEW]);
 	if (!d->draining || d->drained == NULL || d->lanes.used > 0 || d->trials.used > 0)
 		return;
 	void (*done)(struct delivery *, void *) = d->drained;
@@ -288,6 +317,9 @@ struct delivery *delivery_new(const struct delivery_conf *conf)
 	list_init(&d->unused);
 	list_init(&d->homeless);
 	list_init(&d->starving);
+	credits_init(&d->credits, conf->sessions_max);
+	for (unsigned i = 0; i < CREDIT_LIMITED; i++)
+		list_init(&d->on_trial[i]);
 	list_init(&d->idle_lanes);
 	task_init(&d->feed, on_feed);
 	task_init(&d->drain_check, on_drain_check);

@@ -7,6 +7,7 @@
 #include "core/map.h"
 #include "core/metric.h"
 #include "net/delivery/conn_cache.h"
+#include "net/delivery/credit.h"
 #include "net/delivery/delivery.h"
 #include "net/delivery/outcome.h"
 #include "net/delivery/window.h"
@@ -41,6 +42,8 @@ struct delivery {
 	struct list unused;		/* destinations with nothing to do, the longest unused first */
 	struct list homeless;		/* jobs for which there was no destination */
 	struct list starving;		/* destinations that found a pool empty */
+	struct credits credits;		/* of lanes */
+	struct list on_trial[CREDIT_LIMITED];	/* destinations that found none left */
 	struct task feed;		/* gives them another try */
 	struct heap deferred;
 	struct wheel_timer due;
@@ -59,7 +62,7 @@ struct destination {
 	uint32_t magic;
 	struct delivery *delivery;
 	struct map_node by_nexthop;
-	struct list node;		/* in unused or starving, or nowhere */
+	struct list node;		/* in unused, starving or on_trial, or nowhere */
 	struct list ready;		/* jobs that wait for a session */
 	struct list all_lanes;
 	struct list idle;		/* lanes that wait for a job, the latest used first */
@@ -72,6 +75,8 @@ struct destination {
 	uint8_t moved[ROUTE_ADDRESSES_MAX];	/* what the numbers of the generation before have become */
 	uint32_t busy;			/* lanes connecting or carrying something */
 	uint32_t lanes;
+	enum credit credit;
+	bool is_on_trial;		/* stands in on_trial, and keeps its place there */
 	uint64_t suspended_until_ns;	/* monotonic; 0: not suspended */
 	uint64_t next_start_ns;		/* smtp_destination_rate_delay */
 	struct wheel_timer wake;
@@ -110,6 +115,7 @@ struct lane {
 	struct job *leader;		/* for which it is being opened */
 	unsigned address;		/* index in the route; LANE_ADDRESS_GONE: no longer in it */
 	bool is_idle;
+	enum credit credit;		/* it was opened on, until it has proved itself */
 	uint64_t handoff_ns;		/* queue clock */
 	struct wheel_timer idle_timer;
 	struct session session;
@@ -179,6 +185,8 @@ void destination_forget(struct destination *dst);
 /* Feedback: the destination itself failed (or did not). */
 void destination_failed(struct destination *dst, struct enhanced_code dsn, struct slice why);
 void destination_worked(struct destination *dst);
+/* Puts dst in line for a session that its credit does not allow now. */
+void destination_stand_trial(struct destination *dst);
 /* Puts dst in line for what a pool could not give. */
 void destination_starve(struct destination *dst);
 /* Gives the job an answer without a session, or puts it back when no trial can be had. */
@@ -199,6 +207,8 @@ bool lane_carry(struct lane *lane, struct job *job);
 void lane_sync_tried(struct lane *lane);
 /* The lane that has been idle longest is given up for somebody who has work; false: there is none. */
 bool lane_give_up_idle(struct delivery *d);
+/* It has carried something to its end. */
+void lane_proved(struct lane *lane);
 /* QUITs all idle lanes. */
 void lanes_quit(struct destination *dst);
 

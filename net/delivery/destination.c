@@ -108,6 +108,14 @@ void destination_starve(struct destination *dst)
 		list_push_back(&dst->delivery->starving, &dst->node);
 }
 
+void destination_stand_trial(struct destination *dst)
+{
+	if (!list_is_empty(&dst->node))
+		return;
+	list_push_back(&dst->delivery->on_trial[dst->credit], &dst->node);
+	dst->is_on_trial = true;
+}
+
 void destination_answer(struct destination *dst, struct job *job, struct outcome outcome, enum session_state step,
 			struct slice why, bool hop_failed)
 {
@@ -138,16 +146,25 @@ void destination_note_start(struct destination *dst, bool riding)
 
 void destination_worked(struct destination *dst)
 {
-	if (!dst->window.dead)
-		window_success(&dst->window, dst->window_conf, dst->busy);
+	if (dst->window.dead)
+		return;
+	window_success(&dst->window, dst->window_conf, dst->busy);
+	if (dst->credit == CREDIT_GOOD)
+		return;
+	dst->credit = CREDIT_GOOD;
+	destination_wake(dst);		/* it need not stand in line any more */
 }
 
 void destination_failed(struct destination *dst, struct enhanced_code dsn, struct slice why)
 {
 	struct delivery *d = dst->delivery;
 
+	/* Who has worked may lose a session now and then. */
+	if (dst->credit == CREDIT_NEW)
+		dst->credit = CREDIT_DOUBTED;
 	if (!window_failure(&dst->window, dst->window_conf))
 		return;
+	dst->credit = CREDIT_DOUBTED;
 	struct str text = STR(dst->suspended_text);
 
 	str_add_cut(&text, why, sizeof(dst->suspended_text));
@@ -451,7 +468,7 @@ static void on_dispatch(struct task *task)
 	struct delivery *d = dst->delivery;
 
 	CHECK_MAGIC(dst, DESTINATION_MAGIC);
-	if (!list_is_empty(&dst->ready))
+	if (!list_is_empty(&dst->ready) && !dst->is_on_trial)
 		list_remove(&dst->node);	/* not starving: it may be again below */
 	while (!list_is_empty(&dst->ready) && !d->draining) {
 		if (is_suspended(dst)) {
@@ -509,6 +526,7 @@ void destination_rest(struct destination *dst)
 		return;
 	give_back_routes(dst);
 	list_remove(&dst->node);
+	dst->is_on_trial = false;
 	list_push_back(&d->unused, &dst->node);
 	delivery_feed(d);
 }

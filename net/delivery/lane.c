@@ -184,6 +184,17 @@ void lane_sync_tried(struct lane *lane)
 		destination_sync_tried(lane->destination, trial_of(s->riding)->attempt.job);
 }
 
+void lane_proved(struct lane *lane)
+{
+	struct delivery *d = lane->destination->delivery;
+
+	if (lane->credit == CREDIT_GOOD)
+		return;
+	credits_put(&d->credits, lane->credit);
+	lane->credit = CREDIT_GOOD;
+	delivery_feed(d);
+}
+
 bool lane_give_up_idle(struct delivery *d)
 {
 	if (list_is_empty(&d->idle_lanes))
@@ -365,6 +376,7 @@ static void on_closed(struct session *s)
 		destination_push_ready(dst, job, true);	/* where it stays */
 	else if (job != NULL)
 		leader_failed(lane, job);
+	credits_put(&d->credits, lane->credit);
 	lane->magic = 0;
 	pool_put(&d->lanes, &lane);
 	destination_wake(dst);
@@ -405,10 +417,16 @@ static struct transcript *take_transcript(struct delivery *d)
 bool lane_open(struct destination *dst, struct job *job, unsigned address)
 {
 	struct delivery *d = dst->delivery;
-	struct lane *lane = pool_take(&d->lanes);
 	struct addr remote;
 
+	if (!credits_take(&d->credits, dst->credit)) {
+		destination_stand_trial(dst);
+		return false;
+	}
+	struct lane *lane = pool_take(&d->lanes);
+
 	if (lane == NULL) {
+		credits_put(&d->credits, dst->credit);
 		(void)lane_give_up_idle(d);	/* its end wakes who stands in line */
 		return false;
 	}
@@ -420,6 +438,7 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 	lane->leader = job;
 	lane->address = address;
 	lane->is_idle = false;
+	lane->credit = dst->credit;
 	lane->handoff_ns = reactor_queue_now();
 	wheel_timer_init(&lane->idle_timer, on_idle_long);
 	list_push_back(&dst->all_lanes, &lane->all_node);

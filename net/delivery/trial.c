@@ -365,11 +365,15 @@ void trial_finish(struct trial *t)
 	a->times.done_ns = t->transaction.done_ns;
 	if (t->transaction.retry_here)
 		note_doubt(t);
+	struct lane *lane = t->lane;
+
 	t->lane = NULL;		/* it goes on with something else, or goes */
 	if (stays_here(t) || (job_next_rcpt(a->job) != NULL && !is_by_rcpt(delivery_self())))
 		destination_note_start(a->job->destination, true);	/* the next portion, once this is settled */
-	if (!t->hop_failed && !t->transaction.stale)
+	if (!t->hop_failed && !t->transaction.stale) {
 		destination_worked(a->job->destination);
+		lane_proved(lane);
+	}
 	if (!t->claiming)	/* otherwise with the answer to the claim, which is on its way */
 		settle(t);
 }

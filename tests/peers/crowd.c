@@ -7,7 +7,7 @@
 #include "tests/peers/peer.h"
 #include "tests/sim/world.h"
 
-#define POSTS_MAX	2500u
+#define POSTS_MAX	3600u
 #define CONTENT		"Subject: x\r\n\r\nhello\r\n"
 #define DAY_NS		(86400 * NS_PER_SEC)
 
@@ -192,6 +192,66 @@ static void tarpits_hold_up_nobody(void **state)
 	assert_true(among * 95 <= alone * 100);
 }
 
+/* Destinations of their own, and one address. */
+static void add_tarpits(unsigned count)
+{
+	char domain[40];
+
+	assert_non_null(sim_host_add("198.51.100.1", 25, &peer_program, &bad));
+	for (unsigned i = 0; i < count; i++) {
+		(void)snprintf(domain, sizeof(domain), "t%u.test", i);	/* fits */
+		assert_true(zone_add(domain, "A", "198.51.100.1"));
+	}
+}
+
+/* With far more tarpits than sessions, and good hosts that had mail before. */
+static uint64_t time_of_known(unsigned tarpits)
+{
+	static const struct peer_trick mute[] = { { .stage = PEER_GREETING, .deed = PEER_MUTE } };
+	unsigned from = 0, turns = 0;
+
+	begin(2048, "session_limit = 400\n");
+	bad.tricks = mute;
+	bad.trick_count = 1;
+	good.reply_ns = 20 * NS_PER_MS;
+	for (unsigned i = 0; i < GOOD; i++) {
+		add_domain("g", i, &good);
+		(void)offer_to("g", i);
+	}
+	assert_true(world_run(DAY_NS, all_good_are_done, &from));
+	add_tarpits(tarpits);
+	for (unsigned i = 0; i < tarpits; i++)
+		(void)offer_to("t", i);
+	from = post_count;
+	(void)world_run(30 * NS_PER_SEC, NULL, NULL);
+	assert_int_equal(bad.open_now, MIN(tarpits, 300u));
+	uint64_t begun = sim_now();
+
+	for (unsigned i = 0; i < GOOD; i++)
+		(void)offer_to("g", i);
+	assert_true(world_run(DAY_NS, all_good_are_done, &from));
+	uint64_t took = sim_now() - begun;
+
+	assert_int_equal(good.commits, 2 * GOOD);
+	/* The others take turns: 300 in each five minutes, some of them for the second time. */
+	(void)world_run(650 * NS_PER_SEC, NULL, NULL);
+	for (unsigned i = 0; i < tarpits; i++)
+		turns += posts[GOOD + i].first[0] == 'd';
+	assert_true(turns >= MIN(tarpits, 450u));
+	end();
+	return took;
+}
+
+static void more_tarpits_than_sessions(void **state)
+{
+	(void)state;
+	uint64_t alone = time_of_known(0);
+	uint64_t among = time_of_known(3000);
+
+	if (among * 95 > alone * 100)
+		fail_msg("%.3f s alone, %.3f s among tarpits", (double)alone / NS_PER_SEC, (double)among / NS_PER_SEC);
+}
+
 /* --- one message, two destinations ------------------------------------------------------------ */
 
 static void destinations_are_independent(void **state)
@@ -251,6 +311,8 @@ int main(void)
 	const struct CMUnitTest claims[] = {
 		CLAIM("case 640: without a descriptor a delivery is soft, and others go on", no_descriptor_is_soft),
 		CLAIM("TIM-05: 2,000 tarpits do not hold up 100 good hosts", tarpits_hold_up_nobody),
+		CLAIM("TIM-05: 3,000 tarpits and 400 sessions: a quarter is left for 100 good hosts",
+		      more_tarpits_than_sessions),
 		CLAIM("case 644: one message, two destinations, two results", destinations_are_independent),
 		CLAIM("case 642: a clock that jumps changes no deadline", steps_of_the_clock_change_no_deadline),
 	};
