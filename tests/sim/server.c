@@ -539,9 +539,19 @@ static void on_time(struct sim_conn *c)
 	work(d);
 }
 
+/* A core that does not get its CPU, and results that come late, are nobody's impatience: each of the turns between the
+ * deadline and our hearing of it may be one of them. */
+static uint64_t lateness(void)
+{
+	const uint64_t late = BIT(FAULT_LATE_CORE) | BIT(FAULT_LATE_RESULT);
+
+	return fault_seen & late ? PATIENCE_NS : 0;
+}
+
 static void check_patience(const struct dialogue *d)
 {
-	const uint64_t limit = d->silent_limit_ns + PATIENCE_NS + 4 * MAX(sim_link_of(d->c)->latency_ns, NS_PER_MS);
+	const uint64_t limit = d->silent_limit_ns + PATIENCE_NS + lateness() +
+			       4 * MAX(sim_link_of(d->c)->latency_ns, NS_PER_MS);
 
 	if (d->silent_since_ns != 0 && d->silent_limit_ns != 0 && sim_now() - d->silent_since_ns > limit)
 		ledger_fail("patience: %.1f s of silence, of %.1f", (double)(sim_now() - d->silent_since_ns) / 1e9,
