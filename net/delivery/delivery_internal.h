@@ -50,6 +50,7 @@ struct delivery {
 	size_t idle;			/* lanes */
 	struct list idle_lanes;		/* of all destinations, the longest idle last */
 	struct conn_cache cached;	/* the same, by what they are good for */
+	bool bind_worked[2];		/* IPv4, IPv6: a connection bound to our source address has come up */
 	bool draining;
 	void (*drained)(struct delivery *d, void *context);
 	void *drained_context;

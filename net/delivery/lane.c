@@ -222,12 +222,20 @@ void lanes_quit(struct destination *dst)
 
 /* --- the session's events --------------------------------------------------------------------- */
 
+/* Has a connection from this source address come up before? */
+static bool *bind_worked(const struct lane *lane)
+{
+	return &lane->destination->delivery->bind_worked[lane->session.conn.local.sa.sa_family == AF_INET6];
+}
+
 static void on_ready(struct session *s)
 {
 	struct lane *lane = lane_of(s);
 	struct job *job = lane->leader;
 
 	metric_add(&metric_sessions_opened, 1);
+	if (s->conn.local.len > 0)
+		*bind_worked(lane) = true;
 	if (lane->destination->delivery->draining) {
 		session_abort(s, -ECANCELED);
 		return;
@@ -275,12 +283,15 @@ static struct job *take_leader(struct lane *lane)
 	return job;
 }
 
+/* "Address not available" is said of an address that is not ours, and when its ports are used up (row NET-03). The
+ * second is no reason to go without it. */
 static bool bind_failed(const struct lane *lane)
 {
 	const struct session_failure *f = &lane->session.failure;
 
-	return lane->session.conn.local.len > 0 && f->state == SESSION_CONNECT &&
-	       (f->err == -EADDRNOTAVAIL || f->err == -EACCES);
+	if (lane->session.conn.local.len == 0 || f->state != SESSION_CONNECT)
+		return false;
+	return f->err == -EACCES || (f->err == -EADDRNOTAVAIL && !*bind_worked(lane));
 }
 
 /* A source address that cannot be bound is left out with a warning, unless policy says otherwise (B 5). */

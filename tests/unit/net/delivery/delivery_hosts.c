@@ -193,6 +193,51 @@ static void the_source_address_is_used(void **state)
 	world_finish();
 }
 
+static unsigned ports_used_up;		/* so many of the next bound connects fail as they do then */
+
+void __real_io_connect(struct op *op, const struct addr *remote, const struct addr *local, int *ret_file);
+void __wrap_io_connect(struct op *op, const struct addr *remote, const struct addr *local, int *ret_file);
+
+void __wrap_io_connect(struct op *op, const struct addr *remote, const struct addr *local, int *ret_file)
+{
+	static struct addr nobodys;
+
+	if (local != NULL && ports_used_up > 0) {
+		ports_used_up--;
+		assert_int_equal(addr_parse_ip(SLICE("203.0.113.1"), 0, &nobodys), 0);
+		local = &nobodys;
+	}
+	__real_io_connect(op, remote, local, ret_file);
+}
+
+/* Row NET-03: an address that has worked is kept when its ports are used up for a moment. */
+static void used_up_ports_do_not_cost_the_address(void **state)
+{
+	struct addr peer = { .len = sizeof(peer.in) }, want;
+
+	(void)state;
+	assert_int_equal(addr_parse_ip(SLICE("127.0.0.77"), 0, &world_params.smtp_bind_address), 0);
+	want = world_params.smtp_bind_address;
+	world_params.smtp_connection_cache_on_demand = false;
+	world_start();
+	world_job(ONE, 1);
+	world_finish();
+	ports_used_up = 1;
+	server(0)->dot_wait_ns = server(1)->dot_wait_ns = 100 * NS_PER_MS;
+	struct world_job *j = world_job(BOTH, 1);
+	const unsigned before = server(0)->accepted + server(1)->accepted;
+
+	while (server(0)->accepted + server(1)->accepted == before)
+		world_turn();
+	const struct puppet *other = server(server(1)->accepted > 0 ? 1 : 0);
+
+	assert_int_equal(ports_used_up, 0);
+	assert_int_equal(getpeername(other->conns[other->accepted - 1].fd, &peer.sa, &peer.len), 0);
+	assert_true(addr_eq_ip(&peer, &want));
+	world_finish();
+	assert_int_equal(j->deferrals, 0);
+}
+
 /* Case 594, B 22.5: one report for each session. One that cannot be delivered must not cause the next one, also when no
  * transaction was begun. */
 static void reports_cause_no_reports(void **state)
@@ -249,6 +294,7 @@ int main(void)
 			    an_address_that_is_not_ours),
 		WORLD_CLAIM("a report that cannot be delivered causes no other", reports_cause_no_reports),
 		WORLD_CLAIM("the server sees the source address", the_source_address_is_used),
+		WORLD_CLAIM("NET-03: used-up ports do not cost the source address", used_up_ports_do_not_cost_the_address),
 	};
 
 	return cmocka_run_group_tests_name("net/delivery/delivery_hosts", claims, NULL, world_end);
