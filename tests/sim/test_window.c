@@ -53,7 +53,8 @@ static void start(unsigned cores, uint64_t seed, unsigned keywords)
 	const struct world_conf conf = {
 		.spool = true, .cores = cores, .destinations_max = 16, .on_log = on_log,
 		.main_cf = "inject_smtp_listen = " LISTENER ":25\nmynetworks = 10.0.0.0/8\n"
-			   "journal_segment_size = 1048576\njournal_memory = 4194304\n",
+			   "journal_segment_size = 1048576\njournal_memory = 4194304\n"
+			   "session_limit = 20\nqueue_message_limit = 100\ninject_connection_limit = 20\n",
 	};
 	const struct injectors_conf injectors = {
 		.listener = LISTENER, .messages = 1, .domains = 1, .rcpts_max = 1, .size_max = 600, .clients = 1,
@@ -89,6 +90,20 @@ static void crash_before_the_reply_is_seen(unsigned cores, uint64_t seed, unsign
 	servers_forget();
 }
 
+/* A process each: what a killed engine held goes with it, as it does in earnest. */
+static void in_a_process_of_its_own(unsigned cores, uint64_t seed, unsigned keywords)
+{
+	int status = 0;
+	const pid_t child = fork();
+
+	if (child == 0) {
+		crash_before_the_reply_is_seen(cores, seed, keywords, seed % 2 == 0);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 /* WIN-03 */
 static void a_reply_nobody_has_seen_is_no_reply(void **state)
 {
@@ -96,7 +111,7 @@ static void a_reply_nobody_has_seen_is_no_reply(void **state)
 	for (uint64_t seed = 1; seed <= 2; seed++)
 		for (unsigned cores = 1; cores <= 2; cores++)
 			for (unsigned keywords = 0; keywords < 1u << SERVER_KEYWORDS; keywords++)
-				crash_before_the_reply_is_seen(cores, seed, keywords, seed % 2 == 0);
+				in_a_process_of_its_own(cores, seed, keywords);
 }
 
 int main(void)
