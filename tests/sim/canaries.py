@@ -58,8 +58,8 @@ CANARIES = [  # name; then, once or more: file, what stands there, what stands t
 	 "	t->window_queued[t->window] = queued;\n	if (!queued)",
 	 "	t->window_queued[t->window] = false;\n	if (queued || !queued)"),
 	("nobody minds silence", "net/smtp/session.c",
-	 "	timer_arm_at(&s->deadline, deadline_ns);",
-	 "	timer_cancel(&s->deadline);"),
+	 "		timer_arm_at(&s->deadline, s->deadline_ns);",
+	 "		timer_cancel(&s->deadline);"),
 ]
 
 
