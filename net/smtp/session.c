@@ -148,8 +148,8 @@ static uint64_t body_time_left(struct session *s)
 	return min_u64(left + min_u64(earned, full), full);
 }
 
-/* The time for what we wait for now, from the beginning; of a body that goes on, what is left of it: while we wait for
- * our own disk between two pieces, the peer's time stands still, but it is not given anew. */
+/* The whole time for what we are waiting for; of a body that goes on, what is left of it: while we wait for our own
+ * disk between two pieces, the peer's time stands still, but it is not given anew. */
 static uint64_t time_for(struct session *s, enum session_state subject)
 {
 	if (subject != SESSION_BODY || s->body_answered != s->pipeline.answered ||
