@@ -43,20 +43,20 @@ void timer_cancel(struct wheel_timer *t)
 
 uint64_t reactor_queue_offset(void)
 {
-	return clock_wall_ns() - clock_mono_ns();
+	return clock_wall_ns() - clock_boot_ns();
 }
 
 void reactor_set_queue_offset(struct reactor *r, uint64_t offset_ns)
 {
 	r->queue_offset_ns = offset_ns;
-	r->queue_ns = r->now_ns + offset_ns;
+	r->queue_ns = clock_boot_ns() + offset_ns;
 }
 
 static void read_clocks(struct reactor *r)
 {
 	r->now_ns = clock_mono_ns();
 	r->wall_ns = clock_wall_ns();
-	r->queue_ns = r->now_ns + r->queue_offset_ns;
+	r->queue_ns = clock_boot_ns() + r->queue_offset_ns;
 }
 
 int reactor_open(struct reactor *r, const struct io_conf *conf)

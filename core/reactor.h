@@ -3,8 +3,8 @@
  *	notes from other cores -> completions -> timers -> deferred calls -> end-of-turn hooks -> one submit-and-wait
  *
  * clocks   now: monotonic, for deadlines. wall: CLOCK_REALTIME, for what people read; it may be stepped at any time.
- *	    queue: the wall clock as it was at the start, and monotonic from there on: for ages. A step of the wall
- *	    clock neither expires a queue nor stalls it (row OSR-09)
+ *	    queue: the wall clock as it was at the start, and from there on what has really passed, suspend included
+ *	    (row URG-30): for ages. A step of the wall clock neither expires a queue nor stalls it (row OSR-09)
  * thread   everything here belongs to the calling core
  */
 #pragma once
@@ -36,7 +36,7 @@ struct reactor {
 	/* private */
 	struct list tasks;
 	struct list turn_ends;
-	uint64_t queue_offset_ns;	/* queue clock minus monotonic; modulo 2^64: the wall clock may say 1970 */
+	uint64_t queue_offset_ns;	/* minus time since boot; modulo 2^64: the wall clock may say 1970 */
 };
 
 /* The calling thread's own; NULL outside of a reactor. */

@@ -25,6 +25,8 @@ unsigned machine_core_count;
 static struct machine_core *self;
 static uint64_t now_ns = NS_PER_SEC;
 static uint64_t wall_offset_ns;
+static uint64_t suspended_ns;
+static uint64_t nobodys_dice;	/* of what is drawn outside of all cores, before they start */
 
 /* A binary heap, earliest first; of equals the one that was asked for first. */
 static struct event *events;
@@ -95,9 +97,20 @@ uint64_t clock_mono_ns(void)
 	return now_ns;
 }
 
+uint64_t clock_boot_ns(void)
+{
+	return now_ns + suspended_ns;
+}
+
 uint64_t clock_wall_ns(void)
 {
 	return now_ns + wall_offset_ns;
+}
+
+void machine_suspend(uint64_t ns)
+{
+	suspended_ns += ns;
+	wall_offset_ns += ns;
 }
 
 void machine_step_wall(int64_t by_ns)
@@ -107,9 +120,7 @@ void machine_step_wall(int64_t by_ns)
 
 uint64_t random_u64(void)
 {
-	static uint64_t nobody;
-
-	return test_random(self != NULL ? &self->dice : &nobody);
+	return test_random(self != NULL ? &self->dice : &nobodys_dice);
 }
 
 uint64_t random_below(uint64_t n)
@@ -168,6 +179,8 @@ void machine_forget(void)
 	event_count = 0;
 	event_serial = 0;
 	now_ns = NS_PER_SEC;
+	suspended_ns = 0;
+	nobodys_dice = 0;
 }
 
 /* What happens at the end of a turn: it wants to sleep, and the kernel gets what it has asked for. */

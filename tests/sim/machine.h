@@ -129,6 +129,8 @@ void machine_at(uint64_t at_ns, void (*fn)(void *context, uint64_t arg), void *c
 uint64_t machine_next_event(void);
 
 void machine_step_wall(int64_t by_ns);
+/* The machine sleeps: the monotonic clock stands still, the others go on. */
+void machine_suspend(uint64_t ns);
 
 /* --- flights ---------------------------------------------------------------------------------- */
 

@@ -157,6 +157,36 @@ static void a_refused_connection_defers(void **state)
 	assert_true(world_stop(60 * NS_PER_SEC));
 }
 
+/* Ages and retries count what has really passed, deadlines do not: the retry of a machine that slept eight hours comes
+ * with the next run of the queue, and a server has all its seconds left. */
+static void sleep_counts_for_retries_alone(void **state)
+{
+	const struct world_conf conf = {
+		.on_log = on_log,
+		.main_cf = "minimal_backoff_time = 4h\nmaximal_backoff_time = 4h\nqueue_run_delay = 300s\n"
+			   "smtp_connect_timeout = 30s\n",
+	};
+	struct world_mail mail;
+	uint64_t begin;
+
+	(void)state;
+	start(&conf)->answer = SIM_BLACKHOLE;
+	offer(&mail, "x\n");
+	begin = sim_now();
+	assert_false(world_run_settled(20 * NS_PER_SEC));
+	world_suspend(8 * 3600 * NS_PER_SEC);
+	assert_true(world_run_settled(60 * NS_PER_SEC));
+	assert_in_range(sim_now() - begin, 30 * NS_PER_SEC, 31 * NS_PER_SEC);
+	assert_int_equal(statuses[MAILLOG_DEFERRED], 1);
+	sim_host_at("192.0.2.1", 25)->answer = SIM_ACCEPT;
+	assert_false(world_run_finished(600 * NS_PER_SEC));
+	world_suspend(8 * 3600 * NS_PER_SEC);
+	assert_true(world_run_finished(301 * NS_PER_SEC));
+	assert_int_equal(statuses[MAILLOG_SENT], 1);
+	assert_non_null(strstr(last_line, " delay=58"));	/* thousand seconds: 16 h and some minutes */
+	assert_true(world_stop(60 * NS_PER_SEC));
+}
+
 static void a_silent_network_times_out(void **state)
 {
 	struct world_mail mail;
@@ -256,6 +286,8 @@ int main(void)
 		CLAIM("a mail arrives, at every segment size and number of cores", a_mail_arrives),
 		CLAIM("a refused connection defers, and the mail arrives when the host is back", a_refused_connection_defers),
 		CLAIM("a connect into a black hole ends by smtp_connect_timeout", a_silent_network_times_out),
+		CLAIM("URG-30, OSR-09: a machine that slept retries what was due meanwhile, and shortens no deadline",
+		      sleep_counts_for_retries_alone),
 		CLAIM("a stream cut behind each octet settles the recipient once", a_cut_in_every_place_is_survived),
 		CLAIM("with pools for two destinations and one session, 40 destinations are served in turn (case 640)",
 		      used_up_pools_are_waited_for),

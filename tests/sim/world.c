@@ -38,6 +38,12 @@ void world_step_wall(int64_t by_ns)
 	machine_step_wall(by_ns);
 }
 
+void world_suspend(uint64_t ns)
+{
+	world.wall_offset_ns += ns;
+	machine_suspend(ns);
+}
+
 /* --- configuration ------------------------------------------------------------------------------ */
 
 static void on_line(void *context, enum log_level level, struct slice program, struct slice text)

@@ -117,3 +117,5 @@ bool world_run_quiet(uint64_t limit_ns);
 uint64_t world_wall(void);
 /* The wall clock is set forward or back. */
 void world_step_wall(int64_t by_ns);
+/* The machine sleeps for so long: only the monotonic clock does not see it. */
+void world_suspend(uint64_t ns);
