@@ -28,22 +28,35 @@ static void on_pause_over(struct wheel_timer *timer)
 {
 	struct listener *l = container_of(timer, struct listener, pause);
 
-	if (!l->closing)
+	if (l->closing)
+		return;
+	if (!l->troubled)
 		accept_all(l);
+	else if (l->in_kernel == 0)
+		accept_start(&l->accepts[0]);
+}
+
+/* Somebody who went away while waiting says nothing about us, unless it never ends. */
+static bool is_their_doing(const struct listener *l, int err)
+{
+	return (err == -ECONNABORTED || err == -EPROTO || err == -EPERM) && l->failures <= LISTENER_GONE_MAX;
 }
 
 static void on_failed(struct listener *l, int err)
 {
-	/* Somebody who went away while waiting says nothing about us. */
-	if (err == -ECONNABORTED || err == -EPROTO || err == -EPERM)
-		err = 0;
-	if (err < 0 && l->on_trouble != NULL &&
+	l->failures++;
+	if (is_their_doing(l, err)) {
+		if (!wheel_timer_is_armed(&l->pause))
+			timer_arm_in(&l->pause, 0);
+		return;
+	}
+	l->troubled = true;
+	if (l->on_trouble != NULL &&
 	    (l->reported_ns == 0 || reactor_now() - l->reported_ns >= LISTENER_REPORT_NS)) {
 		l->reported_ns = reactor_now();
 		l->on_trouble(l, err);
 	}
-	if (!wheel_timer_is_armed(&l->pause))
-		timer_arm_in(&l->pause, err < 0 ? LISTENER_PAUSE_NS : 0);
+	timer_arm_in(&l->pause, LISTENER_PAUSE_NS);
 }
 
 static void on_accepted(struct op *op, int res)
@@ -58,13 +71,15 @@ static void on_accepted(struct op *op, int res)
 		finish_close(l);
 		return;
 	}
-	if (res >= 0)
-		l->on_accept(l, res, &a->peer);
-	else
+	if (res < 0) {
 		on_failed(l, res);
-	/* on_accept may have closed us. */
-	if (res >= 0 && !l->closing && !op->in_kernel)
-		accept_start(a);
+		return;
+	}
+	l->failures = 0;
+	l->troubled = false;
+	l->on_accept(l, res, &a->peer);
+	if (!l->closing && !wheel_timer_is_armed(&l->pause))
+		accept_all(l);
 }
 
 int listener_open(struct listener *l, const struct addr *addr, int backlog)
@@ -76,6 +91,8 @@ int listener_open(struct listener *l, const struct addr *addr, int backlog)
 	l->addr = *addr;
 	l->closing = false;
 	l->in_kernel = 0;
+	l->failures = 0;
+	l->troubled = false;
 	l->reported_ns = 0;
 	wheel_timer_init(&l->pause, on_pause_over);
 	for (unsigned i = 0; i < LISTENER_ACCEPTS; i++) {

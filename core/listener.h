@@ -3,8 +3,9 @@
  * Every core has its own socket on the same address (SO_REUSEPORT): the kernel spreads the connections, and nobody
  * hands them around. Several accepts are in flight, so that a burst needs one turn and not many.
  *
- * errors   out of descriptors or memory: accepting pauses for LISTENER_PAUSE_NS and goes on (rows OSR-02, URG-21);
- *          counted, reported once a minute through on_trouble
+ * errors   out of descriptors or memory: accepting pauses for LISTENER_PAUSE_NS, and then a single accept finds out
+ *          whether it goes on: ten errors a second at most (rows OSR-02, URG-21). Reported once a minute through
+ *          on_trouble. Whoever was being accepted then is hung up on by the kernel, and does not wait in vain.
  * thread   one core each
  */
 #pragma once
@@ -15,6 +16,7 @@
 #define LISTENER_ACCEPTS	16u
 #define LISTENER_PAUSE_NS	(NS_PER_SEC / 10)
 #define LISTENER_REPORT_NS	(60 * NS_PER_SEC)
+#define LISTENER_GONE_MAX	64u	/* clients that were gone in a row: then it is no longer their doing */
 
 struct listener;
 
@@ -37,6 +39,8 @@ struct listener {
 	int file;
 	bool closing;
 	unsigned in_kernel;
+	unsigned failures;		/* since the last connection */
+	bool troubled;			/* the next accept goes alone */
 	uint64_t reported_ns;
 	struct wheel_timer pause;
 	struct listener_accept accepts[LISTENER_ACCEPTS];

@@ -1,38 +1,22 @@
-#include "tests/unit/core/fake_ring.h"
+#include "tests/unit/core/fake_ring_impl.h"
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/check.h"
 #include "core/clock.h"
 #include "core/crc.h"
 
-#define SQ_MAX		4096u
-#define CQ_MAX		16384u
-#define RULES_MAX	64u
 #define STALLS_MAX	100000u
+#define LENT_OCTET	0xe5	/* what memory in the kernel's hands is full of */
 
 struct fake fake;
 
-/* Our side of the two queues, and what waits for room in the second. */
-static struct {
-	unsigned sq_head, sq_tail, sq_flags, cq_head, cq_tail;
-	unsigned todo_first, todo_count;
-	struct io_uring_buf_ring *bufs;
-	unsigned buf_count;
-	uint16_t buf_head;
-	struct io_uring_restriction rules[RULES_MAX];
-	unsigned rule_count;
-	unsigned alloc_from, alloc_len, files_max;
-	uint64_t seed;
-	const uint8_t *tape;
-	size_t tape_left;
-} k;
+struct fake_kernel k;
 
-static struct io_uring_sqe sqes[SQ_MAX];
-static struct io_uring_cqe cqes[CQ_MAX];
+struct io_uring_sqe fake_sqes[SQ_MAX];
+struct io_uring_cqe fake_cqes[CQ_MAX];
 static struct io_uring_cqe todo[CQ_MAX];	/* finished, but nobody has asked for events (row URG-10) */
 
 /* --- chance and time -------------------------------------------------------------------------- */
@@ -67,9 +51,14 @@ uint64_t clock_mono_ns(void)
 	return fake.clock_ns;
 }
 
+uint64_t clock_boot_ns(void)
+{
+	return fake.clock_ns + fake.suspended_ns;
+}
+
 uint64_t clock_wall_ns(void)
 {
-	return fake.clock_ns;
+	return fake.clock_ns + fake.suspended_ns;
 }
 
 void fake_reset(uint64_t seed)
@@ -87,6 +76,23 @@ void fake_chance_from(const uint8_t *octets, size_t len)
 	k.tape = octets;
 	k.tape_left = len;
 	fake.chance = taped_chance;
+}
+
+/* --- memory that is lent (row URG-31) -------------------------------------------------------- */
+
+static void lend(void *memory, size_t len)
+{
+	memset(memory, LENT_OCTET, len);
+	POISON(memory, len);
+}
+
+static void take_back(void *memory, size_t len)
+{
+	const uint8_t *at = memory;
+
+	UNPOISON(memory, len);
+	for (size_t i = 0; i < len; i++)
+		ASSERT(at[i] == LENT_OCTET);	/* it was the kernel's, and somebody wrote there */
 }
 
 /* --- completions ------------------------------------------------------------------------------ */
@@ -109,7 +115,7 @@ static unsigned get_events(void)
 			fake.overflows++;
 			break;
 		}
-		cqes[k.cq_tail++ & (fake.cq_entries - 1)] = todo[k.todo_first];
+		fake_cqes[k.cq_tail++ & (fake.cq_entries - 1)] = todo[k.todo_first];
 		k.todo_first = (k.todo_first + 1) % CQ_MAX;
 		k.todo_count--;
 		n++;
@@ -142,6 +148,8 @@ static void op_over(struct fake_op *op)
 	struct fake_file *file = file_of(op);
 
 	op->used = false;
+	if (fake_is_read(&op->sqe))
+		take_back((void *)(uintptr_t)op->sqe.addr, op->sqe.len);
 	if (file == NULL)
 		return;
 	ASSERT(file->in_flight > 0);
@@ -206,6 +214,16 @@ struct fake_op *fake_find(unsigned opcode, int file)
 
 /* --- receive buffers -------------------------------------------------------------------------- */
 
+/* Those that have been given back since we looked last. */
+static void lend_bufs(void)
+{
+	for (; k.bufs != NULL && k.buf_seen != k.bufs->tail; k.buf_seen++) {
+		const struct io_uring_buf *buf = &k.bufs->bufs[k.buf_seen & (k.buf_count - 1)];
+
+		lend((void *)(uintptr_t)buf->addr, buf->len);
+	}
+}
+
 unsigned fake_bufs_free(void)
 {
 	return (uint16_t)(k.bufs->tail - k.buf_head);
@@ -217,11 +235,13 @@ unsigned fake_fill_buf(const char *octets, size_t len)
 		fake.nobufs++;
 		return 0;
 	}
+	lend_bufs();
 	struct io_uring_buf *buf = &k.bufs->bufs[k.buf_head++ & (k.buf_count - 1)];
 
 	ASSERT(buf->bid < k.buf_count);
 	ASSERT(fake_bufs_free() < k.buf_count);	/* more than there are: one was given back twice */
 	ASSERT(len <= buf->len);
+	take_back((void *)(uintptr_t)buf->addr, buf->len);
 	memcpy((void *)(uintptr_t)buf->addr, octets, len);
 	return IORING_CQE_F_BUFFER | (unsigned)buf->bid << IORING_CQE_BUFFER_SHIFT;
 }
@@ -267,11 +287,11 @@ static void work_send(struct fake_op *op)
 	struct fake_file *file = file_of(op);
 	bool zero_copy = op->sqe.opcode == IORING_OP_SEND_ZC;
 
+	ASSERT(sum_of(op) == op->sum);	/* row URG-04: whoever asked has changed it meanwhile */
 	if (op->zc_done) {
 		fake_finish(op, (int)(one_in(2) ? IORING_NOTIF_USAGE_ZC_COPIED : 0), IORING_CQE_F_NOTIF);
 		return;
 	}
-	ASSERT(sum_of(op) == op->sum);	/* row URG-04: whoever asked has changed it meanwhile */
 	size_t len = gather(op, octets, sizeof(octets));
 	int res = file->shut ? -EPIPE : (int)len;
 
@@ -480,6 +500,8 @@ static void check_rules(struct fake_op *op)
 	ASSERT(is_allowed(&op->sqe));	/* row URG-32 */
 	/* Bundles and incremental buffers are what we never ask for (row URG-08). */
 	ASSERT(!((is_receive(op) || is_send(op)) && (op->sqe.ioprio & IORING_RECVSEND_BUNDLE)));
+	if (fake_is_read(&op->sqe))
+		lend((void *)(uintptr_t)op->sqe.addr, op->sqe.len);
 	if (op->sqe.opcode == IORING_OP_CLOSE) {
 		ASSERT(fake.files[op->sqe.file_index - 1].in_flight == 0);	/* row URG-01 */
 		fake.files[op->sqe.file_index - 1].closing = true;
@@ -505,7 +527,7 @@ static unsigned submit(unsigned count)
 	struct fake_op *last = NULL;
 
 	for (unsigned i = 0; i < count; i++) {
-		const struct io_uring_sqe *sqe = &sqes[k.sq_head++ & (fake.sq_entries - 1)];
+		const struct io_uring_sqe *sqe = &fake_sqes[k.sq_head++ & (fake.sq_entries - 1)];
 		struct fake_op *op = op_take(sqe);
 
 		check_rules(op);
@@ -543,6 +565,7 @@ static int enter(struct io_uring *ring, bool submitting, unsigned wait, const st
 
 	fake.entered++;
 	ASSERT(fake.enabled);
+	lend_bufs();
 	if (err < 0)
 		return err;
 	int done = (int)submit(queued);
@@ -613,146 +636,4 @@ int __io_uring_get_cqe(struct io_uring *ring, struct io_uring_cqe **cqe_ptr, uns
 		return -EAGAIN;
 	*cqe_ptr = &ring->cq.cqes[k.cq_head & ring->cq.ring_mask];
 	return 0;
-}
-
-/* --- set-up ----------------------------------------------------------------------------------- */
-
-int io_uring_queue_init_params(unsigned entries, struct io_uring *ring, struct io_uring_params *p)
-{
-	if (fake.setup_err < 0)
-		return fake.setup_err;
-	/* What the whole design leans on. */
-	ASSERT(p->flags & IORING_SETUP_SINGLE_ISSUER && p->flags & IORING_SETUP_DEFER_TASKRUN);
-	ASSERT(p->flags & IORING_SETUP_SUBMIT_ALL && p->flags & IORING_SETUP_R_DISABLED);
-	ASSERT(p->cq_entries >= 2 * entries);
-	if (fake.sq_entries == 0)
-		fake.sq_entries = entries;
-	if (fake.cq_entries == 0)
-		fake.cq_entries = p->cq_entries;
-	ASSERT(fake.sq_entries <= SQ_MAX && fake.cq_entries <= CQ_MAX);
-	memset(ring, 0, sizeof(*ring));
-	ring->flags = p->flags;
-	ring->features = IORING_FEAT_EXT_ARG | IORING_FEAT_NODROP;
-	ring->ring_fd = ring->enter_ring_fd = 1000;
-	ring->sq.khead = &k.sq_head;
-	ring->sq.ktail = &k.sq_tail;
-	ring->sq.kflags = &k.sq_flags;
-	ring->sq.sqes = sqes;
-	ring->sq.ring_entries = fake.sq_entries;
-	ring->sq.ring_mask = fake.sq_entries - 1;
-	ring->cq.khead = &k.cq_head;
-	ring->cq.ktail = &k.cq_tail;
-	ring->cq.cqes = cqes;
-	ring->cq.ring_entries = fake.cq_entries;
-	ring->cq.ring_mask = fake.cq_entries - 1;
-	return 0;
-}
-
-void io_uring_queue_exit(struct io_uring *ring)
-{
-	(void)ring;
-	free(k.bufs);
-	k.bufs = NULL;
-}
-
-struct io_uring_probe *io_uring_get_probe_ring(struct io_uring *ring)
-{
-	struct io_uring_probe *probe = calloc(1, sizeof(*probe) + 256 * sizeof(struct io_uring_probe_op));
-
-	(void)ring;
-	ASSERT(probe != NULL);
-	probe->last_op = probe->ops_len = IORING_OP_LAST - 1;
-	for (unsigned i = 0; i < IORING_OP_LAST; i++)
-		if (!(fake.missing & UINT64_C(1) << i))
-			probe->ops[i].flags = IO_URING_OP_SUPPORTED;
-	return probe;
-}
-
-void io_uring_free_probe(struct io_uring_probe *probe)
-{
-	free(probe);
-}
-
-int io_uring_register_restrictions(struct io_uring *ring, struct io_uring_restriction *res, unsigned nr_res)
-{
-	(void)ring;
-	ASSERT(!fake.enabled && nr_res <= RULES_MAX);
-	memcpy(k.rules, res, nr_res * sizeof(*res));
-	k.rule_count = nr_res;
-	return 0;
-}
-
-int io_uring_enable_rings(struct io_uring *ring)
-{
-	(void)ring;
-	ASSERT(k.rule_count > 0);	/* first restricted, then enabled (row URG-32) */
-	fake.enabled = true;
-	return 0;
-}
-
-int io_uring_ring_dontfork(struct io_uring *ring)
-{
-	(void)ring;
-	fake.dontfork = true;
-	return 0;
-}
-
-int io_uring_register_ring_fd(struct io_uring *ring)
-{
-	(void)ring;
-	fake.ring_fd_registered = true;
-	return 1;
-}
-
-int io_uring_register_iowq_max_workers(struct io_uring *ring, unsigned *values)
-{
-	(void)ring;
-	memcpy(fake.workers, values, sizeof(fake.workers));
-	return 0;
-}
-
-int io_uring_register_files_sparse(struct io_uring *ring, unsigned nr)
-{
-	(void)ring;
-	ASSERT(nr <= FAKE_FILES);
-	k.files_max = nr;
-	return 0;
-}
-
-int io_uring_register_file_alloc_range(struct io_uring *ring, unsigned off, unsigned len)
-{
-	(void)ring;
-	k.alloc_from = off;
-	k.alloc_len = len;
-	return 0;
-}
-
-int io_uring_register_files_update(struct io_uring *ring, unsigned off, const int *files, unsigned nr_files)
-{
-	(void)ring;
-	(void)files;
-	ASSERT(nr_files == 1 && off < k.files_max);
-	fake.files[off] = (struct fake_file){ .open = true };
-	return 1;
-}
-
-int io_uring_register_buffers(struct io_uring *ring, const struct iovec *iovecs, unsigned nr_iovecs)
-{
-	(void)ring;
-	(void)iovecs;
-	return nr_iovecs == 1 ? 0 : -EINVAL;
-}
-
-struct io_uring_buf_ring *io_uring_setup_buf_ring(struct io_uring *ring, unsigned nentries, int bgid, unsigned flags,
-						  int *err)
-{
-	(void)ring;
-	(void)bgid;
-	ASSERT(flags == 0 && nentries <= FAKE_BUFS);	/* no incremental buffers (row URG-08) */
-	k.buf_count = nentries;
-	k.bufs = aligned_alloc(4096, round_up(nentries * sizeof(struct io_uring_buf), 4096));
-	*err = k.bufs != NULL ? 0 : -ENOMEM;
-	if (k.bufs != NULL)
-		memset(k.bufs, 0, nentries * sizeof(struct io_uring_buf));
-	return k.bufs;
 }

@@ -11,7 +11,9 @@
  * It stops the test by an assertion when we break a rule that a kernel punishes only sometimes: two sends or two
  * receives at a time on one socket (row URG-14), memory changed while it is being sent (row URG-04), a file closed with
  * operations in flight (row URG-01), a buffer given back twice (row URG-07), an entry the restrictions forbid (row
- * URG-32), a wait for something that never comes.
+ * URG-32), a wait for something that never comes. What the kernel is to write into (reads, receive buffers) is filled
+ * with a pattern and, under ASan, poisoned until it comes back: whoever writes there meanwhile, or with ASan looks, is
+ * stopped (row URG-31).
  *
  * memory   everything static: one ring at a time
  */
@@ -65,6 +67,7 @@ struct fake {
 	uint32_t (*chance)(uint32_t n);	/* [0, n) */
 	uint64_t stream_size;		/* octets a socket gives before its end */
 	/* what happened */
+	uint64_t suspended_ns;		/* the machine slept so long; a test may add to it */
 	uint64_t clock_ns;
 	uint64_t entered;
 	uint64_t overflows;

@@ -439,6 +439,123 @@ static void a_hot_socket_starves_nobody(void **state)
 	assert_int_equal(quiet.callbacks, 1);
 }
 
+/* --- URG-23: the end of a stream ---------------------------------------------------------------- */
+
+/* What comes last comes without F_MORE, as after a send and an immediate shutdown on a unix socket: that is no end. The
+ * end is a receive of nothing, and whoever asks again gets it. */
+static void the_end_is_a_receive_of_nothing(void **state)
+{
+	int file = connected();
+	struct seen recv = fresh();
+
+	(void)state;
+	io_recv(&recv.op, file);
+	turn();
+	fake_finish(fake_find(IORING_OP_RECV, file), 5, fake_fill_buf("QUIT\n", 5));
+	turn();
+	assert_int_equal(recv.callbacks, 1);
+	assert_int_equal(recv.res[0], 5);
+	assert_int_equal(recv.octets[0], 5);
+	assert_false(recv.more[0]);
+	assert_false(recv.op.in_kernel);
+	io_recv(&recv.op, file);
+	turn();
+	fake_finish(fake_find(IORING_OP_RECV, file), 0, 0);
+	turn();
+	assert_int_equal(recv.callbacks, 2);
+	assert_int_equal(recv.res[1], 0);
+	assert_int_equal(io_bufs_free(), BUFS);
+}
+
+/* --- URG-31: memory in the kernel's hands ------------------------------------------------------- */
+
+static char lent[512];
+static const char *receive_buf;
+
+static void turn_and_touch(void *where)
+{
+	volatile char *at = where;
+
+	turn();
+	*at = 'x';
+	while (fake_work())
+		;
+	turn();
+}
+
+static void read_and_touch(void *where)
+{
+	struct seen op = fresh();
+
+	io_read(&op.op, connected(), lent, sizeof(lent), 0);
+	turn_and_touch(where);
+}
+
+static void send_and_touch(void *where)
+{
+	struct seen op = fresh();
+
+	io_send(&op.op, connected(), lent, sizeof(lent), 0);
+	turn_and_touch(where);
+}
+
+static void send_zc_and_touch(void *where)
+{
+	struct seen op = fresh();
+	int file = connected();
+
+	io_send_zc(&op.op, file, lent, sizeof(lent), 0);
+	turn();
+	(void)fake_work();	/* the result, but not yet the notification: still the kernel's */
+	assert_non_null(fake_find(IORING_OP_SEND_ZC, file));
+	turn_and_touch(where);
+}
+
+static void on_look(struct op *op, int res)
+{
+	if (res > 0)
+		receive_buf = op->data.ptr;
+}
+
+/* The buffer has gone back with the callback's end; its last octets serve nobody else in the meantime. */
+static void receive_and_touch(void *where)
+{
+	int file = connected();
+	struct op op;
+
+	op_init(&op, on_look);
+	io_recv(&op, file);
+	turn();
+	fake_finish(fake_find(IORING_OP_RECV, file), 3, fake_fill_buf("abc", 3) | IORING_CQE_F_MORE);
+	turn();
+	for (unsigned i = 1; i < BUFS; i++)
+		fake_finish(fake_find(IORING_OP_RECV, file), 3, fake_fill_buf("abc", 3) | IORING_CQE_F_MORE);
+	turn();
+	if (where != NULL)
+		turn_and_touch((char *)(uintptr_t)receive_buf);
+	fake_finish(fake_find(IORING_OP_RECV, file), 3, fake_fill_buf("abc", 3) | IORING_CQE_F_MORE);
+	for (unsigned i = 0; i < BUFS; i++)
+		turn();
+	for (unsigned i = 0; i < BUFS; i++)
+		fake_finish(fake_find(IORING_OP_RECV, file), 3, fake_fill_buf("abc", 3) | IORING_CQE_F_MORE);
+}
+
+static void memory_in_flight_is_guarded(void **state)
+{
+	char *const elsewhere = lent + sizeof(lent) - 1;
+	static char free_octet;
+
+	(void)state;
+	assert_false(test_dies(read_and_touch, &free_octet));
+	assert_true(test_dies(read_and_touch, elsewhere));
+	assert_false(test_dies(send_and_touch, &free_octet));
+	assert_true(test_dies(send_and_touch, elsewhere));
+	assert_false(test_dies(send_zc_and_touch, &free_octet));
+	assert_true(test_dies(send_zc_and_touch, elsewhere));
+	assert_false(test_dies(receive_and_touch, NULL));
+	assert_true(test_dies(receive_and_touch, elsewhere));
+}
+
 /* --- set-up ------------------------------------------------------------------------------------ */
 
 static void every_setup_error_has_its_words(void **state)
@@ -567,6 +684,10 @@ int main(void)
 			   tiny_cq_setup, teardown),
 		CLAIM_WITH("URG-33: what else is ready gets its turn beside one that talks without end",
 			   a_hot_socket_starves_nobody, manual_setup, teardown),
+		CLAIM_WITH("URG-23: what comes last without F_MORE is not the end; a receive of nothing is",
+			   the_end_is_a_receive_of_nothing, manual_setup, teardown),
+		CLAIM_WITH("URG-31: who touches memory in the kernel's hands is stopped", memory_in_flight_is_guarded,
+			   manual_setup, teardown),
 		CLAIM("URG-27: every error of the set-up has its words", every_setup_error_has_its_words),
 		CLAIM("URG-28: a kernel without an operation we need is refused", a_kernel_without_an_operation_is_refused),
 		CLAIM_WITH("URG-18, URG-26, URG-32: few workers, nothing for children, restricted before it is enabled",

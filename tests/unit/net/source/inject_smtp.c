@@ -64,6 +64,37 @@ static void a_unix_socket_works_the_same(void **state)
 	assert_true(fake_log_contains("client=localhost[local]\n"));
 }
 
+/* A client that has said all it had to say and closes its side at once: what it said last may come without F_MORE, or
+ * together with the end, and is heard all the same. Several clients at a time make several orders of events. */
+static void who_sends_and_shuts_down_is_heard_out(void **state)
+{
+	static const char all[] = "MAIL FROM:<a@test>\r\nRCPT TO:<b@test>\r\nBDAT 3 LAST\r\nabcQUIT\r\n";
+	static const char ends[] = "221 2.0.0 Bye\r\n";
+	struct client *c[4];
+
+	(void)state;
+	fake_spool.forgets = true;
+	for (unsigned round = 0; round < 20; round++) {
+		for (unsigned i = 0; i < 4; i++) {
+			c[i] = client_connect(1);
+			ask(c[i], "", "220");
+			ask(c[i], "EHLO x\r\n", "250");
+		}
+		for (unsigned i = 0; i < 4; i++) {
+			if (i % 2 != 0)
+				turns(round % 3);
+			client_send(c[i], all, sizeof(all) - 1);
+			assert_int_equal(shutdown(c[i]->fd, SHUT_WR), 0);
+		}
+		for (unsigned i = 0; i < 4; i++) {
+			TURN_UNTIL(c[i]->eof);
+			assert_non_null(strstr(c[i]->in, "250 2.0.0 Ok: queued as "));
+			assert_string_equal(c[i]->in + c[i]->len - strlen(ends), ends);
+			vanish(c[i]);
+		}
+	}
+}
+
 static void who_speaks_before_the_greeting_is_closed(void **state)
 {
 	struct client *c = client_connect(0);
@@ -472,7 +503,7 @@ static void the_memory_of_many_is_bounded(void **state)
 
 	(void)state;
 	assert_int_equal(getrusage(RUSAGE_SELF, &before), 0);
-	for (unsigned round = 0; round < 50; round++) {
+	for (unsigned round = 0; round < 20; round++) {
 		for (unsigned i = 0; i < 40; i++)
 			(void)client_hello();
 		for (unsigned i = 0; i < CLIENTS; i++)
@@ -539,6 +570,8 @@ int main(void)
 		CASE("a session goes its way, and 250 comes from the commit alone", a_session_goes_its_way),
 		CASE("replies of one group leave in order and whole", replies_of_a_turn_leave_together),
 		CASE("a unix socket works the same", a_unix_socket_works_the_same),
+		CASE("URG-23: who sends all over a unix socket and shuts down at once is heard out",
+		     who_sends_and_shuts_down_is_heard_out),
 		CASE("LIS-03: who speaks before the greeting is closed", who_speaks_before_the_greeting_is_closed),
 		CASE("LIS-06: a client that closes after any octet of five dialogues queues what was whole",
 		     closing_clients),
