@@ -171,7 +171,7 @@ bool io_has_completions(void);
 /* One line that says why io_open_core or io_probe failed and what to do: seccomp, sysctl, memlock, kernel too old. */
 const char *io_diagnosis(int err);
 
-/* "2.9": a constant. */
+/* "2.9". */
 const char *io_library_version(void);
 
 /* Can this kernel do what we need? Opens a ring, asks for every operation by name, closes it. */

@@ -50,6 +50,8 @@ const char *io_diagnosis(int err)
 	case -EINVAL:
 	case -EOPNOTSUPP:
 		return "this kernel's io_uring lacks an operation or a flag we need: run Linux 6.1 or newer";
+	case -ELIBBAD:
+		return "this program was built for a newer liburing than the one it runs with: install that, or build again";
 	default:
 		(void)snprintf(text, sizeof(text), "io_uring cannot be set up: %s", err_text(err));
 		return text;

@@ -2,6 +2,7 @@
 #include "core/io.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -71,9 +72,17 @@ static int ring_restrict(struct io_uring *ring, bool extra)
 	return io_uring_register_restrictions(ring, rules, n);
 }
 
+#if IO_URING_CHECK_VERSION(2, 9)
+#error "liburing 2.9 or newer is needed (row URG-29)"
+#endif
+
 int io_probe(void)
 {
 	struct io_uring ring;
+
+	/* What the headers write inline, an older library does not understand. */
+	if (io_uring_check_version(IO_URING_VERSION_MAJOR, IO_URING_VERSION_MINOR))
+		return -ELIBBAD;
 	int r = ring_open(&ring, 8, 16);
 
 	if (r < 0)
@@ -83,12 +92,13 @@ int io_probe(void)
 	return r;
 }
 
-#define TEXT_OF(x) #x
-#define TEXT_OF_VALUE(x) TEXT_OF(x)
-
 const char *io_library_version(void)
 {
-	return TEXT_OF_VALUE(IO_URING_VERSION_MAJOR) "." TEXT_OF_VALUE(IO_URING_VERSION_MINOR);
+	static char text[24];
+
+	/* Of what is linked, not of the headers. */
+	(void)snprintf(text, sizeof(text), "%d.%d", io_uring_major_version(), io_uring_minor_version());
+	return text;
 }
 
 static void *map_memory(size_t size)

@@ -57,6 +57,7 @@ struct fake {
 	unsigned sq_entries;		/* 0: as asked */
 	unsigned cq_entries;
 	int setup_err;			/* of io_uring_queue_init_params */
+	bool old_library;		/* an older liburing than its headers */
 	uint64_t missing;		/* bit per opcode: not supported */
 	/* at any time */
 	bool manual;

@@ -6,6 +6,22 @@
 
 #include "core/check.h"
 
+int io_uring_major_version(void)
+{
+	return IO_URING_VERSION_MAJOR;
+}
+
+int io_uring_minor_version(void)
+{
+	return IO_URING_VERSION_MINOR - (fake.old_library ? 1 : 0);
+}
+
+bool io_uring_check_version(int major, int minor)
+{
+	return major > io_uring_major_version() ||
+	       (major == io_uring_major_version() && minor > io_uring_minor_version());
+}
+
 int io_uring_queue_init_params(unsigned entries, struct io_uring *ring, struct io_uring_params *p)
 {
 	if (fake.setup_err < 0)

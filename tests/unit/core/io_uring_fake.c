@@ -583,6 +583,18 @@ static void a_kernel_without_an_operation_is_refused(void **state)
 	assert_int_equal(io_probe(), -EOPNOTSUPP);
 }
 
+static void an_older_library_is_refused(void **state)
+{
+	(void)state;
+	fake_reset(1);
+	assert_int_equal(io_probe(), 0);
+	fake.enabled = false;
+	fake.old_library = true;
+	assert_int_equal(io_probe(), -ELIBBAD);
+	assert_non_null(strstr(io_diagnosis(-ELIBBAD), "liburing"));
+	assert_string_not_equal(io_library_version(), "");
+}
+
 static void the_ring_is_restricted_kept_from_children_and_small(void **state)
 {
 	(void)state;
@@ -690,6 +702,7 @@ int main(void)
 			   manual_setup, teardown),
 		CLAIM("URG-27: every error of the set-up has its words", every_setup_error_has_its_words),
 		CLAIM("URG-28: a kernel without an operation we need is refused", a_kernel_without_an_operation_is_refused),
+		CLAIM("URG-29: a liburing older than its headers is refused", an_older_library_is_refused),
 		CLAIM_WITH("URG-18, URG-26, URG-32: few workers, nothing for children, restricted before it is enabled",
 			   the_ring_is_restricted_kept_from_children_and_small, manual_setup, teardown),
 		/* The kernel of these also asserts URG-04, URG-08, URG-14 and URG-20 at every step. */
