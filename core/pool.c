@@ -48,6 +48,19 @@ static size_t taken_size(size_t count)
 	return (count + 7) / 8;
 }
 
+int pool_init_over(struct pool *p, const char *name, size_t size, size_t count, void *memory)
+{
+	uint8_t *taken = reserve(taken_size(count));
+
+	ASSERT(count > 0 && size % 16 == 0 && size >= sizeof(struct pool_free_object));
+	if (taken == NULL)
+		return -ENOMEM;
+	POISON(memory, size * count);
+	*p = (struct pool){ .name = name, .size = size, .count = count, .memory = memory, .taken = taken,
+			    .is_borrowed = true };
+	return 0;
+}
+
 int pool_init(struct pool *p, const char *name, size_t size, size_t count)
 {
 	size_t stride = round_up(MAX(size, sizeof(struct pool_free_object)), 16);
@@ -76,7 +89,10 @@ void pool_done(struct pool *p)
 	size_t octets = p->size * p->count;
 
 	UNPOISON(p->memory, octets);
-	ASSERT(munmap(p->memory, octets + taken_size(p->count)) == 0);
+	if (p->is_borrowed)
+		ASSERT(munmap(p->taken, taken_size(p->count)) == 0);
+	else
+		ASSERT(munmap(p->memory, octets + taken_size(p->count)) == 0);
 	p->memory = NULL;
 	p->taken = NULL;
 }
@@ -187,6 +203,21 @@ static uint8_t *state_at(const struct slab *s, size_t offset)
 	return &s->states[offset / SLAB_MIN];
 }
 
+int slab_init_over(struct slab *s, const char *name, void *memory, size_t total, size_t object_max)
+{
+	const unsigned top = class_of(object_max);
+	uint8_t *states = reserve(total / SLAB_MIN);
+
+	ASSERT(total > 0 && class_size(top) == object_max && total % object_max == 0);
+	ASSERT((uintptr_t)memory % SLAB_MIN == 0);
+	if (states == NULL)
+		return -ENOMEM;
+	POISON(memory, total);
+	*s = (struct slab){ .name = name, .total = total, .memory = memory, .states = states, .top = top,
+			    .is_borrowed = true };
+	return 0;
+}
+
 int slab_init(struct slab *s, const char *name, size_t total)
 {
 	ASSERT(total > 0);
@@ -194,18 +225,15 @@ int slab_init(struct slab *s, const char *name, size_t total)
 		return -ENOMEM;
 	total = round_up(total, SLAB_MAX);
 	char *memory = reserve(total);
-	uint8_t *states = reserve(total / SLAB_MIN);
 
-	if (memory == NULL || states == NULL) {
-		if (memory != NULL)
-			ASSERT(munmap(memory, total) == 0);
-		if (states != NULL)
-			ASSERT(munmap(states, total / SLAB_MIN) == 0);
+	if (memory == NULL)
 		return -ENOMEM;
-	}
-	POISON(memory, total);
-	*s = (struct slab){ .name = name, .total = total, .memory = memory, .states = states };
-	return 0;
+	int r = slab_init_over(s, name, memory, total, SLAB_MAX);
+
+	s->is_borrowed = false;
+	if (r < 0)
+		ASSERT(munmap(memory, total) == 0);
+	return r;
 }
 
 void slab_done(struct slab *s)
@@ -214,7 +242,8 @@ void slab_done(struct slab *s)
 		return;
 	ASSERT(s->used == 0);
 	UNPOISON(s->memory, s->total);
-	ASSERT(munmap(s->memory, s->total) == 0);
+	if (!s->is_borrowed)
+		ASSERT(munmap(s->memory, s->total) == 0);
 	ASSERT(munmap(s->states, s->total / SLAB_MIN) == 0);
 	s->memory = NULL;
 }
@@ -246,15 +275,15 @@ TOUCHES_FREE static void slab_unlink(struct slab *s, size_t offset, unsigned cla
 	*state_at(s, offset) = STATE_INSIDE;
 }
 
-/* The smallest class from class upwards that has a free block; SLAB_CLASSES when there is none. */
+/* The smallest class from class upwards that has a free block; beyond the largest when there is none. */
 static unsigned slab_find_class(struct slab *s, unsigned class)
 {
-	while (class < SLAB_CLASSES && s->free_lists[class] == NULL)
+	while (class <= s->top && s->free_lists[class] == NULL)
 		class++;
-	if (class == SLAB_CLASSES && s->fresh < s->total) {
-		slab_link(s, s->fresh, SLAB_CLASSES - 1);
-		s->fresh += SLAB_MAX;
-		class = SLAB_CLASSES - 1;
+	if (class > s->top && s->fresh < s->total) {
+		slab_link(s, s->fresh, s->top);
+		s->fresh += class_size(s->top);
+		class = s->top;
 	}
 	return class;
 }
@@ -262,9 +291,11 @@ static unsigned slab_find_class(struct slab *s, unsigned class)
 void *slab_take(struct slab *s, size_t size)
 {
 	unsigned wanted = class_of(size);
+
+	ASSERT(wanted <= s->top);
 	unsigned found = slab_find_class(s, wanted);
 
-	if (found == SLAB_CLASSES)
+	if (found > s->top)
 		return NULL;
 	size_t offset = (size_t)((char *)s->free_lists[found] - s->memory);
 
@@ -293,7 +324,7 @@ void slab_put_object(struct slab *s, void **ptr, size_t size)
 	POISON(s->memory + offset, class_size(class));
 	s->used -= class_size(class);
 	*state_at(s, offset) = STATE_INSIDE;
-	while (class < SLAB_CLASSES - 1) {
+	while (class < s->top) {
 		size_t buddy = offset ^ class_size(class);
 
 		if (*state_at(s, buddy) != (STATE_FREE | class))

@@ -19,13 +19,17 @@ struct pool {
 	size_t used_max;	/* high-water mark */
 	/* private */
 	char *memory;
-	uint8_t *taken;		/* a bit an object, behind the objects */
+	uint8_t *taken;		/* a bit an object */
+	bool is_borrowed;	/* memory is somebody else's */
 	size_t fresh;		/* objects from here on have never been taken */
 	void *free_list;
 };
 
 /* Start only. Returns 0 or -ENOMEM. */
 int pool_init(struct pool *p, const char *name, size_t size, size_t count);
+
+/* The same in somebody else's memory: size * count octets (size: a multiple of 16) that stay until pool_done. */
+int pool_init_over(struct pool *p, const char *name, size_t size, size_t count, void *memory);
 
 /* Gives the memory back. Everything taken must have been put. */
 void pool_done(struct pool *p);
@@ -63,12 +67,18 @@ struct slab {
 	/* private */
 	char *memory;
 	uint8_t *states;	/* one per SLAB_MIN octets: what begins there, see pool.c */
-	size_t fresh;		/* octets from here on have never been taken; a multiple of SLAB_MAX */
+	size_t fresh;		/* octets from here on have never been taken; a multiple of the largest class's */
+	unsigned top;		/* the largest class */
+	bool is_borrowed;	/* memory is somebody else's */
 	void *free_lists[SLAB_CLASSES];
 };
 
 /* Start only. Returns 0 or -ENOMEM. */
 int slab_init(struct slab *s, const char *name, size_t total);
+
+/* The same in somebody else's memory: total octets, aligned to SLAB_MIN, that stay until slab_done. No object is larger
+ * than object_max, a power of two of which total is a multiple. */
+int slab_init_over(struct slab *s, const char *name, void *memory, size_t total, size_t object_max);
 
 /* Gives the memory back. Everything taken must have been put. */
 void slab_done(struct slab *s);

@@ -297,6 +297,39 @@ static void slab_agrees_with_a_model(void **state)
 	slab_done(&s);
 }
 
+/* As windows in a core's registered memory are. */
+static void memory_may_be_somebody_elses(void **state)
+{
+	static _Alignas(SLAB_MIN) char memory[16 * KIB(4)];
+	struct slab s;
+	struct pool p;
+	void *objects[16];
+
+	(void)state;
+	assert_int_equal(slab_init_over(&s, "test", memory, sizeof(memory), KIB(4)), 0);
+	for (unsigned i = 0; i < 16; i++) {
+		assert_non_null(objects[i] = slab_take(&s, KIB(4) - i));
+		assert_in_range((uintptr_t)objects[i], (uintptr_t)memory, (uintptr_t)memory + sizeof(memory) - 1);
+	}
+	assert_null(slab_take(&s, 1));
+	for (unsigned i = 0; i < 16; i++)
+		slab_put(&s, &objects[i], KIB(4) - i);
+	assert_int_equal(s.used, 0);
+	slab_done(&s);
+	assert_int_equal(pool_init_over(&p, "test", KIB(4), 16, memory), 0);
+	for (unsigned i = 0; i < 16; i++) {
+		assert_non_null(objects[i] = pool_take(&p));
+		memset(objects[i], (int)i, KIB(4));
+	}
+	assert_null(pool_take(&p));
+	for (unsigned i = 0; i < 16; i++) {
+		assert_int_equal(memory[((char *)objects[i] - memory)], i);
+		pool_put(&p, &objects[i]);
+	}
+	pool_done(&p);
+	memset(memory, 0, sizeof(memory));	/* it is ours again */
+}
+
 static void slab_put_twice(void *context)
 {
 	void *object = slab_take(context, 100);
@@ -346,6 +379,7 @@ int main(void)
 		CLAIM("a slab gives every size from 1 octet to SLAB_MAX", slab_gives_what_was_asked),
 		CLAIM("a slab fills to the last octet, and splinters grow together", slab_fills_to_the_last_octet),
 		CLAIM("a slab agrees with a model over 100,000 steps", slab_agrees_with_a_model),
+		CLAIM("pools and slabs live in somebody else's memory, too", memory_may_be_somebody_elses),
 		CLAIM("a slab notices a second put, a wrong size and an impossible one", slab_mistakes_stop_us),
 	};
 
