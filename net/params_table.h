@@ -82,6 +82,9 @@ X(SIZE, journal_segment_size, "67108864", 1048576, 2147483648, NULL, \
 X(SIZE, journal_memory, "67108864", 4194304, 17179869184, NULL, \
 	"Octets of memory for each core that hold the newest part of the journal, from which " \
 	"most messages are sent.") \
+X(SIZE, content_memory, "33554432", 1048576, 1073741824, NULL, \
+	"Octets of memory for each core through which content passes; half of it for what is read back from the " \
+	"disk. Sessions that find none wait.") \
 X(INT, queue_message_limit, "200000", 1, PARAM_U32, NULL, \
 	"Messages in the queue at one time; beyond it, new messages are refused with 452.") \
 X(INT, session_limit, "10000", 1, 1000000, NULL, \

@@ -99,4 +99,5 @@ struct attempt {
 	bool errand_out;		/* the rest is the destination core's: the note is away, */
 	bool settle_wanted;		/* and this is what it has to go for next */
 	bool last_seen;			/* the window that ends the message has arrived */
+	bool waits_release;		/* nothing more is to be had before a window is given back */
 };

@@ -43,7 +43,7 @@ void spool_conf_from_params(const struct params *params, unsigned core, unsigned
 		.journal_memory = MAX(params->journal_memory / JOURNAL_BLOCK, 4u) * JOURNAL_BLOCK,
 		.message_limit = MAX(messages, 1u),
 		.envelope_memory = messages * SPOOL_RECOVERY_FACTOR * KIB(2) + MIB(256),
-		.read_memory = MIB(64),
+		.read_memory = params->content_memory / 2,
 		.attempt_limit = 2 * (size_t)params->session_limit,
 		.backoff_max_ns = params->maximal_backoff_time_ns,
 	};
@@ -60,12 +60,18 @@ static uint64_t journals_of(const struct spool_conf *conf)
 	return own;
 }
 
+/* Half of the memory for content that is read back. */
+static size_t read_size(const struct spool_conf *conf)
+{
+	return MAX(conf->read_memory / 2 / SPOOL_READ_MAX, (size_t)1) * SPOOL_READ_MAX;
+}
+
 /* One block on top: each journal's share begins on a page. */
 size_t spool_arena_size(const struct spool_conf *conf)
 {
 	const unsigned adopted = (unsigned)__builtin_popcountll(journals_of(conf)) - 1;
 
-	return conf->journal_memory + adopted * SPOOL_ADOPTED_MEMORY + JOURNAL_BLOCK;
+	return conf->journal_memory + adopted * SPOOL_ADOPTED_MEMORY + 2 * read_size(conf) + JOURNAL_BLOCK;
 }
 
 const char *spool_id_cstr(uint64_t id, char text[MESSAGE_ID_TEXT_MAX])
@@ -208,6 +214,21 @@ size_t spool_jobs_max(const struct spool_conf *conf)
 	return 2 * conf->message_limit * SPOOL_RECOVERY_FACTOR + MESSAGE_RCPTS_MAX;
 }
 
+static int take_read_memory(struct spool *s)
+{
+	struct slab *const halves[] = { &s->read_memory, &s->read_reserve };
+	const size_t size = read_size(&s->conf);
+	int r = 0;
+
+	for (unsigned i = 0; i < ARRAY_LEN(halves) && r == 0; i++) {
+		void *memory = io_arena_take(size, KIB(4));
+
+		r = memory != NULL ? slab_init_over(halves[i], "read windows", memory, size, SPOOL_READ_MAX) :
+				     slab_init(halves[i], "read windows", size);
+	}
+	return r;
+}
+
 static int take_memory(struct spool *s)
 {
 	const struct spool_conf *c = &s->conf;
@@ -219,7 +240,6 @@ static int take_memory(struct spool *s)
 	    pool_init(&s->jobs, "jobs", sizeof(struct spool_job), spool_jobs_max(c)) < 0 ||
 	    pool_init(&s->attempts, "attempts", sizeof(struct spool_attempt), c->attempt_limit) < 0 ||
 	    slab_init(&s->memory, "envelopes", c->envelope_memory) < 0 ||
-	    slab_init(&s->read_memory, "read windows", c->read_memory) < 0 ||
 	    map_init(&s->by_id, messages) < 0)
 		return -ENOMEM;
 	return 0;
@@ -301,10 +321,11 @@ struct spool *spool_new(const struct spool_conf *conf)
 	list_init(&s->attempts_all);
 	list_init(&s->claims);
 	list_init(&s->read_waiters);
+	list_init(&s->read_beginners);
 	wheel_timer_init(&s->tend, tend_on_timer);
 	wheel_timer_init(&s->offer, spool_offer_on_timer);
 	register_metrics();
-	if (take_memory(s) < 0 || take_journals(s) < 0)
+	if (take_memory(s) < 0 || take_journals(s) < 0 || take_read_memory(s) < 0)
 		spool_free(&s);
 	return s;
 }
@@ -366,7 +387,7 @@ static void forget_attempts(struct spool *s)
 		struct spool_attempt *p = list_entry(node, struct spool_attempt, node);
 
 		for (unsigned i = 0; i < 2; i++)
-			slab_put(&s->read_memory, &p->windows[i].buf, p->windows[i].buf_size);
+			slab_put(p->windows[i].slab, &p->windows[i].buf, p->windows[i].buf_size);
 		p->m->attempts--;
 		pool_put(&s->attempts, &p);
 	}
@@ -415,6 +436,7 @@ void spool_free(struct spool **sp)
 	pool_done(&s->attempts);
 	slab_done(&s->memory);
 	slab_done(&s->read_memory);
+	slab_done(&s->read_reserve);
 	map_done(&s->by_id);
 	free(s->scratch);
 	s->magic = 0;

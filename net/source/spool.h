@@ -45,7 +45,8 @@ struct spool_conf {
 	size_t journal_memory;		/* journal_memory: for the journal that is written to */
 	size_t message_limit;		/* this core's share of queue_message_limit */
 	size_t envelope_memory;		/* addresses, recipients' states, places of content */
-	size_t read_memory;		/* content that is read back from disk, two windows an attempt */
+	size_t read_memory;		/* content that is read back from disk, two windows an attempt; those that find
+					 * none wait */
 	size_t attempt_limit;		/* claimed and not settled; more of them wait */
 	uint64_t backoff_max_ns;	/* maximal_backoff_time: no recovered job waits longer (row OSR-09) */
 	/* One recipient's outcome has become durable; on the home core: maillog_rcpt. */
@@ -61,7 +62,8 @@ void spool_conf_from_params(const struct params *params, unsigned core, unsigned
 /* Jobs that spool_new reserves memory for: with those of the other cores, what may have to wait on one of them. */
 size_t spool_jobs_max(const struct spool_conf *conf);
 
-/* Octets of io_arena_take that spool_new will ask for: journal memory of all journals of this core. */
+/* Octets of io_arena_take that spool_new will ask for: memory of all journals of this core, and read memory. What the
+ * arena does not have is taken elsewhere. */
 size_t spool_arena_size(const struct spool_conf *conf);
 
 /* On the home core, before its first turn. NULL: no memory. Registers the metrics. */

@@ -34,7 +34,7 @@ static uint8_t windows_wanted(const struct attempt *a)
 {
 	uint8_t wanted = 0;
 
-	if (a->closing || a->last_seen || a->body.err < 0)
+	if (a->closing || a->last_seen || a->body.err < 0 || a->waits_release)
 		return 0;
 	for (unsigned i = 0; i < 2; i++)
 		if (!a->body.windows[i].ready)
@@ -64,6 +64,7 @@ static void source_claim(struct attempt *a)
 	a->errand_out = false;
 	a->settle_wanted = false;
 	a->last_seen = false;
+	a->waits_release = false;
 	a->core = reactor_self()->core;
 	note_init(&a->note, home_on_note);
 	send_errand(a, SPOOL_ERRAND_CLAIM, 1);
@@ -76,6 +77,7 @@ static void source_release(struct body *body, struct body_window *window)
 	CHECK_MAGIC(a, ATTEMPT_MAGIC);
 	window->ready = false;
 	window->count = 0;
+	a->waits_release = false;
 	send_next(a);
 }
 
@@ -136,6 +138,8 @@ static void back_from_fetch(struct attempt *a)
 		a->body.err = a->errand.err;
 	else
 		install_windows(a);
+	/* There was no memory for a second window: the next one comes in place of the first. */
+	a->waits_release = a->errand.windows == 0 && (a->body.windows[0].ready || a->body.windows[1].ready);
 	send_next(a);
 	if (!a->closing && a->body.on_ready != NULL)
 		a->body.on_ready(&a->body);
@@ -359,7 +363,7 @@ static void fetch_on_window(struct spool_attempt *p, int err)
 
 	if (err == ERR_CORRUPT)
 		spool_message_damage(p->m);
-	spool_attempt_answer(p->a, err, err < 0 ? 0 : window);
+	spool_attempt_answer(p->a, err == -EAGAIN ? 0 : err, err < 0 ? 0 : window);
 }
 
 /* The windows that are asked for are empty over there; what of them we hold has been sent. */

@@ -193,6 +193,7 @@ struct spool_window {
 	uint32_t count;
 	char *buf;			/* read; NULL: pinned */
 	size_t buf_size;
+	struct slab *slab;		/* where it is from */
 	struct body_window filled;
 };
 
@@ -226,11 +227,13 @@ struct spool {
 	struct pool jobs;
 	struct pool attempts;
 	struct slab memory;
-	struct slab read_memory;
+	struct slab read_memory;	/* for windows, in the core's registered memory: the first half, */
+	struct slab read_reserve;	/* and the one for attempts that are on their way (spool_window.c) */
 	struct map by_id;
 	struct list attempts_all;
 	struct list claims;		/* attempts (by their note) that wait for a place */
-	struct list read_waiters;
+	struct list read_waiters;	/* those on their way */
+	struct list read_beginners;
 	uint8_t *scratch;		/* JOURNAL_RECORD_MAX octets, for one record during one call */
 	size_t message_count;		/* drafts included */
 	size_t rcpts_open;
@@ -350,7 +353,8 @@ void spool_finish(struct job *job);
 
 /* --- spool_window.c ----------------------------------------------------------------------------------------------- */
 
-/* Fills p->windows[p->filling]. 0: done; -EINPROGRESS: p->go_on is called later; ERR_CORRUPT or negative errno. */
+/* Fills p->windows[p->filling]. 0: done; -EINPROGRESS: p->go_on is called later; -EAGAIN: not before the other window
+ * has been dropped; ERR_CORRUPT or negative errno. */
 int spool_window_fill(struct spool_attempt *p);
 
 /* The same, only if it can be done at once. */

@@ -5,7 +5,11 @@
 #include "core/err.h"
 
 /* Content comes straight from the journal's blocks while it is still there and room is not short; otherwise it is read
- * back into memory of our own, as many fragments as fit, one after the other. */
+ * back into memory of our own, as many fragments as fit, one after the other.
+ *
+ * That memory has two halves. An attempt begins in the first one, and takes a second window there only if it need not
+ * wait for it. Whoever has used up what he had, and so is on his way, may take from both: he gets on though everybody
+ * else holds a window and waits for something (a reply, or memory to be changed in). So nobody waits for ever. */
 
 static void read_next(struct spool_attempt *p);
 
@@ -96,20 +100,45 @@ static size_t read_size(const struct spool_attempt *p, uint32_t *ret_count)
 	return size;
 }
 
-static int read_begin(struct spool_attempt *p)
+/* Has it used up all it had? */
+static bool goes_on(const struct spool_attempt *p)
+{
+	return p->next_fragment > 0 && !p->windows[1 - p->filling].used;
+}
+
+/* False: there is no memory for it. */
+static bool read_start(struct spool_attempt *p)
 {
 	struct spool *s = p->m->journal->spool;
 	struct spool_window *w = &p->windows[p->filling];
 
 	w->buf_size = read_size(p, &w->count);
-	w->buf = slab_take(&s->read_memory, w->buf_size);
-	if (w->buf == NULL) {
-		list_push_back(&s->read_waiters, &p->wait);
-		return -EINPROGRESS;
+	w->slab = goes_on(p) ? &s->read_reserve : &s->read_memory;
+	w->buf = slab_take(w->slab, w->buf_size);
+	if (w->buf == NULL && goes_on(p)) {
+		w->slab = &s->read_memory;
+		w->buf = slab_take(w->slab, w->buf_size);
 	}
+	if (w->buf == NULL)
+		return false;
 	p->read_index = 0;
 	p->read_at = 0;
 	read_next(p);
+	return true;
+}
+
+static int read_begin(struct spool_attempt *p)
+{
+	struct spool *s = p->m->journal->spool;
+	struct list *line = goes_on(p) ? &s->read_waiters : &s->read_beginners;
+
+	if (list_is_empty(line) && read_start(p))
+		return -EINPROGRESS;
+	if (p->next_fragment > 0 && !goes_on(p)) {
+		p->windows[p->filling].used = false;
+		return -EAGAIN;
+	}
+	list_push_back(line, &p->wait);
 	return -EINPROGRESS;
 }
 
@@ -154,19 +183,19 @@ static void read_next(struct spool_attempt *p)
 		     read_on_done);
 }
 
+static void read_wake_line(struct list *line)
+{
+	while (!list_is_empty(line) && read_start(list_entry(line->next, struct spool_attempt, wait)))
+		(void)list_pop_front(line);
+}
+
 /* Somebody has given read memory back. */
 static void read_wake(struct spool *s)
 {
-	struct list *node = list_pop_front(&s->read_waiters);
-
-	if (node == NULL || s->closing)
+	if (s->closing)
 		return;
-	struct spool_attempt *p = list_entry(node, struct spool_attempt, wait);
-
-	if (read_begin(p) == -EINPROGRESS && !list_is_empty(&p->wait)) {
-		list_remove(&p->wait);			/* still too little: stay the first */
-		list_push_front(&s->read_waiters, &p->wait);
-	}
+	read_wake_line(&s->read_waiters);
+	read_wake_line(&s->read_beginners);
 }
 
 /* --- the door ----------------------------------------------------------------------------------------------------- */
@@ -188,7 +217,7 @@ void spool_window_drop(struct spool_attempt *p, unsigned i)
 		return;
 	w->used = false;
 	if (w->buf != NULL) {
-		slab_put(&s->read_memory, &w->buf, w->buf_size);
+		slab_put(w->slab, &w->buf, w->buf_size);
 		read_wake(s);
 		return;
 	}

@@ -129,6 +129,22 @@ static void large_bodies_come_in_windows(void **state)
 	end();
 }
 
+/* One window for all who begin and one for all who go on: whoever holds one does not wait for another. */
+static void windows_are_scarce(void **state)
+{
+	(void)state;
+	world_start(1);
+	world.read_memory = 2 * SPOOL_READ_MAX;
+	world_open_ready();
+	for (unsigned i = 0; i < 10; i++) {
+		world_inject(1000000 + i, 1, "a.test");
+		world_settle();
+	}
+	world_drain();
+	assert_true(world.reads > 100);
+	end();
+}
+
 static void a_message_without_content_is_one(void **state)
 {
 	(void)state;
@@ -642,6 +658,7 @@ int main(int argc, char **argv)
 		CLAIM("the message limit is told, and lifted", the_limit_is_told),
 		CLAIM("recipients of one destination are one job", recipients_are_grouped),
 		CLAIM("large bodies come in windows, also from disk", large_bodies_come_in_windows),
+		CLAIM("large bodies at the same time get on with two windows for all of them", windows_are_scarce),
 		CLAIM("a message without content is delivered", a_message_without_content_is_one),
 		CLAIM("an envelope of 20,000 recipients comes back", envelopes_in_parts_come_back),
 		CLAIM("an envelope of 100,000 recipients comes back", the_largest_envelope_comes_back),

@@ -714,6 +714,7 @@ void world_start(uint64_t seed)
 	world.size_max = 300000;
 	world.journal_memory = 4 * JOURNAL_BLOCK;
 	world.attempt_limit = 6;
+	world.read_memory = MIB(2);
 	world.message_limit = 64;
 	reactor_self()->wall_ns = UINT64_C(1790000000) * NS_PER_SEC;
 	forget();
@@ -724,7 +725,7 @@ void world_open(void)
 	const struct spool_conf conf = {
 		.dir = "spool", .core = 0, .cores = 1, .segment_size = WORLD_SEGMENT,
 		.journal_memory = world.journal_memory, .message_limit = world.message_limit,
-		.envelope_memory = MIB(64), .read_memory = MIB(32), .attempt_limit = world.attempt_limit,
+		.envelope_memory = MIB(64), .read_memory = world.read_memory, .attempt_limit = world.attempt_limit,
 		.backoff_max_ns = 4000 * NS_PER_SEC, .log_rcpt = on_log, .ready = on_ready,
 	};
 

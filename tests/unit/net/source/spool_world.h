@@ -70,6 +70,7 @@ struct world {
 	uint32_t size_max;
 	size_t journal_memory;
 	size_t attempt_limit;
+	size_t read_memory;
 	size_t message_limit;
 };
 
