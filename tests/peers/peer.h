@@ -73,7 +73,8 @@ struct peer_trick {
 struct peer_commit {
 	struct slice sender;
 	struct slice rcpt;
-	uint64_t digest;	/* peer_digest of the content, unstuffed */
+	struct slice content;	/* unstuffed; only during on_commit */
+	uint64_t digest;	/* peer_digest of it */
 	uint64_t size;
 	unsigned connection;
 	bool chunked;		/* by BDAT */

@@ -17,6 +17,7 @@ static void commit_rcpt(struct talk *t, const char *rcpt, bool said)
 	*c = (struct peer_commit){
 		.sender = slice_of_str(peer_keep(slice_of_str(t->sender))),
 		.rcpt = slice_of_str(peer_keep(slice_of_str(rcpt))),
+		.content = slice_of(t->content, t->content_len),
 		.digest = peer_digest(PEER_DIGEST_START, slice_of(t->content, t->content_len)),
 		.size = t->content_len,
 		.connection = t->number,
@@ -25,6 +26,7 @@ static void commit_rcpt(struct talk *t, const char *rcpt, bool said)
 	};
 	if (peer->on_commit != NULL)
 		peer->on_commit(peer, c);
+	c->content = (struct slice){ 0 };
 }
 
 static void keep_content(struct talk *t)

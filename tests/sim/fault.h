@@ -43,7 +43,9 @@
 	X(INJECTOR_LEAVES, "an injector hangs up in the middle")			\
 	X(KILL,            "the engine is killed")					\
 	X(POWER_CUT,       "the power fails")						\
-	X(CLOCK_STEP,      "the wall clock is set")
+	X(CLOCK_STEP,      "the wall clock is set")					\
+	X(SUSPEND,         "the machine sleeps for up to 8 h")				\
+	X(CROOK,           "a server of a hostile family shows its habit")
 
 enum fault {
 #define X(name, words) FAULT_##name,

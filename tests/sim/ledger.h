@@ -11,7 +11,7 @@
  *	unexplained	committed more often than the engine has announced
  *	invented	committed or logged, and never offered to the engine (told at once)
  *	uninvited	committed, and the injector was told no
- *	unfounded	bounced, and nobody said 5xx, and its time was not over
+ *	unfounded	bounced, and nobody said 5xx (or is one who may have), and its time was not over
  *	twice		sent or bounced is logged again without a crash in between, or both
  *	open		at the end it is still in the spool
  *
@@ -23,6 +23,7 @@
 
 #define LEDGER_IDS	4096u
 #define LEDGER_RCPTS	6u
+#define LEDGER_DOMAINS	32u
 
 enum offer_state { OFFER_NONE, OFFER_BEGUN, OFFER_DOT_SENT, OFFER_ACCEPTED, OFFER_REFUSED };
 
@@ -63,6 +64,8 @@ void ledger_commit(struct slice address, struct slice content);
 void ledger_refuse(struct slice address);
 /* The same to "s12@client.test": all of its recipients. */
 void ledger_refuse_sender(struct slice sender);
+/* Some server of this domain says 5xx to whom it likes. */
+void ledger_domain_refuses(unsigned domain);
 /* A line of the engine's log. */
 void ledger_log(unsigned life, struct slice text);
 

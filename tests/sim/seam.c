@@ -630,6 +630,8 @@ static void end_recv(struct machine_core *c, struct flight *f)
 	op->buf_id = (uint16_t)buf;
 	op->data = slice_of(at, (size_t)res);
 	tape_trace((uint64_t)FLIGHT_RECV << 56 ^ mix(sim_now(), at, (size_t)res));
+	if (f->cancelled)
+		f->res = -ECANCELED;	/* this piece was quicker; no other is, though the peer talk for ever */
 	if (!more)
 		flight_end(c, f);
 	else if (another || f->cancelled)

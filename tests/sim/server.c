@@ -11,6 +11,7 @@
 #define CONTENT_MAX	KIB(512)
 #define INPUT_MAX	MIB(1)
 #define PATIENCE_NS	NS_PER_SEC
+#define LMTP_PORT	24u
 
 enum keyword { KEYWORD_PIPELINING = 1, KEYWORD_8BITMIME = 2, KEYWORD_SIZE = 4, KEYWORD_CHUNKING = 8 };
 
@@ -45,6 +46,7 @@ struct dialogue {
 
 struct server_host {
 	unsigned keywords;
+	bool lmtp;
 	const struct params *params;
 };
 
@@ -253,16 +255,52 @@ static void refuse_all(struct dialogue *d)
 		ledger_refuse(slice_of_str(d->rcpts[i]));
 }
 
+static void commit(const struct dialogue *d, unsigned rcpt)
+{
+	ledger_commit(slice_of_str(d->rcpts[rcpt]), slice_of(d->content.ptr, d->content.len));
+	commits++;
+}
+
 static void commit_all(struct dialogue *d)
 {
 	for (unsigned i = 0; i < d->rcpt_count; i++)
-		ledger_commit(slice_of_str(d->rcpts[i]), slice_of(d->content.ptr, d->content.len));
-	commits += d->rcpt_count;
+		commit(d, i);
+}
+
+/* Each recipient has its own fate; it may become known to us alone. */
+static void end_content_lmtp(struct dialogue *d)
+{
+	char text[256];
+	struct str out = STR(text);
+
+	d->behind_dot = true;
+	for (unsigned i = 0; i < d->rcpt_count; i++) {
+		bool soft, hard;
+		const char *reply = or_no("250 2.0.0 taken\r\n", &soft, &hard);
+
+		if (hard)
+			ledger_refuse(slice_of_str(d->rcpts[i]));
+		if (!soft && !hard)
+			commit(d, i);
+		if (!soft && !hard && fault_strikes(FAULT_REPLY_LOST)) {
+			sim_send(d->c, str_slice(&out));
+			hang_up(d);
+			return;
+		}
+		str_add_cstr(&out, reply);
+	}
+	forget_transaction(d);
+	say(d, "dot", str_cstr(&out));
 }
 
 static void end_content(struct dialogue *d)
 {
 	bool soft, hard;
+
+	if (d->host->lmtp) {
+		end_content_lmtp(d);
+		return;
+	}
 	const char *reply = or_no("250 2.0.0 taken\r\n", &soft, &hard);
 
 	d->behind_dot = true;
@@ -418,9 +456,9 @@ static void end_chunk(struct dialogue *d)
 
 static void take_command(struct dialogue *d, struct slice line)
 {
-	if (slice_has_prefix_nocase(line, SLICE("EHLO"))) {
+	if (slice_has_prefix_nocase(line, d->host->lmtp ? SLICE("LHLO") : SLICE("EHLO"))) {
 		say_hello(d, true);
-	} else if (slice_has_prefix_nocase(line, SLICE("HELO"))) {
+	} else if (!d->host->lmtp && slice_has_prefix_nocase(line, SLICE("HELO"))) {
 		say_hello(d, false);
 	} else if (slice_has_prefix_nocase(line, SLICE("MAIL FROM:"))) {
 		on_mail(d, line);
@@ -579,14 +617,12 @@ static const struct sim_program program = {
 	.on_finish = on_finish, .on_reset = on_reset, .on_gone = on_gone,
 };
 
-/* What the way is like, this time. */
-static enum sim_answer on_connect(struct sim_host *host, struct sim_conn *c)
+enum sim_answer server_draw_way(struct sim_conn *c)
 {
 	static const enum fault cuts[] = { FAULT_CUT_FINISH, FAULT_CUT_RESET, FAULT_CUT_SILENCE };
 	static const enum sim_cut_kind kinds[] = { SIM_CUT_FINISH, SIM_CUT_RESET, SIM_CUT_SILENCE };
 	struct sim_link *link = sim_link_of(c);
 
-	(void)host;
 	if (fault_strikes(FAULT_REFUSE))
 		return SIM_REFUSE;
 	if (fault_strikes(FAULT_BLACKHOLE))
@@ -611,14 +647,30 @@ static enum sim_answer on_connect(struct sim_host *host, struct sim_conn *c)
 	return SIM_ACCEPT;
 }
 
-struct sim_host *server_add(const char *address, unsigned keywords, const struct params *params)
+static enum sim_answer on_connect(struct sim_host *host, struct sim_conn *c)
+{
+	(void)host;
+	return server_draw_way(c);
+}
+
+static struct sim_host *add(const char *address, uint16_t port, unsigned keywords, const struct params *params)
 {
 	ASSERT(server_count < SERVERS_MAX);
 	struct server_host *s = &servers[server_count++];
 
-	*s = (struct server_host){ .keywords = keywords, .params = params };
-	struct sim_host *h = sim_host_add(address, 25, &program, s);
+	*s = (struct server_host){ .keywords = keywords, .lmtp = port == LMTP_PORT, .params = params };
+	struct sim_host *h = sim_host_add(address, port, &program, s);
 
 	h->on_connect = on_connect;
 	return h;
+}
+
+struct sim_host *server_add(const char *address, unsigned keywords, const struct params *params)
+{
+	return add(address, 25, keywords, params);
+}
+
+struct sim_host *server_add_lmtp(const char *address, unsigned keywords, const struct params *params)
+{
+	return add(address, LMTP_PORT, keywords, params);
 }

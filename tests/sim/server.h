@@ -22,6 +22,11 @@ void servers_forget(void);
 
 /* A host with this behaviour; keywords: bits of what it offers. */
 struct sim_host *server_add(const char *address, unsigned keywords, const struct params *params);
+/* The same, speaking LMTP on port 24: a reply for each recipient behind the content. */
+struct sim_host *server_add_lmtp(const char *address, unsigned keywords, const struct params *params);
+
+/* What the way to any host is like, this time. */
+enum sim_answer server_draw_way(struct sim_conn *c);
 
 /* How many messages all servers have committed. */
 unsigned server_commits(void);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/sim/crook.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/fault.h"
 #include "tests/sim/injector.h"
@@ -15,10 +16,13 @@
 #define DAY_NS		(86400 * NS_PER_SEC)
 #define LIVENESS_NS	(6 * DAY_NS)
 #define FAILED_SYNCS	(UINT64_C(1) << FAULT_SYNC_ERROR | UINT64_C(1) << FAULT_WRITE_ERROR)
+#define SUSPENDS_MAX	3u
+#define LARGE_ONE_IN	12u	/* seeds: as large as section 4b of the hostile-world reference wants them */
 #define SAFETY_NS	(2 * 3600 * NS_PER_SEC)
 
 static struct {
 	unsigned life;
+	unsigned suspends;
 	uint64_t announced;
 	bool healed;
 	bool verbose;
@@ -48,38 +52,70 @@ static void draw_faults(void)
 		{ FAULT_HARD_NO, 50000 }, { FAULT_GARBAGE, 20000 }, { FAULT_HANG_UP, 50000 },
 		{ FAULT_REPLY_LOST, 100000 }, { FAULT_INJECTOR_LEAVES, 50000 }, { FAULT_ODD_REPLY, 100000 },
 		{ FAULT_KILL, 1000000 }, { FAULT_POWER_CUT, 1000000 }, { FAULT_DISK_FULL, 300000 },
-		{ FAULT_CLOCK_STEP, 200000 },
+		{ FAULT_CLOCK_STEP, 200000 }, { FAULT_SUSPEND, 100000 }, { FAULT_CROOK, 1000000 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(knobs); i++)
 		draw(knobs[i].fault, knobs[i].most);
 }
 
-static const char *draw_main_cf(void)
+enum way { WAY_MX, WAY_RELAYHOST, WAY_LMTP };
+
+static const char *draw_main_cf(enum way way)
 {
 	static char text[2048];
+	const char *kind = way == WAY_LMTP ? "lmtp" : "smtp";
 	struct str out = STR(text);
 
 	str_add_cstr(&out, "inject_smtp_listen = " LISTENER ":25\nmynetworks = 10.0.0.0/8\n"
-		     "journal_segment_size = 1048576\njournal_memory = 4194304\nsmtp_address_preference = any\n");
+		     "journal_segment_size = 1048576\njournal_memory = 4194304\n");
+	str_printf(&out, "%s_address_preference = any\n", kind);
 	str_printf(&out, "minimal_backoff_time = %us\n", (unsigned)tape_range(10, 300));
 	str_printf(&out, "maximal_backoff_time = %us\n", (unsigned)tape_range(300, 2000));
 	str_printf(&out, "queue_run_delay = %us\n", (unsigned)tape_range(5, 60));
 	str_printf(&out, "queue_message_limit = %u\n", (unsigned)tape_range(500, 2000));
 	str_printf(&out, "session_limit = %u\n", (unsigned)(tape_below(2) == 0 ? 100 : tape_range(2, 16)));
 	str_printf(&out, "inject_connection_limit = %u\n", (unsigned)tape_range(20, 100));
-	str_printf(&out, "smtp_destination_concurrency_limit = %u\n", (unsigned)tape_range(1, 20));
-	str_printf(&out, "smtp_destination_recipient_limit = %u\n", (unsigned)tape_range(1, 50));
-	str_printf(&out, "smtp_connect_timeout = %us\n", (unsigned)tape_range(5, 30));
-	str_printf(&out, "smtp_data_done_timeout = %us\n", (unsigned)tape_range(30, 600));
-	str_printf(&out, "smtp_connection_cache_time_limit = %us\n", (unsigned)tape_range(1, 10));
-	if (tape_below(4) == 3)
+	str_printf(&out, "%s_destination_concurrency_limit = %u\n", kind, (unsigned)tape_range(1, 20));
+	str_printf(&out, "%s_destination_recipient_limit = %u\n", kind, (unsigned)tape_range(1, 50));
+	str_printf(&out, "%s_connect_timeout = %us\n", kind, (unsigned)tape_range(5, 30));
+	str_printf(&out, "%s_data_done_timeout = %us\n", kind, (unsigned)tape_range(30, 600));
+	str_printf(&out, "%s_connection_cache_time_limit = %us\n", kind, (unsigned)tape_range(1, 10));
+	if (way == WAY_RELAYHOST)
 		str_add_cstr(&out, "relayhost = [192.0.2.1]\n");
+	if (way == WAY_LMTP)
+		str_add_cstr(&out, "default_transport = lmtp:inet:192.0.2.1:24\n");
 	return str_cstr(&out);
 }
 
-static void add_servers(unsigned domains)
+/* Who goes to this server's domain goes to many more, if it is the relay host or a mailbox server. */
+static void add_crook(const char *address, enum way way, unsigned domain)
 {
+	bool refuses;
+
+	crook_add(address, way == WAY_LMTP, &refuses);
+	for (unsigned i = 0; refuses && i < DOMAINS_MAX; i++)
+		if (way != WAY_MX || i == domain)
+			ledger_domain_refuses(i);
+}
+
+/* One in four is not honest. */
+static void add_server(const char *address, enum way way, unsigned domain)
+{
+	if (tape_below(4) == 3)
+		add_crook(address, way, domain);
+	else if (way == WAY_LMTP)
+		(void)server_add_lmtp(address, tape_below(1u << SERVER_KEYWORDS), world_params());
+	else
+		(void)server_add(address, tape_below(1u << SERVER_KEYWORDS), world_params());
+}
+
+static void add_servers(enum way way, unsigned domains)
+{
+	if (way == WAY_LMTP) {
+		add_server("192.0.2.1", way, 0);
+		return;
+	}
 	for (unsigned i = 0; i < domains; i++) {
 		char domain[32], host[32], address[32], mx[48];
 
@@ -88,13 +124,13 @@ static void add_servers(unsigned domains)
 		(void)snprintf(address, sizeof(address), "192.0.2.%u", i + 1);
 		(void)snprintf(mx, sizeof(mx), "10 %s", host);
 		ASSERT(zone_add(domain, "MX", mx) && zone_add(host, "A", address));
-		(void)server_add(address, tape_below(1u << SERVER_KEYWORDS), world_params());
+		add_server(address, way, i);
 		if (tape_below(3) != 2)
 			continue;
 		/* A second address, and with it a next host. */
 		(void)snprintf(address, sizeof(address), "192.0.2.%u", i + 101);
 		ASSERT(zone_add(host, "A", address));
-		(void)server_add(address, tape_below(1u << SERVER_KEYWORDS), world_params());
+		add_server(address, way, i);
 	}
 }
 
@@ -154,6 +190,10 @@ static void on_trouble(struct sim_alarm *alarm)
 	}
 	if (fault_strikes(FAULT_CLOCK_STEP))
 		world_step_wall((int64_t)tape_range(0, 4 * 3600 * NS_PER_SEC) - (int64_t)(2 * 3600 * NS_PER_SEC));
+	if (storm.suspends < SUSPENDS_MAX && fault_strikes(FAULT_SUSPEND)) {
+		storm.suspends++;
+		world_suspend(tape_range(NS_PER_SEC, 8 * 3600 * NS_PER_SEC));
+	}
 	if (fault_strikes(FAULT_DISK_FULL)) {
 		disk_space = 1;
 		sim_alarm_in(&storm.relief, tape_range(NS_PER_SEC, 300 * NS_PER_SEC));
@@ -186,8 +226,24 @@ static void heal(void)
 	say_event("heals");
 	storm.healed = true;
 	fault_heal();
+	crooks_heal();
 	disk_space = 0;
 	injectors_stop();
+}
+
+/* With a relay host all of them meet the first domain's servers. */
+static enum way draw_way(void)
+{
+	static const enum way ways[] = {
+		WAY_MX, WAY_MX, WAY_MX, WAY_MX, WAY_MX, WAY_LMTP, WAY_RELAYHOST, WAY_RELAYHOST,
+	};
+
+	return ways[tape_below(ARRAY_LEN(ways))];
+}
+
+static unsigned draw_messages(void)
+{
+	return (unsigned)(tape_below(LARGE_ONE_IN) == LARGE_ONE_IN - 1 ? tape_range(40, 400) : tape_range(10, 60));
 }
 
 static void check_left_over(void)
@@ -205,6 +261,7 @@ void storm_run(struct storm_figures *ret_figures)
 {
 	struct world_conf conf = { .spool = true, .on_log = on_log };
 	const unsigned domains = (unsigned)tape_range(1, DOMAINS_MAX);
+	const enum way way = draw_way();
 
 	storm.verbose = getenv("SIM_VERBOSE") != NULL;
 	storm.trouble.fn = on_trouble;
@@ -212,10 +269,10 @@ void storm_run(struct storm_figures *ret_figures)
 	conf.cores = (unsigned)tape_range(1, WORLD_CORES);
 	conf.recv_bufs = 4u << tape_below(5);
 	conf.files_max = tape_below(4) == 3 ? 48 : 512;
-	conf.main_cf = draw_main_cf();
+	conf.main_cf = draw_main_cf(way);
 	draw_faults();
 	const struct injectors_conf injectors = {
-		.listener = LISTENER, .messages = (unsigned)tape_range(10, 60), .domains = domains,
+		.listener = LISTENER, .messages = draw_messages(), .domains = domains,
 		.rcpts_max = (unsigned)tape_range(1, LEDGER_RCPTS), .size_max = (uint32_t)tape_range(600, 60000),
 		.clients = (unsigned)tape_range(1, 4), .pause_ns = tape_range(0, 20 * NS_PER_SEC),
 	};
@@ -224,7 +281,8 @@ void storm_run(struct storm_figures *ret_figures)
 		ledger_fail("the configuration has errors:\n%s", conf.main_cf);
 	ledger_start(world_params()->maximal_queue_lifetime_ns);
 	servers_forget();
-	add_servers(domains);
+	crooks_forget();
+	add_servers(way, domains);
 	injectors_start(&injectors);
 	look_again_in(tape_range(NS_PER_MS, 5 * NS_PER_SEC));
 	(void)world_run(SAFETY_NS, is_injected, NULL);
@@ -232,12 +290,13 @@ void storm_run(struct storm_figures *ret_figures)
 	if (!world_run(LIVENESS_NS, is_over, NULL))
 		check_left_over();
 	ret_figures->uninvited = ledger_check(storm.life > 0 && (fault_seen & FAILED_SYNCS) != 0);
+	crooks_check();
 	sim_alarm_cancel(&storm.trouble);
 	ret_figures->virtual_ns = sim_now();
 	if (!world_stop(DAY_NS))
 		ledger_fail("stuck: the drain does not end");
 	ret_figures->messages = injectors_accepted();
-	ret_figures->commits = server_commits();
+	ret_figures->commits = server_commits() + crook_commits();
 	ret_figures->announced = storm.announced;
 	ret_figures->lives = storm.life + 1;
 	ret_figures->faults = fault_seen;

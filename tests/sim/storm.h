@@ -1,6 +1,6 @@
 /* storm.h - one seed: an engine with its spool among servers and injectors, while everything goes wrong; then it heals
  *
- *	safety		10..60 messages under faults, crashes and restarts included
+ *	safety		10..60 messages under faults, in some seeds 40..400, crashes and restarts included
  *	liveness	nothing goes wrong any more; within six days of virtual time every recipient has its end
  *	end		drain, close, everything given back; the ledger is checked
  *
