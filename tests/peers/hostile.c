@@ -1,8 +1,8 @@
 /* hostile - the real engine against every hostile server of families.h, in the simulator
  *
- *	build/tests/hostile [-v] [-f LETTER] [-n NUMBER]
+ *	build/tests/hostile [-v] [-f LETTER] [-n NUMBER] [-s SIZE]...
  *
- * Each row is played at four segment sizes, alone and with an honest host behind it.
+ * Each row is played at four segment sizes (or those of -s; 0: as they come), alone and with an honest host behind it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,18 +10,30 @@
 
 #include "tests/peers/run.h"
 
+static uint32_t segments[4] = { 0, 1460, 7, 1 };
+static unsigned segment_count = 4;
+
 static bool play_row(const void *context, bool verbose)
 {
-	static const uint32_t segments[] = { 0, 1460, 7, 1 };
 	const struct family_row *row = context;
 	bool ok = true;
 
-	for (unsigned s = 0; s < ARRAY_LEN(segments) && ok; s++) {
+	for (unsigned s = 0; s < segment_count && ok; s++) {
 		ok = run_row(row, segments[s], false, verbose);
 		if (ok && !(row->flags & (FAMILY_NO_SECOND | FAMILY_LMTP)))	/* LMTP knows no MX */
 			ok = run_row(row, segments[s], true, verbose);
 	}
 	return ok;
+}
+
+static void add_segment(const char *size)
+{
+	static unsigned count;
+
+	if (count == ARRAY_LEN(segments))
+		exit(2);
+	segments[count++] = (uint32_t)strtoul(size, NULL, 10);
+	segment_count = count;
 }
 
 int main(int argc, char **argv)
@@ -32,13 +44,15 @@ int main(int argc, char **argv)
 	long only_row = 0;
 	int c;
 
-	while ((c = getopt(argc, argv, "vf:n:")) != -1) {
+	while ((c = getopt(argc, argv, "vf:n:s:")) != -1) {
 		if (c == 'v')
 			verbose = true;
 		else if (c == 'f')
 			only_family = optarg[0];
 		else if (c == 'n')
 			only_row = strtol(optarg, NULL, 10);
+		else if (c == 's')
+			add_segment(optarg);
 		else
 			return 2;
 	}

@@ -291,7 +291,8 @@ bool run_row(const struct family_row *row, uint32_t segment, bool second, bool v
 {
 	struct run *run = calloc(1, sizeof(*run));
 	char conf_text[1024];
-	struct world_conf conf = { .on_log = on_log, .context = run, .main_cf = conf_text };
+	struct world_conf conf = { .on_log = on_log, .context = run, .main_cf = conf_text,
+				   .sessions_max = 64, .destinations_max = 64 };
 
 	ASSERT(run != NULL);
 	*run = (struct run){ .row = row, .segment = segment, .second = second, .verbose = verbose };

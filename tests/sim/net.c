@@ -7,7 +7,7 @@
 #include "tests/sim/seam.h"
 #include "tests/sim/tape.h"
 
-static struct sim_conn *conns;
+static struct sim_conn conns[SIM_CONNS_MAX];	/* in pages that nobody touches before they are used */
 static uint32_t conn_used_max;
 static uint32_t conn_number;
 static struct sim_host hosts[SIM_HOSTS_MAX];
@@ -30,8 +30,7 @@ void net_clear(void)
 		free(conns[i].to_peer.data);
 		free(conns[i].to_peer.bursts);
 	}
-	if (conns != NULL)
-		memset(conns, 0, conn_used_max * sizeof(*conns));
+	memset(conns, 0, conn_used_max * sizeof(*conns));
 	memset(hosts, 0, host_count * sizeof(*hosts));
 	conn_used_max = 0;
 	conn_number = 0;
@@ -112,9 +111,6 @@ static bool is_local(const struct addr *a)
 
 static struct sim_conn *conn_new(void)
 {
-	if (conns == NULL)
-		conns = calloc(SIM_CONNS_MAX, sizeof(*conns));
-	ASSERT(conns != NULL);
 	for (uint32_t i = 0; i < SIM_CONNS_MAX; i++) {
 		struct sim_conn *c = &conns[i];
 

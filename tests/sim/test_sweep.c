@@ -162,7 +162,8 @@ static void show(void *context, const char *level, const char *program, struct s
 
 static void run(const struct scenario *s)
 {
-	const struct world_conf conf = { .main_cf = s->main_cf, .on_log = getenv("SIM_VERBOSE") != NULL ? show : NULL };
+	const struct world_conf conf = { .main_cf = s->main_cf, .sessions_max = 64, .destinations_max = 64,
+					 .on_log = getenv("SIM_VERBOSE") != NULL ? show : NULL };
 	const unsigned count = MAX(s->mails, 1u), all = count * MAX(s->rcpts, 1u);
 
 	memset(sweep.count, 0, sizeof(sweep.count));

@@ -75,7 +75,7 @@ struct resolver {
 	struct pending pending[PENDING_MAX];
 };
 
-static struct row *rows;
+static struct row rows[ZONE_ROWS_MAX];	/* in pages that nobody touches before they are used */
 static unsigned row_count;
 static struct asked asked[ASKED_MAX];
 static unsigned asked_count;
@@ -114,9 +114,7 @@ static bool copy_name(char to[TEXT_MAX], struct slice from)
 
 static struct row *row_new(const char *name, uint16_t type, enum row_kind kind)
 {
-	if (rows == NULL)
-		rows = calloc(ZONE_ROWS_MAX, sizeof(*rows));
-	if (rows == NULL || row_count == ZONE_ROWS_MAX)
+	if (row_count == ZONE_ROWS_MAX)
 		return NULL;
 	struct row *r = &rows[row_count];
 
