@@ -84,6 +84,7 @@ void letter_write(struct letter *letter, const struct script_message *script)
 	letter->wire_dot = wire_of(script->content, &facts);
 	write_rcpts(letter);
 	letter->mail.content = slice_head(letter->wire_dot, letter->wire_dot.len - 3);
+	letter->mail.content_late_ns = script->content_late_ns;
 	letter->mail.nexthop = script->nexthop.len > 0 ? text_cstr(script->nexthop) : NULL;
 	letter->mail.msg.sender = script->sender;
 	letter->mail.msg.envid = script->envid;

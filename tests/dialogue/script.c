@@ -100,19 +100,29 @@ static bool parse_host(struct parse *p, struct slice rest)
 	return parse_error(p, "a host can refuse, blackhole, unreachable or never: %.*s", SLICE_FMT(manner));
 }
 
-static bool parse_tried(struct parse *p, struct slice rest)
+/* Addresses to the end of the line, added to a list. */
+static bool parse_addresses(struct parse *p, struct slice rest, struct script_tried **list, unsigned *count)
 {
-	struct script *s = p->script;
-
 	while (rest.len > 0) {
-		struct script_tried tried = { .line = p->line };
+		struct script_tried one = { .line = p->line };
 
-		if (!parse_address(p, text_word(&rest), &tried.addr))
+		if (!parse_address(p, text_word(&rest), &one.addr))
 			return false;
-		s->tried = text_grow(s->tried, s->tried_count, sizeof(tried));
-		s->tried[s->tried_count++] = tried;
+		*list = text_grow(*list, *count, sizeof(one));
+		(*list)[(*count)++] = one;
 	}
 	return true;
+}
+
+static bool parse_busiest(struct parse *p, struct slice rest)
+{
+	uint64_t n;
+
+	if (!text_number(text_word(&rest), &n) || n > UINT32_MAX)
+		return parse_error(p, "write busiest 3");
+	p->script->busiest_line = p->line;
+	p->script->busiest = (unsigned)n;
+	return finish(p, rest);
 }
 
 /* --- dns -------------------------------------------------------------------------------------- */
@@ -159,6 +169,19 @@ static bool parse_whose(struct parse *p, struct slice who, struct script_outcome
 	return text_decode(who, &o->rcpt) || parse_error(p, "no address: %.*s", SLICE_FMT(who));
 }
 
+/* "5s", "270s-330s" */
+static bool parse_after(struct parse *p, struct slice word, struct script_outcome *o)
+{
+	ptrdiff_t dash = slice_find_char(word, 0, '-');
+	struct slice first = dash < 0 ? word : slice_head(word, (size_t)dash);
+	struct slice last = word;
+
+	slice_skip(&last, dash < 0 ? 0 : (size_t)dash + 1);
+	o->timed = true;
+	return (text_time(first, &o->after_ns) && text_time(last, &o->after_ns_max)) ||
+	       parse_error(p, "write after 5s, or after 270s-330s, not %.*s", SLICE_FMT(word));
+}
+
 static bool parse_outcome(struct parse *p, struct slice rest)
 {
 	static const struct {
@@ -195,12 +218,14 @@ static bool parse_outcome(struct parse *p, struct slice rest)
 	while (rest.len > 0) {
 		if (!parse_quoted(p, &rest, o.quoted, &o.quoted_count))
 			return false;
-		if (text_take_word(&rest, "may_be_duplicate"))
+		if (text_take_word(&rest, "may_be_duplicate")) {
 			o.may_be_duplicate = true;
-		else if (text_take_word(&rest, "after"))
-			o.timed = text_time(text_word(&rest), &o.after_ns);
-		else if (rest.len > 0)
+		} else if (text_take_word(&rest, "after")) {
+			if (!parse_after(p, text_word(&rest), &o))
+				return false;
+		} else if (rest.len > 0) {
 			return finish(p, rest);
+		}
 	}
 	s->outcomes = text_grow(s->outcomes, s->outcome_count, sizeof(o));
 	s->outcomes[s->outcome_count++] = o;
@@ -226,7 +251,7 @@ static bool parse_log(struct parse *p, struct slice rest, bool never)
 /* "message one from <a@b>", but not "message from <a@b>" */
 static bool is_name(struct slice rest)
 {
-	static const char *const fields[] = { "from", "to", "content", "client", "age", "at", "smtputf8", "requiretls",
+	static const char *const fields[] = { "from", "to", "content", "client", "age", "at", "content-late", "smtputf8", "requiretls",
 					      "tls-optional", "header-utf8" };
 	struct slice word = text_word(&rest);
 
@@ -252,20 +277,64 @@ static bool parse_message(struct parse *p, struct slice rest)
 
 static bool parse_line(struct parse *p, struct slice line);
 
+/* "500" is 1-500. */
+static bool parse_range(struct parse *p, struct slice range, uint64_t *ret_first, uint64_t *ret_last)
+{
+	ptrdiff_t dash = slice_find_char(range, 0, '-');
+	struct slice last = range;
+
+	slice_skip(&last, dash < 0 ? 0 : (size_t)dash + 1);
+	bool ok = (dash < 0 || text_number(slice_head(range, (size_t)dash), ret_first)) && text_number(last, ret_last);
+
+	return (ok && *ret_last >= *ret_first && *ret_last - *ret_first <= 100000) ||
+	       parse_error(p, "write repeat 500 ..., or repeat 1-500 ...");
+}
+
 /* "1-500 C RCPT TO:<r#@test>   S 250 ok" */
 static bool parse_repeat(struct parse *p, struct slice rest, bool parse_one(struct parse *p, struct slice line))
 {
 	struct slice range = text_word(&rest);
-	ptrdiff_t dash = slice_find_char(range, 0, '-');
 	uint64_t first = 1, last = 0;
-	bool ok = dash < 0 ? text_number(range, &last) :
-			     text_number(slice_head(range, (size_t)dash), &first) &&
-				     text_number(slice_of(range.ptr + dash + 1, range.len - (size_t)dash - 1), &last);
 
-	if (!ok || last < first || last - first > 100000)
-		return parse_error(p, "write repeat 500 ..., or repeat 1-500 ...");
+	if (!parse_range(p, range, &first, &last))
+		return false;
+	if (slice_eq(slice_trim(rest), SLICE("{"))) {
+		p->block = (struct parse_block){ .line = p->line, .first = first, .last = last };
+		return true;
+	}
 	for (uint64_t i = first; i <= last && !p->bad; i++)
 		(void)parse_one(p, text_numbered(rest, i));
+	return !p->bad;
+}
+
+static struct slice take_line(struct slice *rest)
+{
+	ptrdiff_t end = slice_find_char(*rest, 0, '\n');
+	struct slice line = slice_head(*rest, end < 0 ? rest->len : (size_t)end);
+
+	slice_skip(rest, MIN(line.len + 1, rest->len));
+	return line;
+}
+
+/* A line between "repeat 1-5 {" and "}": kept, and with the last of them all are played. */
+static bool parse_in_block(struct parse *p, struct slice line)
+{
+	const struct parse_block block = p->block;
+	const unsigned end = p->line;
+
+	if (!slice_eq(slice_trim(line), SLICE("}"))) {
+		p->block.text = p->block.text.ptr == NULL ? line :
+				slice_of(block.text.ptr, (size_t)(line.ptr + line.len - block.text.ptr));
+		return true;
+	}
+	p->block = (struct parse_block){ 0 };
+	for (uint64_t i = block.first; i <= block.last && !p->bad; i++) {
+		struct slice rest = block.text;
+
+		for (p->line = block.line + 1; p->line < end; p->line++)
+			(void)parse_line(p, text_numbered(take_line(&rest), i));
+	}
+	p->line = end;
 	return !p->bad;
 }
 
@@ -290,7 +359,11 @@ static bool parse_word(struct parse *p, struct slice word, struct slice rest)
 	if (slice_eq(word, SLICE("log")) || slice_eq(word, SLICE("nolog")))
 		return parse_log(p, rest, word.len == 5);
 	if (slice_eq(word, SLICE("tried")))
-		return parse_tried(p, rest);
+		return parse_addresses(p, rest, &p->script->tried, &p->script->tried_count);
+	if (slice_eq(word, SLICE("local")))
+		return parse_addresses(p, rest, &p->script->locals, &p->script->local_count);
+	if (slice_eq(word, SLICE("busiest")))
+		return parse_busiest(p, rest);
 	if (slice_eq(word, SLICE("repeat")))
 		return parse_repeat(p, rest, parse_line);
 	if (slice_eq(word, SLICE("relaxed"))) {
@@ -306,6 +379,8 @@ static bool parse_line(struct parse *p, struct slice line)
 	bool indented = line.len > 0 && (line.ptr[0] == ' ' || line.ptr[0] == '\t');
 	struct slice rest = line;
 
+	if (p->block.line > 0)
+		return parse_in_block(p, line);
 	if (slice_trim(line).len == 0 || line.ptr[0] == '#')
 		return true;
 	if (indented && s->message_count > 0 && p->in_message) {
@@ -432,13 +507,11 @@ bool script_read(const char *path, struct script *ret_script)
 	struct slice rest = ret_script->text;
 
 	while (rest.len > 0) {
-		ptrdiff_t end = slice_find_char(rest, 0, '\n');
-		size_t n = end < 0 ? rest.len : (size_t)end;
-
 		p.line++;
-		(void)parse_line(&p, slice_head(rest, n));
-		slice_skip(&rest, MIN(n + 1, rest.len));
+		(void)parse_line(&p, take_line(&rest));
 	}
+	if (p.block.line > 0)
+		parse_error(&p, "the block of line %u has no }", p.block.line);
 	complete(&p);
 	return !p.bad;
 }

@@ -50,6 +50,8 @@ struct script_session {
 	unsigned line;
 	bool any_address;
 	bool any_order;			/* need not wait for the sessions above to begin */
+	bool is_from;			/* the client has to come from there; len 0: from wherever its kernel chooses */
+	struct addr from;
 	struct addr addr;
 	struct sim_link link;
 	unsigned first;			/* items */
@@ -95,6 +97,7 @@ struct script_message {
 	uint64_t age_ns;
 	bool timed;
 	uint64_t at_ns;			/* since the start; otherwise when the message before has its outcomes */
+	uint64_t content_late_ns;	/* so long the content takes to come from the disk */
 };
 
 enum script_status { STATUS_SENT, STATUS_DEFERRED, STATUS_BOUNCED };
@@ -111,6 +114,7 @@ struct script_outcome {
 	bool may_be_duplicate;
 	bool timed;
 	uint64_t after_ns;		/* since the message was injected, to the second */
+	uint64_t after_ns_max;		/* the same as after_ns unless a span was written */
 	bool used;
 };
 
@@ -148,6 +152,10 @@ struct script {
 	unsigned log_count;
 	struct script_tried *tried;	/* every attempt to connect, in this order */
 	unsigned tried_count;
+	struct script_tried *locals;	/* what the client may bind to; none: anything */
+	unsigned local_count;
+	unsigned busiest_line;		/* 0: nobody counts */
+	unsigned busiest;		/* connections at a time, at the busiest moment */
 	bool relaxed;			/* nobody looks for octets that came too early */
 };
 

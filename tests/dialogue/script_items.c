@@ -47,9 +47,15 @@ static bool parse_way(struct parse *p, struct sim_link *link, struct slice key, 
 	else if (slice_eq(key, SLICE("buffer")) && text_number(value, &n) && n > 0 && n <= UINT32_MAX)
 		link->buffer_to_peer = (uint32_t)n;
 	else
-		return parse_error(p, "a session has latency=20ms, rate=1000 (octets a second), buffer=2000: %.*s",
+		return parse_error(p, "a session has latency=20ms, rate=1000 (octets a second), buffer=2000, from=ADDRESS: %.*s",
 				   SLICE_FMT(key));
 	return true;
+}
+
+static bool parse_from(struct parse *p, struct script_session *session, struct slice value)
+{
+	session->is_from = true;
+	return slice_eq(value, SLICE("anywhere")) || parse_address(p, value, &session->from);
 }
 
 bool parse_session(struct parse *p, struct slice rest)
@@ -59,7 +65,8 @@ bool parse_session(struct parse *p, struct slice rest)
 
 	while (rest.len > 0) {
 		if (text_key_value(&rest, &key, &value)) {
-			if (!parse_way(p, &session->link, key, value))
+			if (slice_eq(key, SLICE("from")) ? !parse_from(p, session, value) :
+							   !parse_way(p, &session->link, key, value))
 				return false;
 		} else if (text_take_word(&rest, "any-order")) {
 			session->any_order = true;
@@ -459,12 +466,14 @@ static bool parse_field(struct parse *p, struct script_message *m, struct slice 
 		return parse_client_attributes(p, m, rest);
 	if (slice_eq(word, SLICE("age")))
 		return parse_timing(p, rest, &m->age_ns);
+	if (slice_eq(word, SLICE("content-late")))
+		return parse_timing(p, rest, &m->content_late_ns);
 	if (slice_eq(word, SLICE("at"))) {
 		m->timed = true;
 		return parse_timing(p, rest, &m->at_ns);
 	}
 	return parse_error(p, "a message has from, to, content, ret=, envid=, body=, nexthop=, smtputf8, requiretls, "
-			   "tls-optional, header-utf8, probe=rcpt|data, client, age, at; not %.*s", SLICE_FMT(word));
+			   "tls-optional, header-utf8, probe=rcpt|data, client, age, at, content-late; not %.*s", SLICE_FMT(word));
 }
 
 bool parse_message_field(struct parse *p, struct slice rest)

@@ -3,11 +3,20 @@
 
 #include "tests/dialogue/script.h"
 
+/* "repeat 1-5 {" and what stands in the lines behind it */
+struct parse_block {
+	unsigned line;		/* where it begins; 0: there is none */
+	uint64_t first;
+	uint64_t last;
+	struct slice text;
+};
+
 struct parse {
 	struct script *script;
 	unsigned line;
 	bool bad;
 	bool in_message;	/* indented lines belong to it */
+	struct parse_block block;
 };
 
 /* Prints where and what; false. */

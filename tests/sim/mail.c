@@ -219,7 +219,8 @@ static void send_errand(struct errand *e, enum errand_kind kind)
 	e->kind = kind;
 	e->out = true;
 	op_init(&e->op, on_errand);
-	flight_ready_in(flight_start(&e->op, FLIGHT_QUERY, -1), 0, CLAIM_NS);
+	flight_ready_in(flight_start(&e->op, FLIGHT_QUERY, -1), 0,
+			CLAIM_NS + (kind == ERRAND_CLAIM ? mail_of(e->attempt)->content_late_ns : 0));
 }
 
 /* --- beginning and end of a mail ---------------------------------------------------------------- */

@@ -76,6 +76,7 @@ struct world_mail {
 	struct slice content;		/* wire form: CRLF, dots stuffed, no final dot */
 	const char *nexthop;		/* NULL: by relayhost and recipient domain; else for all, as a transport says */
 	uint32_t window;		/* octets of content handed out at a time; 0: all at once */
+	uint64_t content_late_ns;	/* so much longer each claim takes, and with it the first octets of content */
 	int claim_err;			/* != 0: the next claim fails with it */
 	int body_err;			/* != 0: the content cannot be read after the first window */
 	/* One recipient has an outcome. Deferred ones come again. */
