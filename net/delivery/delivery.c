@@ -95,6 +95,7 @@ static void on_offer(struct note *note)
 	job->destination = NULL;
 	list_init(&job->node);
 	job->due.index = 0;
+	job->next = job->first;
 	destination_new_round(job);
 	job->route_generation = 0;
 	job->never_ahead = false;

@@ -218,7 +218,7 @@ void lanes_quit(struct destination *dst);
 /* Starts job's next transaction on lane, with a probe when it comes from the cache. False: no trial can be had now. */
 bool trial_start(struct lane *lane, struct job *job, bool from_cache);
 /* The first recipient that has not been tried in this round; NULL: there is none. */
-const struct rcpt *job_next_rcpt(const struct job *job);
+const struct rcpt *job_next_rcpt(struct job *job);
 /* The transaction is done, every recipient tried has an outcome. */
 void trial_finish(struct trial *t);
 /* Ends job's round without a session: every open recipient of the destination gets this outcome. False as above. */

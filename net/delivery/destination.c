@@ -590,7 +590,7 @@ static bool is_watched(const struct delivery *d, struct slice nexthop)
 }
 
 /* Two recipients who are taken for the same one share a window, and that is all. */
-static struct slice key_of(const struct delivery *d, const struct job *job, struct str *storage)
+static struct slice key_of(const struct delivery *d, struct job *job, struct str *storage)
 {
 	const uint64_t rcpt = is_by_rcpt(d) ? map_hash(&d->by_nexthop, job_next_rcpt(job)->addr) : 0;
 
@@ -602,7 +602,7 @@ static struct slice key_of(const struct delivery *d, const struct job *job, stru
 }
 
 /* Where the job's next recipient goes; NULL: too many destinations are busy. */
-static struct destination *destination_of(struct delivery *d, const struct job *job)
+static struct destination *destination_of(struct delivery *d, struct job *job)
 {
 	char text[JOB_NEXTHOP_MAX + sizeof(uint64_t) + 1];
 	struct str storage = STR(text);

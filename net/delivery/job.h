@@ -44,6 +44,8 @@ struct job {
 	struct list node;
 	struct heap_node due;
 	struct destination *destination;
+	uint32_t next;			/* no recipient before it is untried in this round: 100,000 are looked at once,
+					 * not once for each portion */
 	uint64_t tried[2];		/* addresses of the destination's list tried in this round, one bit each */
 	uint32_t route_generation;	/* what the numbers in tried mean */
 	uint32_t asked;			/* addresses of this round, through all changes of the list */

@@ -17,11 +17,11 @@ static bool is_untried(const struct rcpt *r)
 	return r->state == RCPT_OPEN && r->outcome == OUTCOME_NONE;
 }
 
-const struct rcpt *job_next_rcpt(const struct job *job)
+const struct rcpt *job_next_rcpt(struct job *job)
 {
-	for (uint32_t i = job->first; i < job->first + job->count; i++)
-		if (is_untried(rcpt_at(job, i)))
-			return rcpt_at(job, i);
+	for (; job->next < job->first + job->count; job->next++)
+		if (is_untried(rcpt_at(job, job->next)))
+			return rcpt_at(job, job->next);
 	return NULL;
 }
 
@@ -44,8 +44,7 @@ static bool is_other_domain(struct slice addr, struct slice *last)
 
 /* The next recipients to try: from the first untried one on, as many as one transaction may have. caps: what the server
  * said about that (RFC 9422), or NULL. */
-static void choose_rcpts(const struct params *p, const struct smtp_caps *caps, const struct job *job,
-			 struct attempt *a)
+static void choose_rcpts(const struct params *p, const struct smtp_caps *caps, struct job *job, struct attempt *a)
 {
 	uint32_t end = job->first + job->count;
 	uint32_t limit = tighter(p->smtp_destination_recipient_limit, caps != NULL ? caps->rcpt_max : 0);
@@ -427,6 +426,8 @@ static void reset_outcomes(const struct attempt *a)
 			r->outcome = OUTCOME_NONE;
 		if (is_at(r, OUTCOME_DEFERRED))
 			r->outcome = OUTCOME_WAITING;
+		if (is_untried(r))
+			a->job->next = MIN(a->job->next, i);
 	}
 }
 
@@ -436,6 +437,7 @@ static void end_round(struct job *job)
 	for (uint32_t i = job->first; i < job->first + job->count; i++)
 		if (rcpt_at(job, i)->state == RCPT_OPEN)
 			rcpt_at(job, i)->outcome = OUTCOME_NONE;
+	job->next = job->first;
 	destination_new_round(job);
 	/* Jobs may wait for days, and more destinations may fail than there is room for: the heap knows only jobs. */
 	struct destination *dst = job->destination;

@@ -1,0 +1,65 @@
+/* The recipients of one job, portion by portion. */
+#include <string.h>
+
+#include "core/clock.h"
+#include "net/delivery/delivery_internal.h"
+#include "tests/test.h"
+
+#define FEW  10000u
+#define MANY 100000u
+
+static struct rcpt rcpts[MANY];
+static struct message msg = { .magic = MESSAGE_MAGIC, .rcpts = rcpts };
+
+static struct job job_of(uint32_t count)
+{
+	memset(rcpts, 0, sizeof(rcpts));
+	msg.rcpt_count = count;
+	return (struct job){ .magic = JOB_MAGIC, .msg = &msg, .count = count, .open = count };
+}
+
+/* Each recipient gets a transaction of his own (smtp_destination_recipient_limit = 1). */
+static uint64_t walk_ns(uint32_t count)
+{
+	struct job job = job_of(count);
+	const uint64_t begin = clock_mono_ns();
+	uint32_t portions = 0;
+
+	for (const struct rcpt *r; (r = job_next_rcpt(&job)) != NULL; portions++) {
+		assert_ptr_equal(r, &rcpts[portions]);
+		rcpts[portions].state = RCPT_SENT;
+	}
+	assert_int_equal(portions, count);
+	return clock_mono_ns() - begin;
+}
+
+/* The best of three: others are at work on this machine. */
+static uint64_t shortest_walk_ns(uint32_t count)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (unsigned i = 0; i < 3; i++)
+		least = min_u64(least, walk_ns(count));
+	return least;
+}
+
+/* Ten times as many take ten times as long; were each portion sought from the beginning, it would be a hundred. */
+static void time_grows_with_the_recipients(void **state)
+{
+	const uint64_t few = shortest_walk_ns(FEW);
+	const uint64_t many = shortest_walk_ns(MANY);
+
+	(void)state;
+	print_message("%u: %llu us, %u: %llu us, ratio %.1f\n", FEW, (unsigned long long)few / 1000, MANY,
+		      (unsigned long long)many / 1000, (double)many / (double)few);
+	assert_true(many < 30 * few);
+}
+
+int main(void)
+{
+	const struct CMUnitTest claims[] = {
+		CLAIM("the portions of 100,000 recipients take ten times as long as those of 10,000",
+		      time_grows_with_the_recipients),
+	};
+	return cmocka_run_group_tests_name("net/delivery/portions", claims, NULL, NULL);
+}
