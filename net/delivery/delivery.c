@@ -208,7 +208,7 @@ static void on_feed(struct task *task)
 	for (n = DISPATCH_BITE; n > 0 && !list_is_empty(&d->homeless) && !list_is_empty(&d->unused); n--) {
 		node = list_pop_front(&d->homeless);
 		metric_add(&metric_homeless, -1);
-		destination_take_job(d, list_entry(node, struct job, node));
+		destination_admit_job(d, list_entry(node, struct job, node));
 	}
 	if (n == 0)
 		delivery_feed(d);

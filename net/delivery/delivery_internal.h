@@ -146,6 +146,8 @@ struct delivery *delivery_self(void);
 
 /* Takes the job into the destination's queue, or its place in the deferred heap. */
 void destination_take_job(struct delivery *d, struct job *job);
+/* The same for one whose time has come: its round has begun, job->due_ns is 0 unless some have been deferred in it. */
+void destination_admit_job(struct delivery *d, struct job *job);
 void destination_push_ready(struct destination *dst, struct job *job, bool first);
 /* One transaction of the job is over, not all of it: back to the head of the queue, which may be another one. */
 void destination_go_on(struct destination *dst, struct job *job);

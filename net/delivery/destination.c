@@ -315,6 +315,29 @@ static struct slice best_mx_next_hop(const struct params *p)
 	return slice_trim(rest);
 }
 
+static void on_handed_over(struct note *note)
+{
+	struct job *job = container_of(note, struct job, note);
+
+	CHECK_MAGIC(job, JOB_MAGIC);
+	destination_admit_job(delivery_self(), job);
+}
+
+/* In the middle of a round as well: whoever has been deferred in it waits, the others do not. Each destination has one
+ * core, which alone keeps its limits. */
+static void send_to(struct job *job, struct slice nexthop)
+{
+	struct destination *dst = job->destination;
+
+	job->nexthop = nexthop;
+	job->core = delivery_core_of(nexthop);
+	job->destination = NULL;
+	destination_new_round(job);
+	note_init(&job->note, on_handed_over);
+	xcall_send(job->core, &job->note);
+	destination_job_left(dst);
+}
+
 /* We are the best mail exchanger of this domain (B 4): its mail goes where the operator says, and never back. */
 static void hand_over(struct destination *dst)
 {
@@ -330,17 +353,12 @@ static void hand_over(struct destination *dst)
 			return;
 		struct job *job = list_entry(node, struct job, node);
 
-		if (!is_usable) {
+		if (is_usable)
+			send_to(job, nexthop);
+		else
 			destination_answer(dst, job, soft, SESSION_CONNECT,
 					   SLICE("server configuration error: best_mx_transport names no transport "
 						 "that exists here"), false);
-			continue;
-		}
-		job->nexthop = nexthop;
-		job->destination = NULL;
-		destination_new_round(job);
-		destination_take_job(dst->delivery, job);
-		destination_job_left(dst);
 	}
 	destination_wake(dst);
 }
@@ -655,20 +673,24 @@ static void join(struct destination *dst, struct job *job)
 
 void destination_take_job(struct delivery *d, struct job *job)
 {
-	struct destination *dst;
-
-	ASSERT(job->destination == NULL);
 	if (job->due_ns > reactor_queue_now()) {
 		delivery_defer(d, job);
 		return;
 	}
-	dst = destination_of(d, job);
+	job->due_ns = 0;
+	destination_admit_job(d, job);
+}
+
+void destination_admit_job(struct delivery *d, struct job *job)
+{
+	struct destination *dst = destination_of(d, job);
+
+	ASSERT(job->destination == NULL);
 	if (dst == NULL) {
 		metric_add(&metric_homeless, 1);
 		list_push_back(&d->homeless, &job->node);
 		return;
 	}
-	job->due_ns = 0;
 	join(dst, job);
 	destination_push_ready(dst, job, false);
 	destination_wake(dst);
