@@ -127,7 +127,8 @@ struct trial {
 	struct attempt attempt;
 	struct transaction transaction;
 	struct lane *lane;		/* NULL: answered without a session, or the lane has gone */
-	unsigned address;
+	unsigned address;		/* in the route of that generation */
+	uint32_t route_generation;
 	bool claiming;			/* the claim has not been answered yet */
 	bool finished;			/* the transaction is done: settle as soon as the claim is answered */
 	bool had_session;		/* some host has been talked to */
@@ -163,6 +164,8 @@ struct job *destination_pop_for(struct destination *dst, const struct lane *lane
 void destination_note_start(struct destination *dst, bool riding);
 /* The numbers in job.tried become those of the present route. */
 void destination_sync_tried(struct destination *dst, struct job *job);
+/* What the number of an address of that generation is in the present route; LANE_ADDRESS_GONE: none. */
+unsigned destination_address_now(const struct destination *dst, unsigned address, uint32_t generation);
 /* This address has been asked (LANE_ADDRESS_GONE: it is no longer in the list). Is there another for this round? */
 void destination_mark_tried(struct job *job, unsigned address);
 bool destination_has_next(const struct destination *dst, const struct job *job);

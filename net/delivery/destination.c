@@ -44,23 +44,29 @@ static bool is_late(const struct destination *dst, const struct job *job)
 	return job->begun_ns != 0 && reactor_now() >= job->begun_ns + dst->delivery->conf.params->daemon_timeout_ns;
 }
 
+unsigned destination_address_now(const struct destination *dst, unsigned address, uint32_t generation)
+{
+	if (address >= ROUTE_ADDRESSES_MAX || generation == dst->route_generation)
+		return address;
+	return generation + 1 == dst->route_generation ? dst->moved[address] : LANE_ADDRESS_GONE;
+}
+
 /* Whoever has been away for longer than one generation begins anew; job.asked keeps that from going on for ever. */
 void destination_sync_tried(struct destination *dst, struct job *job)
 {
 	const uint64_t before[2] = { job->tried[0], job->tried[1] };
-	bool is_next = job->route_generation + 1 == dst->route_generation;
 
 	if (job->route_generation == dst->route_generation)
 		return;
-	job->route_generation = dst->route_generation;
 	job->tried[0] = 0;
 	job->tried[1] = 0;
-	for (unsigned i = 0; is_next && i < ROUTE_ADDRESSES_MAX; i++) {
-		unsigned now = dst->moved[i];
+	for (unsigned i = 0; i < ROUTE_ADDRESSES_MAX; i++) {
+		unsigned now = destination_address_now(dst, i, job->route_generation);
 
 		if ((before[i / 64] >> (i % 64) & 1) && now != LANE_ADDRESS_GONE)
 			job->tried[now / 64] |= UINT64_C(1) << (now % 64);
 	}
+	job->route_generation = dst->route_generation;
 }
 
 void destination_mark_tried(struct job *job, unsigned address)

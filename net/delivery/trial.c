@@ -88,7 +88,8 @@ static struct trial *trial_take(struct delivery *d, struct job *job, const struc
 	t->attempt.body.on_ready = on_body_ready;
 	t->attempt.body.release = d->conf.source->release;
 	t->lane = NULL;
-	t->address = 0;
+	t->address = LANE_ADDRESS_GONE;
+	t->route_generation = 0;
 	t->claiming = false;
 	t->finished = false;
 	t->hop_failed = false;
@@ -131,7 +132,6 @@ bool trial_start(struct lane *lane, struct job *job, bool from_cache)
 	struct attempt *a = &t->attempt;
 
 	t->lane = lane;
-	t->address = lane->address;
 	a->times.handoff_ns = lane->leader == job ? lane->handoff_ns : reactor_queue_now();
 	t->transaction = (struct transaction){
 		.msg = job->msg,
@@ -208,6 +208,7 @@ static bool has_next_host(struct trial *t)
 		return false;
 	if (stays_here(t))
 		return true;
+	t->address = destination_address_now(dst, t->address, t->route_generation);
 	destination_sync_tried(dst, job);
 	destination_mark_tried(job, t->address);
 	count_session(job, dst->route, t->address);
@@ -358,6 +359,7 @@ void trial_finish(struct trial *t)
 	t->finished = true;
 	t->had_session = true;
 	t->address = t->lane->address;
+	t->route_generation = a->job->destination->route_generation;
 	name_relay(a, session_relay(&t->lane->session));
 	a->conn_use = t->transaction.use;
 	a->times.mail_ns = t->transaction.mail_ns;

@@ -276,6 +276,52 @@ static void reports_cause_no_reports(void **state)
 	}
 }
 
+/* The other way round, as after a change of the zone. */
+static void swap_hosts(struct destination *dst)
+{
+	char text[JOB_NEXTHOP_MAX];
+	struct slice all = slice_of(dst->nexthop, dst->nexthop_len), second = all;
+	const size_t first_len = (all.len - strlen(", ")) / 2;
+
+	slice_skip(&second, first_len + strlen(", "));
+	assert_int_equal(first_len, second.len);
+	(void)snprintf(text, sizeof(text), "%.*s, %.*s", SLICE_FMT(second), (int)first_len, all.ptr); /* as long as before */
+	memcpy(dst->nexthop, text, dst->nexthop_len);
+	dst->route->expires_ns = 0;
+	destination_wake(dst);
+}
+
+/* The first host has refused everybody before our own disk has said that an attempt begins; meanwhile the list of hosts
+ * is another one. The second host is the one to ask next, whatever its number is now. */
+static void a_long_claim_outlives_the_route(void **state)
+{
+	(void)state;
+	server(0)->rules = later;
+	server(0)->caps = "8BITMIME";
+	world.hold_claims = true;
+	world_params.smtp_initial_destination_concurrency = 1;
+	world_params.smtp_destination_rate_delay_ns = 50 * NS_PER_MS;
+	world_start();
+	struct world_job *j = world_job(BOTH, 1);
+
+	world_job(BOTH, 1);	/* whoever is in the queue asks for a fresh route */
+	while (delivery_usage(world.delivery).lanes == 0 || j->under_way == 0)
+		world_turn();
+	struct destination *dst = j->job.destination;
+
+	swap_hosts(dst);
+	while (dst->route_generation == 0 || server(0)->quits == 0)
+		world_turn();
+	assert_int_equal(server(0)->accepted, 1);
+	world_answer_claims();
+	while (!j->finished && j->deferrals == 0)
+		world_turn();
+	assert_int_equal(j->deferrals, 0);
+	assert_non_null(strstr(j->relay, "127.0.0.3"));
+	world_finish();
+	assert_int_equal(server(0)->accepted, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
@@ -294,6 +340,8 @@ int main(void)
 			    an_address_that_is_not_ours),
 		WORLD_CLAIM("a report that cannot be delivered causes no other", reports_cause_no_reports),
 		WORLD_CLAIM("the server sees the source address", the_source_address_is_used),
+		WORLD_CLAIM("the list of hosts may change before the beginning of an attempt is on disk",
+			    a_long_claim_outlives_the_route),
 		WORLD_CLAIM("NET-03: used-up ports do not cost the source address", used_up_ports_do_not_cost_the_address),
 	};
 

@@ -40,10 +40,19 @@ static void send_errand(struct attempt *a, bool settle)
 			continue;
 		errands[i] = (struct errand){ .attempt = a, .settle = settle, .used = true };
 		task_init(&errands[i].task, on_errand);
-		reactor_post(&errands[i].task);
+		if (settle || !world.hold_claims)
+			reactor_post(&errands[i].task);
 		return;
 	}
 	fail_msg("too many errands");
+}
+
+void world_answer_claims(void)
+{
+	world.hold_claims = false;
+	for (unsigned i = 0; i < ARRAY_LEN(errands); i++)
+		if (errands[i].used && !errands[i].settle)
+			reactor_post(&errands[i].task);
 }
 
 static struct world_job *job_of(const struct attempt *a)

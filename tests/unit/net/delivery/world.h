@@ -38,6 +38,7 @@ struct world {
 	unsigned job_count;
 	unsigned finished;
 	int claim_err; /* the answer to claims */
+	bool hold_claims; /* until world_answer_claims */
 	int settle_err;
 	unsigned drained;
 	unsigned reports;	/* to the postmaster */
@@ -67,4 +68,5 @@ void world_settle(void);
 /* Until all jobs are finished. */
 void world_finish(void);
 void world_drain(void);
+void world_answer_claims(void);
 unsigned world_count(const struct world_job *j, enum rcpt_state state);
