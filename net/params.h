@@ -67,6 +67,15 @@ enum param_notify_class {
 	NOTIFY_SOFTWARE = 128
 };
 
+enum param_propagate {
+	PROPAGATE_CANONICAL = 1,
+	PROPAGATE_VIRTUAL = 2,
+	PROPAGATE_ALIAS = 4,
+	PROPAGATE_FORWARD = 8,
+	PROPAGATE_INCLUDE = 16,
+	PROPAGATE_GENERIC = 32
+};
+
 enum param_host_lookup { HOST_LOOKUP_DNS = 1, HOST_LOOKUP_NATIVE = 2 };
 
 struct param_nets {

@@ -46,6 +46,11 @@ X(STR, myhostname, PARAM_COMPUTED, 1, 0, NULL, \
 X(STR, mydomain, PARAM_COMPUTED, 1, 0, NULL, \
 	"The domain of this machine. The default is $myhostname without its first label, or " \
 	"localdomain.") \
+X(STR, myorigin, "$myhostname", 1, 0, NULL, \
+	"The domain of addresses that have none; one of our own (smtp_generic_maps).") \
+X(MLIST, mydestination, "$myhostname, localhost.$mydomain, localhost", 1, 0, NULL, \
+	"Domains of our own besides $myorigin: smtp_generic_maps may know their users without domain. No mail is " \
+	"delivered here because of it.") \
 X(NETS, mynetworks, "127.0.0.0/8 [::1]/128", 0, 0, NULL, \
 	"Clients that may inject mail: networks in address/bits form, or single addresses.") \
 X(PATH, config_directory, PARAM_COMPUTED, 1, 0, NULL, \

@@ -14,12 +14,19 @@ X(INT, mime_nesting_limit, "100", 1, PARAM_U32, NULL, \
 	"How deep MIME parts may lie in each other when content is converted.") \
 X(INT, header_size_limit, "102400", 1, PARAM_U32, NULL, \
 	"The largest header field that is looked at; larger ones are passed on as they are.") \
+X(INT, header_address_token_limit, "10240", 1, PARAM_U32, NULL, \
+	"How many words and marks of one header field are searched for addresses. Those behind are passed on as they are.") \
 X(MAPS, smtp_generic_maps, "", 0, 0, NULL, \
 	"Tables from an address of this site to one that is valid elsewhere.") \
-X(STR, propagate_unmatched_extensions, "canonical, virtual", 0, 0, NULL, \
-	"Where the extension of an address is carried over to the new address; generic is one such place.") \
+X(SET, propagate_unmatched_extensions, "canonical, virtual", 0, 0, "canonical virtual alias forward include generic", \
+	"Where the extension of an address is carried over to the new address. Here only generic has a meaning " \
+	"(smtp_generic_maps).") \
 X(STR, recipient_delimiter, "", 0, 0, NULL, \
 	"Characters between the user and the extension of an address.") \
+X(BOOL, append_at_myorigin, "yes", 0, 0, NULL, \
+	"An address that smtp_generic_maps gives without domain gets @$myorigin.") \
+X(BOOL, append_dot_mydomain, "no", 0, 0, NULL, \
+	"A domain without dot that smtp_generic_maps gives gets .$mydomain.") \
 X(MAPS, smtp_header_checks, "", 0, 0, NULL, \
 	"Tables of patterns and actions for header fields.") \
 X(MAPS, smtp_mime_header_checks, "", 0, 0, NULL, \
