@@ -101,6 +101,15 @@ const struct slice *play_content(const struct play *play, struct slice name)
 	return letter != NULL ? &letter->script->content : NULL;
 }
 
+void play_count_busy(struct play *play)
+{
+	unsigned busy = 0;
+
+	for (unsigned i = 0; i < play->script->session_count; i++)
+		busy += server_is_busy(&play->servers[i]);
+	play->busiest = MAX(play->busiest, busy);
+}
+
 /* --- connections ------------------------------------------------------------------------------ */
 
 static const char *show_addr(const struct addr *a)
@@ -180,15 +189,6 @@ static void check_from(struct play *play, const struct script_session *session, 
 		play_fail(play, session->line, "this connection comes from %s", show_addr(from));
 }
 
-static void count_open(struct play *play)
-{
-	unsigned open = 0;
-
-	for (unsigned i = 0; i < play->script->session_count; i++)
-		open += play->servers[i].begun && !play->servers[i].gone;
-	play->busiest = MAX(play->busiest, open);
-}
-
 static enum sim_answer on_connect(struct sim_host *sim, struct sim_conn *c)
 {
 	struct play *play = sim->context;
@@ -208,7 +208,6 @@ static enum sim_answer on_connect(struct sim_host *sim, struct sim_conn *c)
 	}
 	check_from(play, s->session, sim_engine_addr(c));
 	s->begun = true;
-	count_open(play);
 	*sim_link_of(c) = s->session->link;
 	if (sim->link.segment_to_engine != 0) {
 		sim_link_of(c)->segment_to_engine = sim->link.segment_to_engine;
@@ -467,7 +466,7 @@ static void check_script(struct play *play)
 		play_fail(play, script->tried[play->tried].line, "nobody tried %s",
 			  show_addr(&script->tried[play->tried].addr));
 	if (script->busiest_line > 0 && play->busiest != script->busiest)
-		play_fail(play, script->busiest_line, "at the busiest moment %u connections were open", play->busiest);
+		play_fail(play, script->busiest_line, "at the busiest moment there were %u sessions", play->busiest);
 	for (unsigned i = 0; i < script->log_count; i++)
 		if (log_has(play, &script->logs[i]) == script->logs[i].never)
 			play_fail(play, script->logs[i].line, script->logs[i].never ? "the log has such a line" :

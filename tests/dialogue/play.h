@@ -26,6 +26,9 @@ void play_tell(struct play *play, const char *fmt, ...) __attribute__((format(pr
 void play_fail(struct play *play, unsigned line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 bool play_has_failed(const struct play *play);
 
+/* A server has begun to speak: how many are in the middle of their scripts now? */
+void play_count_busy(struct play *play);
+
 /* What C <message> means: the content as it has to arrive, final dot included; NULL when there is no such message. */
 const struct slice *play_wire(const struct play *play, struct slice name);
 /* The same for chunks: not stuffed. */

@@ -155,7 +155,7 @@ struct script {
 	struct script_tried *locals;	/* what the client may bind to; none: anything */
 	unsigned local_count;
 	unsigned busiest_line;		/* 0: nobody counts */
-	unsigned busiest;		/* connections at a time, at the busiest moment */
+	unsigned busiest;		/* sessions at a time, at the busiest moment */
 	bool relaxed;			/* nobody looks for octets that came too early */
 };
 

@@ -24,6 +24,11 @@ bool server_is_over(const struct server *s)
 	return s->begun && s->gone && s->next == s->session->count;
 }
 
+bool server_is_busy(const struct server *s)
+{
+	return s->has_spoken && !s->gone && s->next < s->session->count;
+}
+
 static void mismatch(struct server *s, const struct script_item *item, const char *got, struct slice octets)
 {
 	play_fail(s->play, item->line, "expected %s\n        %s %s", script_show_item(item), got,
@@ -258,6 +263,10 @@ static enum step send_item(struct server *s, const struct script_item *item)
 		return STEP_WAIT;
 	if (s->send_at == 0)
 		play_tell(s->play, "%u S %s", s->number, script_show(item->text));
+	if (!s->has_spoken) {
+		s->has_spoken = true;
+		play_count_busy(s->play);
+	}
 	if (s->pace_ns > 0 && item->text.len > 0)
 		return send_paced(s, item);
 	for (unsigned i = 0; i < item->times; i++)

@@ -15,6 +15,7 @@ struct server {
 	struct sim_conn *conn;		/* NULL: not yet, or not any more */
 	bool begun;
 	bool gone;
+	bool has_spoken;
 	unsigned next;			/* item */
 	/* private */
 	bool asleep;			/* until sim_wake_in's time */
@@ -35,6 +36,9 @@ struct server {
 extern const struct sim_program server_program;
 
 void server_init(struct server *s, struct play *play, const struct script_session *session, unsigned number);
+
+/* It has begun to speak, and its script is not yet at its end. */
+bool server_is_busy(const struct server *s);
 
 /* All that stands in the script has been said, and the connection is over. */
 bool server_is_over(const struct server *s);

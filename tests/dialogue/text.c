@@ -219,6 +219,7 @@ bool text_time(struct slice word, uint64_t *ret_ns)
 		const char *unit;
 		uint64_t ns;
 	} units[] = {
+		{ "us", NS_PER_US },
 		{ "ms", NS_PER_MS },	     { "s", NS_PER_SEC },	  { "m", 60 * NS_PER_SEC },
 		{ "h", 3600 * NS_PER_SEC }, { "d", 86400 * NS_PER_SEC },
 	};

@@ -22,7 +22,7 @@ bool text_key_value(struct slice *rest, struct slice *ret_key, struct slice *ret
 /* \r \n \t \\ \" \xNN become octets. False for another escape. */
 bool text_decode(struct slice text, struct slice *ret_octets);
 
-/* "300ms", "5s", "10m", "2h", "3d". */
+/* "300us", "300ms", "5s", "10m", "2h", "3d". */
 bool text_time(struct slice word, uint64_t *ret_ns);
 bool text_number(struct slice word, uint64_t *ret_value);
 
