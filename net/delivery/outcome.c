@@ -50,6 +50,7 @@ bool outcome_is_local(int err)
 	case -EDQUOT:
 	case -EROFS:
 	case -EIO:
+	case -ETIME:	/* our own disk was waited for too long */
 	case ERR_CORRUPT:
 		return true;
 	default:

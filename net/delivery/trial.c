@@ -117,7 +117,7 @@ static void judge(struct transaction *transaction, struct rcpt *rcpt, const stru
 	if (v->reply != NULL && v->step == SESSION_RCPT && v->reply->code == 452 && transaction->accepted > 0)
 		t->too_many = true;
 	/* A server that gave up while it waited for our own disk is not to blame (row SPL-08). */
-	if (v->reply == NULL && !t->claiming &&
+	if (v->reply == NULL && !v->waited_for_us &&
 	    (v->err == ERR_EOF || v->err == ERR_TIMEOUT || v->err == ERR_PROTO || v->err == -ECONNRESET))
 		t->hop_failed = true;
 }

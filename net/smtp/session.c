@@ -106,6 +106,12 @@ static enum session_state deadline_subject(const struct session *s)
 	return oldest->step;
 }
 
+/* A transaction is under way, and the peer has done all it could: what is missing is content (row SPL-08). */
+static bool waits_for_ourselves(const struct session *s)
+{
+	return s->current != NULL && deadline_subject(s) == SESSION_CLOSED;
+}
+
 /* When the request under way has to be over (daemon_timeout); UINT64_MAX: there is none, or it may take for ever. */
 static uint64_t request_end(const struct session *s)
 {
@@ -201,7 +207,8 @@ static void on_deadline(struct wheel_timer *timer)
 	else if (deadline_subject(s) == SESSION_PAUSE && !is_over)
 		session_pause_over(s);
 	else if (is_over || !deadline_extended(s))
-		session_lose(s, s->state == SESSION_CONNECT ? -ETIMEDOUT : ERR_TIMEOUT);
+		session_lose(s, waits_for_ourselves(s) ? -ETIME :
+				s->state == SESSION_CONNECT ? -ETIMEDOUT : ERR_TIMEOUT);
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */
@@ -212,6 +219,7 @@ void session_lose(struct session *s, int err)
 		return;
 	s->lost_err = err;
 	s->lost_step = deadline_subject(s);
+	s->lost_idle = waits_for_ourselves(s);
 	s->reusable = false;
 	if (err == ERR_PROTO)
 		session_raise(s, NOTIFY_PROTOCOL);
@@ -502,6 +510,7 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->transcript = target->transcript;
 	s->raised = 0;
 	s->lost_err = 0;
+	s->lost_idle = false;
 	s->deadline_key = UINT64_MAX;
 	s->body_answered = UINT64_MAX;
 	wheel_timer_init(&s->deadline, on_deadline);

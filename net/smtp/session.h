@@ -95,6 +95,7 @@ struct session {
 	bool lmtp;
 	uint32_t debug_level;
 	enum session_state lost_step;	/* what the peer owed us when it was lost */
+	bool lost_idle;			/* it owed us nothing: we were waiting for our own content */
 	int lost_err;
 	uint64_t until_ns;
 	struct table_net *tables;

@@ -643,6 +643,7 @@ void session_transactions_lost(struct session *s)
 			.step = step_of(s, t),
 			.err = s->lost_err,
 			.maybe_delivered = t->state == TRANSACTION_DOT && !t->lone_dot && session_dot_has_left(s),
+			.waited_for_us = s->lost_idle,
 		};
 
 		t->stale = s->probe_left > 0;

@@ -22,8 +22,9 @@ struct verdict {
 	enum session_state step;
 	const struct smtp_reply *reply;
 	int err; /* ERR_EOF, ERR_TIMEOUT, ERR_PROTO or negative errno; -EMSGSIZE: over the server's SIZE; -EBADMSG: the
-				 * address cannot be sent; -EILSEQ: it needs SMTPUTF8; -EIO and ERR_CORRUPT: the content
-				 * cannot be had */
+				 * address cannot be sent; -EILSEQ: it needs SMTPUTF8; -EIO, -ETIME and ERR_CORRUPT: the
+				 * content cannot be had, not in time, not undamaged */
+	bool waited_for_us;	/* the connection was lost while the peer owed us nothing: our content did not come */
 	bool maybe_delivered;	/* the final dot was under way */
 	bool deliverable;	/* it is a probe, and this reply is all it wanted to know (B 17.6) */
 	bool until_final;	/* hard only when no other host is left (SMTPUTF8 and REQUIRETLS not offered, B 4.1) */

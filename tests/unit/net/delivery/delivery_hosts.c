@@ -322,6 +322,29 @@ static void a_long_claim_outlives_the_route(void **state)
 	assert_int_equal(server(0)->accepted, 1);
 }
 
+/* Row SPL-08: time is up while our own disk does not come with the content. The destination has done nothing wrong, and
+ * is not suspended; another host would not be faster. */
+static void our_own_delay_is_nobodys(void **state)
+{
+	(void)state;
+	world.no_content = true;
+	world_params.smtp_transaction_time_limit_ns = 100 * NS_PER_MS;
+	world_start();
+	struct world_job *j = world_job(BOTH, 1);
+
+	world_settle();
+	assert_int_equal(j->deferrals, 1);
+	assert_dsn(j, 4, 3, 0);
+	assert_string_equal(j->text, "local error while sending message body: Timer expired");
+	assert_int_equal(server(1)->accepted, 0);
+	world.no_content = false;
+	struct world_job *other = world_job(BOTH, 1);
+
+	world_settle();
+	assert_true(other->finished);
+	assert_int_equal(server(0)->messages, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
@@ -342,6 +365,7 @@ int main(void)
 		WORLD_CLAIM("the server sees the source address", the_source_address_is_used),
 		WORLD_CLAIM("the list of hosts may change before the beginning of an attempt is on disk",
 			    a_long_claim_outlives_the_route),
+		WORLD_CLAIM("SPL-08: a wait for our own disk does not cost the destination", our_own_delay_is_nobodys),
 		WORLD_CLAIM("NET-03: used-up ports do not cost the source address", used_up_ports_do_not_cost_the_address),
 	};
 

@@ -146,7 +146,7 @@ static void on_errand(struct task *task)
 		return;
 	}
 	a->claimed = world.claim_err == 0;
-	if (a->claimed)
+	if (a->claimed && !world.no_content)
 		fill(a);
 	delivery_on_claimed(a, world.claim_err);
 }

@@ -39,6 +39,7 @@ struct world {
 	unsigned finished;
 	int claim_err; /* the answer to claims */
 	bool hold_claims; /* until world_answer_claims */
+	bool no_content;  /* claims are answered, and then the disk stands still */
 	int settle_err;
 	unsigned drained;
 	unsigned reports;	/* to the postmaster */

@@ -534,6 +534,28 @@ static void a_transaction_has_an_end(void **state)
 	}
 }
 
+/* Row SPL-08: the server has said "go on", and our own disk does not come with the content. */
+static void our_own_delay_is_nobodys(void **state)
+{
+	(void)state;
+	for (unsigned patient = 0; patient < 2; patient++) {
+		stage_open(NULL);
+		stage.params.smtp_transaction_time_limit_ns = WAIT_NS;
+		struct mail *m = simple("a@example.org");
+
+		m->body.held = true;
+		stage_start();
+		stage_turns_for(100);
+		assert_true(m->started && m->done == 0);
+		if (!patient)
+			puppet_interrupt(&stage.puppet, 0, NULL, PUPPET_CLOSE);
+		stage_wait(5000);
+		stage_expect(m, 0, OUTCOME_SOFT, SESSION_BODY, 0, patient ? -ETIME : ERR_EOF);
+		assert_true(m->seen[0].waited_for_us);
+		stage_close();
+	}
+}
+
 /* --- connecting --------------------------------------------------------------------------------------------------- */
 
 static void connections_that_never_are(void **state)
@@ -592,6 +614,8 @@ int main(void)
 		STAGE_CLAIM("trickling does not stretch a request (row TIM-01, cases 190, 191)", trickling_servers),
 		STAGE_CLAIM("each reply of a group has its own budget (case 192)", slow_replies_one_after_the_other),
 		STAGE_CLAIM("a transaction of many replies in time has an end, too (row TIM-04)", a_transaction_has_an_end),
+		STAGE_CLAIM("a session that ends while our own disk is waited for is not the server's fault (row SPL-08)",
+			    our_own_delay_is_nobodys),
 		STAGE_CLAIM("a connection that cannot be had says why", connections_that_never_are),
 		STAGE_CLAIM("the source address is the given one", source_addresses_are_used),
 	};

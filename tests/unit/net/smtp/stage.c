@@ -150,6 +150,7 @@ static void judge(struct transaction *t, struct rcpt *rcpt, const struct verdict
 	s->code = v->reply != NULL ? v->reply->code : 0;
 	s->err = v->reply != NULL ? 0 : v->err;
 	s->maybe_delivered = v->maybe_delivered;
+	s->waited_for_us = v->waited_for_us;
 	outcome_judge(&attempt, rcpt, v, session_peer(&stage.session), false);
 }
 

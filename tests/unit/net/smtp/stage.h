@@ -38,6 +38,7 @@ struct seen {
 	int code; /* of the reply; 0: none */
 	int err;
 	bool maybe_delivered;
+	bool waited_for_us;
 };
 
 struct mail {
