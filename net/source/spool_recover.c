@@ -56,6 +56,21 @@ static void insert_live(struct spool_journal *sj, struct spool_message *m)
 	list_insert_between(&m->node, at, at->next);
 }
 
+/* Content is written before its envelope. */
+static bool fragments_come_first(const struct spool_envelope_view *v, uint32_t segment)
+{
+	struct slice list = v->fragments;
+
+	while (list.len > 0) {
+		struct journal_ref ref;
+
+		spool_next_fragment(&list, &ref);
+		if (ref.segment > segment)
+			return false;
+	}
+	return true;
+}
+
 static int fill_fragments(struct spool_message *m, const struct spool_envelope_view *v, uint32_t segment)
 {
 	struct slice list = v->fragments;
@@ -65,8 +80,6 @@ static int fill_fragments(struct spool_message *m, const struct spool_envelope_v
 		struct journal_ref ref;
 
 		spool_next_fragment(&list, &ref);
-		if (ref.segment > segment)
-			return ERR_CORRUPT;	/* content is written before its envelope */
 		const int r = spool_message_add_fragment(m, ref);
 
 		if (r < 0)
@@ -156,6 +169,7 @@ static void apply_retry(struct spool_message *m, const struct spool_retry *retry
 	}
 }
 
+/* What has been checked can only lack room. */
 static int fill(struct spool_message *m, const struct spool_envelope_view *v, uint32_t segment)
 {
 	struct slice retries = v->retries;
@@ -175,11 +189,13 @@ static int fill(struct spool_message *m, const struct spool_envelope_view *v, ui
 	return r;
 }
 
+/* An envelope that makes no sense does not touch the one before. Without room for one that does there is no start, and
+ * nothing is lost; the old one makes room, as it did when this was written. */
 static int replay_whole(struct spool_journal *sj, const struct spool_record *r, struct slice text, uint32_t segment)
 {
 	struct spool_envelope_view v;
 
-	if (spool_envelope_read(r->type, text, &v) < 0 || v.head.id != r->id)
+	if (spool_envelope_read(r->type, text, &v) < 0 || v.head.id != r->id || !fragments_come_first(&v, segment))
 		return ERR_CORRUPT;
 	struct spool_message *m = spool_message_find(sj->spool, r->id);
 

@@ -617,6 +617,38 @@ static void the_first_format_comes_back(void **state)
 	end();
 }
 
+/* Its grammar is that of an envelope, but content that is written after it nobody of ours has seen. */
+static void a_senseless_envelope_replaces_nothing(void **state)
+{
+	uint8_t head[SPOOL_PART_HEAD], bytes[512];
+	struct journal_ref refs[8], ref;
+
+	(void)state;
+	start();
+	world_inject(5000, 1, "a.test");
+	world_settle();
+	struct spool_message odd = *first_message();
+
+	assert_in_range(odd.fragment_count, 1, ARRAY_LEN(refs));
+	memcpy(refs, first_message()->fragments, odd.fragment_count * sizeof(refs[0]));
+	refs[odd.fragment_count - 1].segment += 1000;
+	odd.fragments = refs;
+	const size_t len = write_envelope_1(bytes, &odd, SLICE("a@b.test"), SLICE("c@d.test"));
+	const struct slice parts[] = { slice_of(head, sizeof(head)), slice_of(bytes, len) };
+
+	spool_write_part_head(head, odd.msg.id, (uint32_t)len, 0);
+	assert_int_equal(journal_append(odd.journal->journal, SPOOL_ENVELOPE_1, JOURNAL_END, parts, 2, &ref), 0);
+	world_inject(1000, 1, "a.test");
+	world_settle();
+	world_crash((struct disk_choice){ DISK_KEEP_NONE, 0 });
+	world_open_ready();
+	world_check();
+	assert_int_equal(world.spool->journals[0]->bad_records, 1);
+	world_drain();
+	assert_int_equal(world.removed, 2);
+	end();
+}
+
 /* --- compaction --------------------------------------------------------------------------------------------------- */
 
 static void an_old_message_does_not_keep_the_disk(void **state)
@@ -665,6 +697,8 @@ int main(int argc, char **argv)
 		CLAIM("envelopes in parts do not mix", envelopes_in_parts_take_turns),
 		CLAIM("P4, SPL-04: content damaged while running is kept aside", damaged_content_is_kept_aside),
 		CLAIM("P4, SPL-04: content found damaged at start is kept aside", damage_found_at_start_is_kept_aside),
+		CLAIM("an envelope that makes no sense does not replace the one before",
+		      a_senseless_envelope_replaces_nothing),
 		CLAIM("SPL-07, case 570: a failed sync refuses new mail, and no outcome is lost",
 		      a_failed_sync_refuses_and_settles_later),
 		CLAIM("OSR-01: a full disk refuses new mail and delivers the old", a_full_disk_refuses_and_delivers),
