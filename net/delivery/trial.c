@@ -309,9 +309,14 @@ static void settle_stale(struct trial *t)
 	struct attempt *a = &t->attempt;
 
 	metric_add(&metric_cache_stale, 1);
-	for (uint32_t i = a->first; i < a->first + a->count; i++)
-		if (is_untried(rcpt_at(a->job, i)))
-			rcpt_at(a->job, i)->outcome = OUTCOME_SOFT;
+	for (uint32_t i = a->first; i < a->first + a->count; i++) {
+		struct rcpt *r = rcpt_at(a->job, i);
+
+		if (!is_untried(r))
+			continue;
+		r->outcome = OUTCOME_SOFT;
+		r->ambiguous = false;	/* an earlier attempt may have been, and has said so */
+	}
 	delivery_self()->conf.source->settle(a);
 }
 

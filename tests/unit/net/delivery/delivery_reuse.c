@@ -138,6 +138,28 @@ static void dead_idle_connections_are_replaced(void **state)
 	}
 }
 
+/* The first attempt may have delivered it, and said so. The second one found a dead connection, and did nothing. */
+static void dead_idle_connections_leave_no_doubt(void **state)
+{
+	struct puppet_rule rules[] = { { ".", NULL, PUPPET_CLOSE, 1 }, { "RSET", NULL, PUPPET_CLOSE, 1 }, { 0 } };
+
+	(void)state;
+	server(0)->rules = rules;
+	world_params.smtp_destination_concurrency_failed_cohort_limit = 0;
+	world_params.minimal_backoff_time_ns = 500 * NS_PER_MS;
+	world_cache_always("127.0.0.2");
+	world_start();
+	struct world_job *j = world_job(ONE, 1);
+
+	world_settle();
+	assert_int_equal(j->doubts, 1);
+	world_job(ONE, 1);	/* its connection is kept */
+	world_finish();
+	assert_int_equal(j->settles, 3);
+	assert_int_equal(j->doubts, 1);
+	assert_all(j, RCPT_SENT);
+}
+
 /* Case 554. */
 static void refused_transactions_are_reset(void **state)
 {
@@ -371,6 +393,7 @@ int main(void)
 			    connections_are_kept_on_demand),
 		WORLD_CLAIM("a kept connection that is dead is replaced in silence (cases 552, 553)",
 			    dead_idle_connections_are_replaced),
+		WORLD_CLAIM("a kept connection that is dead delivers nothing twice", dead_idle_connections_leave_no_doubt),
 		WORLD_CLAIM("a refused transaction is reset, and its connection kept (case 554)",
 			    refused_transactions_are_reset),
 		WORLD_CLAIM("a connection with a protocol error is not kept (case 555)", odd_sessions_are_not_kept),

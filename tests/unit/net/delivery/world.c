@@ -111,6 +111,8 @@ static void settle_rcpt(struct world_job *j, struct attempt *a, struct rcpt *r)
 		assert_int_equal(r->outcome, OUTCOME_SOFT);
 	if (r->state != RCPT_OPEN)
 		a->job->open--;
+	else
+		j->doubts += r->ambiguous;
 	j->dsn = r->dsn;
 	(void)snprintf(j->text, sizeof(j->text), "%.*s", SLICE_FMT(r->text)); /* cut is good enough */
 }

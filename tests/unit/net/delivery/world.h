@@ -21,6 +21,7 @@ struct world_job {
 	char nexthop[JOB_NEXTHOP_MAX];
 	unsigned settles;    /* attempts that were settled */
 	unsigned deferrals;  /* settles with a time to try again */
+	unsigned doubts;     /* recipients settled as "may be delivered twice" */
 	unsigned under_way;  /* claimed or answered, not settled */
 	uint64_t settled_ns; /* the latest, queue clock */
 	uint64_t retry_at_ns;
