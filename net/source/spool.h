@@ -11,6 +11,10 @@
  * durable  the waiter's 0, and nothing else, means accepted (P1); an outcome is logged, counted and told to delivery
  *          only after its record is durable (P2); an attempt whose end is not on disk is counted and logged as
  *          ambiguous (P3); content that does not match its checksum is never sent, and its message is kept aside (P4)
+ *          A waiter's error is no such promise the other way round: a batch whose sync failed may be on disk all the
+ *          same, and is void only when the head of the next segment is durable. If the engine dies in between, its
+ *          messages come back and are delivered, although their clients heard 451 and will send them again: perhaps
+ *          twice, never lost, and nothing in the log can name them
  * ids      never used twice in the life of a spool, whatever the clock does (row SPL-10)
  * bounds   conf.message_limit messages are accepted; SPOOL_FRAGMENT_MAX octets a write, SPOOL_FRAGMENTS_MAX writes a
  *          message, MESSAGE_RCPTS_MAX recipients; conf.read_memory octets for content no longer in the journal's blocks
