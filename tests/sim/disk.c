@@ -294,8 +294,10 @@ static struct inode *inode_of(const struct flight *f)
 	return &inodes[file->inode];
 }
 
-static size_t some_of(size_t len)
+static size_t some_of(const struct flight *f, size_t len)
 {
+	if (len > 1 && (f->fault == FAULT_IS_SHORT || f->fault == FAULT_IS_ALMOST))
+		return f->fault == FAULT_IS_SHORT ? 1 : len - 1;
 	return len > 1 && fault_strikes(FAULT_SHORT_IO) ? (size_t)tape_range(1, len - 1) : len;
 }
 
@@ -303,7 +305,7 @@ static int do_read(const struct flight *f)
 {
 	const struct inode *n = inode_of(f);
 	const size_t rest = f->offset < n->size ? n->size - (size_t)f->offset : 0;
-	const size_t len = some_of(MIN(f->len, rest));
+	const size_t len = some_of(f, MIN(f->len, rest));
 
 	if (!disk_spares_reads && fault_strikes(FAULT_READ_ERROR))
 		return -EIO;
@@ -332,11 +334,16 @@ static int do_write(const struct flight *f, size_t len)
 	return (int)len;
 }
 
+static bool is_lost(const struct flight *f)
+{
+	return f->fault == FAULT_IS_LOST || fault_strikes(FAULT_SYNC_ERROR);
+}
+
 static int do_sync(const struct flight *f)
 {
 	struct machine_file *file = seam_file(f->core, f->file);
 
-	if (fault_strikes(FAULT_SYNC_ERROR)) {
+	if (is_lost(f)) {
 		/* The kernel tells once, and forgets: what is lost is as clean as what was written. */
 		if (file->kind == FILE_INODE)
 			settle_inode(&inodes[file->inode]);
@@ -352,11 +359,11 @@ static int do_sync(const struct flight *f)
 static int do_write_sync(const struct flight *f)
 {
 	struct inode *n = inode_of(f);
-	int res = do_write(f, some_of(f->len));
+	int res = do_write(f, some_of(f, f->len));
 
 	if (res <= 0)
 		return res;
-	if (fault_strikes(FAULT_SYNC_ERROR)) {
+	if (is_lost(f)) {
 		settle_inode(n);
 		return -EIO;
 	}
@@ -404,7 +411,7 @@ static int execute(struct flight *f)
 	case FLIGHT_WRITE:
 		if (fault_strikes(FAULT_WRITE_ERROR))
 			return -EIO;
-		return f->sync ? do_write_sync(f) : do_write(f, some_of(f->len));
+		return f->sync ? do_write_sync(f) : do_write(f, some_of(f, f->len));
 	case FLIGHT_FDATASYNC:
 	case FLIGHT_FSYNC:
 		return do_sync(f);

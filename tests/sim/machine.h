@@ -42,8 +42,8 @@ struct flight {
 	bool notify;			/* zero copy: the result has been told, the buffer not given back yet */
 	bool sync;			/* io_write_sync */
 	int res;
-	int fault;			/* FAULT_IS_END: a receive ends; _SHORT, _ALMOST: a send takes one octet, or
-					 * all but one */
+	int fault;			/* FAULT_IS_END: a receive ends; _SHORT, _ALMOST: one octet goes, or all but
+					 * one; see machine_fault */
 	int file;			/* -1: none */
 	uint64_t checksum;		/* of what may not change meanwhile */
 	const struct addr *remote, *local;
@@ -142,8 +142,13 @@ void flight_ready_in(struct flight *f, int res, uint64_t delay_ns);
 /* A flight for an op of ours that no file belongs to: the resolver's. */
 struct flight *flight_start(struct op *op, enum flight_kind kind, int file);
 
-/* What the sweep of single faults wants: called for every operation when it is looked at. < 0: this is its result. */
-enum { FAULT_IS_NONE, FAULT_IS_END, FAULT_IS_SHORT, FAULT_IS_ALMOST };
+/* What the sweep of single faults wants: called for every operation when it is looked at. < 0: this is its result.
+ * FAULT_IS_LOST: of a sync, -EIO, and half of what it covered is gone. FAULT_IS_SERVFAIL and what follows are for
+ * questions. */
+enum {
+	FAULT_IS_NONE, FAULT_IS_END, FAULT_IS_SHORT, FAULT_IS_ALMOST, FAULT_IS_LOST,
+	FAULT_IS_SERVFAIL, FAULT_IS_TIMEOUT, FAULT_IS_DAMAGED, FAULT_IS_REFUSED,
+};
 extern int (*machine_fault)(enum flight_kind kind);
 
 /* --- net*.c, for seam.c ------------------------------------------------------------------------- */

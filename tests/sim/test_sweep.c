@@ -1,14 +1,13 @@
-/* test_sweep.c - every operation of a session fails once, and from then on, with each of its errors (section 4f)
+/* test_sweep.c - every operation and question of a session fails, once and from then on (section 4f)
  *
- * A scenario runs once to count its operations; then again for each operation, each result of its list, one-shot and
- * persistent. Whatever fails: each recipient gets an answer, "sent" is true, everything taken is given back, and when
+ * Whatever fails: each recipient gets an answer, "sent" is true, everything taken is given back, and when
  * the fault has gone what was deferred arrives.
  */
 #include <errno.h>
 #include <stdio.h>
 
 #include "tests/sim/line_server.h"
-#include "tests/sim/machine.h"
+#include "tests/sim/sweep.h"
 #include "tests/sim/world.h"
 #include "tests/test.h"
 
@@ -30,6 +29,7 @@ struct scenario {
 	struct sim_link link;
 	const char *nexthop;
 	bool never_arrives;		/* refused for good */
+	const struct row { const char *name, *type, *data; } *rows;	/* of the DNS, instead of an MX for each */
 };
 
 static const struct line_rule no_ehlo[] = { { "EHLO", "500 what?\r\n" }, { NULL, NULL } };
@@ -41,6 +41,19 @@ static const struct line_rule no_dot[] = { { ".", "554 5.6.0 never\r\n" }, { NUL
 static const struct line_rule lost[] = { { ".", NULL }, { NULL, NULL } };
 static const struct line_rule no_rset[] = { { "RSET", "502 what?\r\n" }, { NULL, NULL } };
 static const struct line_rule no_quit[] = { { "QUIT", NULL }, { NULL, NULL } };
+
+static const struct row no_mx[] = { { "d0.test", "A", "192.0.2.1" }, { 0 } };
+static const struct row alias[] = {
+	{ "d0.test", "CNAME", "real.test" }, { "real.test", "MX", "10 mx0.test" }, { 0 },
+};
+static const struct row families[] = {
+	{ "d0.test", "MX", "10 both.test" }, { "d0.test", "MX", "20 mx1.test" }, { "both.test", "A", "192.0.2.1" },
+	{ "both.test", "AAAA", "2001:db8::1" }, { 0 },
+};
+static const struct row services[] = {
+	{ "_submission._tcp.d0.test", "SRV", "10 1 25 mx0.test" }, { "d0.test", "MX", "10 mx1.test" }, { 0 },
+};
+static const struct row nothing[] = { { "elsewhere.test", "A", "192.0.2.1" }, { 0 } };
 
 #define PIPELINING "250-PIPELINING\r\n250-8BITMIME\r\n250-SIZE 1000000\r\n"
 
@@ -65,38 +78,28 @@ static const struct scenario scenarios[] = {
 	{ .name = "RSET and QUIT are not known", .rules = no_rset, .mails = 2 },
 	{ .name = "nobody answers QUIT", .rules = no_quit },
 	{ .name = "a source address", .main_cf = "smtp_bind_address = 192.0.2.200\n" },
+	{ .name = "a domain without MX", .rows = no_mx },
+	{ .name = "an alias", .rows = alias },
+	{ .name = "two hosts, one of both families", .rows = families, .hosts = 2,
+	  .main_cf = "smtp_address_preference = ipv4\n" },
+	{ .name = "a service record", .rows = services, .hosts = 2, .main_cf = "use_srv_lookup = submission\n"
+	  "ignore_srv_lookup_error = yes\n" },
+	{ .name = "a next hop by name", .nexthop = "[mx0.test]" },
+	{ .name = "a domain that does not exist", .rows = nothing, .never_arrives = true },
 	{ .name = "a next hop by address", .nexthop = "[192.0.2.1]:25", .keywords = PIPELINING },
 };
 
 /* --- results -------------------------------------------------------------------------------------------------- */
 
-static const struct { enum flight_kind kind; int results[14]; } lists[] = {
+static const struct sweep_list lists[] = {
 	{ FLIGHT_CONNECT, { -ECONNREFUSED, -ETIMEDOUT, -ENETUNREACH, -EHOSTUNREACH, -EADDRNOTAVAIL, -ECANCELED, -EPERM,
 			    -EINTR, -EMFILE, -ENFILE, -ENOMEM, -ENOBUFS, -EAFNOSUPPORT } },
 	{ FLIGHT_SEND, { -ECONNRESET, -EPIPE, -ETIMEDOUT, -ENOBUFS, -ENOMEM, -ECANCELED, -EINTR, FAULT_IS_SHORT,
 			 FAULT_IS_ALMOST } },
 	{ FLIGHT_RECV, { -ECONNRESET, -ETIMEDOUT, -ENOBUFS, -ENOMEM, -ECANCELED, -EINTR, FAULT_IS_END } },
 	{ FLIGHT_SHUTDOWN, { -ENOTCONN } },
+	{ FLIGHT_QUERY, { FAULT_IS_SERVFAIL, FAULT_IS_TIMEOUT, FAULT_IS_DAMAGED, FAULT_IS_REFUSED } },
 };
-
-static struct {
-	unsigned count[FLIGHT_KINDS];	/* operations of this kind so far */
-	enum flight_kind kind;		/* the one to fail; 0: none */
-	unsigned at;			/* counted from 1 */
-	int result;
-	bool persistent;
-	unsigned struck;
-} sweep;
-
-static int strike(enum flight_kind kind)
-{
-	const unsigned n = ++sweep.count[kind];
-
-	if (kind != sweep.kind || n < sweep.at || (n > sweep.at && !sweep.persistent))
-		return 0;
-	sweep.struck++;
-	return sweep.result;
-}
 
 /* --- a run ---------------------------------------------------------------------------------------------------- */
 
@@ -132,8 +135,11 @@ static void add_hosts(const struct scenario *s)
 		servers[i].keywords = s->keywords;
 		line_server_add(address, 25, &servers[i])->link = s->link;
 		assert_true(zone_add(host, "A", address));
-		assert_true(zone_add("d0.test", "MX", mx) && zone_add("d1.test", "MX", mx));
+		if (s->rows == NULL)
+			assert_true(zone_add("d0.test", "MX", mx) && zone_add("d1.test", "MX", mx));
 	}
+	for (const struct row *row = s->rows; row != NULL && row->name != NULL; row++)
+		assert_true(zone_add(row->name, row->type, row->data));
 }
 
 static void offer(const struct scenario *s, unsigned index)
@@ -160,53 +166,30 @@ static void show(void *context, const char *level, const char *program, struct s
 	print_message("%10.3f %s/%s %.*s\n", (double)sim_now() / 1e9, program, level, SLICE_FMT(text));
 }
 
-static void run(const struct scenario *s)
+static void run(const void *scenario)
 {
+	const struct scenario *s = scenario;
 	const struct world_conf conf = { .main_cf = s->main_cf, .sessions_max = 64, .destinations_max = 64,
 					 .on_log = getenv("SIM_VERBOSE") != NULL ? show : NULL };
 	const unsigned count = MAX(s->mails, 1u), all = count * MAX(s->rcpts, 1u);
 
-	memset(sweep.count, 0, sizeof(sweep.count));
-	sweep.struck = 0;
 	sent = bounced = deferred = 0;
 	tape_record(1);
 	assert_int_equal(world_start(&conf), 0);
 	add_hosts(s);
-	machine_fault = strike;
+	machine_fault = sweep_strike;
 	for (unsigned i = 0; i < count; i++)
 		offer(s, i);
 	if (!world_run_settled(4 * 3600 * NS_PER_SEC))
-		fail_msg("%s: not settled with operation %u (kind %d) failing with %d%s", s->name, sweep.at, sweep.kind,
-			 sweep.result, sweep.persistent ? " for ever" : "");
+		fail_msg("%s: not settled", s->name);
 	if (sent > 0 && servers[0].messages + servers[1].messages == 0)
-		fail_msg("%s: sent, and nobody has it: operation %u (kind %d), %d", s->name, sweep.at, sweep.kind,
-			 sweep.result);
+		fail_msg("%s: sent, and nobody has it", s->name);
 	machine_fault = NULL;
 	assert_true(world_run_finished(5 * 86400 * NS_PER_SEC));
 	assert_int_equal(sent + bounced, all);
 	if (bounced > 0 && !s->never_arrives)
-		fail_msg("%s: bounced with operation %u (kind %d) failing with %d", s->name, sweep.at, sweep.kind,
-			 sweep.result);
+		fail_msg("%s: bounced", s->name);
 	assert_true(world_stop(3600 * NS_PER_SEC));
-}
-
-static unsigned sweep_kind(const struct scenario *s, size_t list, unsigned count)
-{
-	unsigned runs = 0;
-
-	sweep.kind = lists[list].kind;
-	for (unsigned i = 0; lists[list].results[i] != 0; i++) {
-		sweep.result = lists[list].results[i];
-		for (sweep.at = 1; sweep.at <= count; sweep.at++) {
-			sweep.persistent = false;
-			run(s);
-			/* Buffers that never come back, or sends that never get on, are a machine that stands still. */
-			sweep.persistent = sweep.result != -ENOBUFS;
-			run(s);
-			runs += 2;
-		}
-	}
-	return runs;
 }
 
 static void every_operation_fails(void **state)
@@ -214,15 +197,8 @@ static void every_operation_fails(void **state)
 	unsigned runs = 0;
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(scenarios); i++) {
-		unsigned count[FLIGHT_KINDS];
-
-		memset(&sweep, 0, sizeof(sweep));
-		run(&scenarios[i]);
-		memcpy(count, sweep.count, sizeof(count));
-		for (size_t list = 0; list < ARRAY_LEN(lists); list++)
-			runs += sweep_kind(&scenarios[i], list, count[lists[list].kind]);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(scenarios); i++)
+		runs += sweep_all(lists, ARRAY_LEN(lists), run, &scenarios[i]);
 	print_message("%zu scenarios, %u runs\n", ARRAY_LEN(scenarios), runs);
 }
 

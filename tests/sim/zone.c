@@ -391,6 +391,7 @@ static uint64_t delay_of(const struct resolver *r, const struct pending *p)
 void resolver_ask(struct resolver *r, struct query *q, enum dns_type type, struct slice name)
 {
 	static const enum row_kind troubles[] = { ROW_SERVFAIL, ROW_TIMEOUT, ROW_DAMAGED, ROW_REFUSED };
+	const int fault = machine_fault != NULL ? machine_fault(FLIGHT_QUERY) : 0;
 	struct pending *p = r->pending;
 
 	while (p->used)
@@ -408,7 +409,9 @@ void resolver_ask(struct resolver *r, struct query *q, enum dns_type type, struc
 	if (is_name(name)) {
 		memcpy(p->name, name.ptr, name.len);
 		count_question(name, type);
-		if (fault_strikes(FAULT_DNS_TROUBLE))
+		if (fault >= FAULT_IS_SERVFAIL)
+			p->trouble = troubles[fault - FAULT_IS_SERVFAIL];
+		else if (fault_strikes(FAULT_DNS_TROUBLE))
 			p->trouble = troubles[tape_below(ARRAY_LEN(troubles))];
 	}
 	flight_ready_in(flight_start(&p->op, FLIGHT_QUERY, -1), 0, delay_of(r, p));
