@@ -66,6 +66,9 @@ ALLOWED = {
 	"core/table_cidr.c": {"memory"},
 	"core/table_file.c": {"files"},
 	"core/maps.c": {"memory"},
+	"crypto/tls_context.c": {"memory", "files"},
+	# the TLS library's allocator: counted and bounded for each session
+	"crypto/tls_heap.c": {"memory"},
 	"net/params.c": {"sockets", "process"},		# what this host is called; a name for this instance
 }
 

@@ -10,9 +10,11 @@
 #include <time.h>
 
 #include "core/clock.h"
+#include "core/err.h"
 #include "core/io.h"
 #include "core/log.h"
 #include "crypto/library.h"
+#include "crypto/tls_selftest.h"
 #include "net/lookup/resolver.h"
 
 static const char usage[] =
@@ -21,6 +23,7 @@ static const char usage[] =
 	"  -c DIR            read DIR/main.cf (default: " PARAM_CONFIG_DIRECTORY ")\n"
 	"  -o name=value     set a parameter; beats the file; may be repeated\n"
 	"  --check           read the configuration, say everything that is wrong with it, and end\n"
+	"  --selftest        prove that the TLS library tells a certificate from its clone, and end\n"
 	"  --version         print the version, and those of the libraries in use\n"
 	"  --help            print this\n"
 	"\n"
@@ -36,11 +39,27 @@ static int print_version(void)
 	return 0;
 }
 
+static int selftest(void)
+{
+	int r = crypto_library_start();
+
+	if (r == 0)
+		r = tls_selftest();
+	if (r < 0) {
+		startup_say("%s fails the self-test: %s; it is not to be trusted with a certificate",
+			    crypto_library_version(), err_text(r));
+		return EX_SOFTWARE;
+	}
+	printf("%s: self-test passed\n", crypto_library_version());
+	return 0;
+}
+
 /* Returns -1 to go on, or the exit status. */
 static int parse_options(int argc, char **argv, struct daemon_options *ret)
 {
 	static const struct option longs[] = {
 		{ "check", no_argument, NULL, 'C' },
+		{ "selftest", no_argument, NULL, 'S' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -62,6 +81,8 @@ static int parse_options(int argc, char **argv, struct daemon_options *ret)
 		case 'C':
 			ret->check = true;
 			break;
+		case 'S':
+			return selftest();
 		case 'V':
 			return print_version();
 		case 'h':

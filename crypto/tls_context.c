@@ -1,0 +1,165 @@
+#include "crypto/tls_context.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+
+#include "core/err.h"
+#include "crypto/library.h"
+
+static bool is_set(const char *path)
+{
+	return path != NULL && path[0] != '\0';
+}
+
+static int complain(struct str *why, const char *path, const char *what)
+{
+	str_printf(why, "%s: %s", path, what);
+	return ERR_SYNTAX;
+}
+
+/* A file or directory of anchors. What in it is broken or expired is left out; nothing left is an error. */
+static int load_anchors(WOLFSSL_CTX *trusted, const char *file, const char *dir, struct str *why)
+{
+	const char *path = file != NULL ? file : dir;
+
+	if (access(path, R_OK) != 0) {
+		int r = -errno;
+
+		str_printf(why, "%s: %s", path, err_text(r));
+		return r;
+	}
+	int r = wolfSSL_CTX_load_verify_locations_ex(trusted, file, dir,
+						     WOLFSSL_LOAD_FLAG_IGNORE_ERR);
+
+	/* An empty directory is somebody's, who will fill it. */
+	if (r != WOLFSSL_SUCCESS && file != NULL)
+		return complain(why, path, "no certificate in it can be trusted");
+	return 0;
+}
+
+static int load_trust(struct tls_context *c, const struct tls_context_conf *conf, struct str *why)
+{
+	int r = 0;
+
+	if (!is_set(conf->ca_file) && !is_set(conf->ca_path) && !conf->system_cas)
+		return 0;
+	c->trusted = wolfSSL_CTX_new(wolfTLS_client_method());
+	if (c->trusted == NULL)
+		return -ENOMEM;
+	if (is_set(conf->ca_file))
+		r = load_anchors(c->trusted, conf->ca_file, NULL, why);
+	if (r == 0 && is_set(conf->ca_path))
+		r = load_anchors(c->trusted, NULL, conf->ca_path, why);
+	/* A system without any has none to add. */
+	if (r == 0 && conf->system_cas)
+		(void)wolfSSL_CTX_load_system_CA_certs(c->trusted);
+	return r;
+}
+
+static int load_own(WOLFSSL_CTX *sessions, const struct tls_context_conf *conf, struct str *why)
+{
+	const char *key = is_set(conf->key_file) ? conf->key_file : conf->cert_file;
+
+	if (!is_set(conf->cert_file))
+		return 0;
+	if (wolfSSL_CTX_use_certificate_chain_file(sessions, conf->cert_file) != WOLFSSL_SUCCESS)
+		return complain(why, conf->cert_file, access(conf->cert_file, R_OK) != 0 ? err_text(-errno) :
+							       "no certificate that can be used");
+	if (wolfSSL_CTX_use_PrivateKey_file(sessions, key, WOLFSSL_FILETYPE_PEM) != WOLFSSL_SUCCESS)
+		return complain(why, key, access(key, R_OK) != 0 ? err_text(-errno) : "no key that can be used");
+	if (wolfSSL_CTX_check_private_key(sessions) != WOLFSSL_SUCCESS)
+		return complain(why, key, "this key is not that of the certificate");
+	return 0;
+}
+
+/* What a context allocates only for its first session would be charged to that one. */
+static int make_ready(WOLFSSL_CTX *sessions)
+{
+	WOLFSSL *first = wolfSSL_new(sessions);
+
+	if (first == NULL)
+		return -ENOMEM;
+	wolfSSL_free(first);
+	return 0;
+}
+
+static int make_sessions(WOLFSSL_METHOD *method, const struct tls_context_conf *conf, struct str *why,
+			 WOLFSSL_CTX **ret_sessions)
+{
+	WOLFSSL_CTX *ctx = wolfSSL_CTX_new(method);
+
+	*ret_sessions = ctx;
+	if (ctx == NULL)
+		return -ENOMEM;
+	/* Chains are not judged in there: an accepted intermediate would be trusted from then on, by all sessions. */
+	wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_NONE, NULL);
+	wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
+	int r = load_own(ctx, conf, why);
+
+	return r < 0 ? r : make_ready(ctx);
+}
+
+static void ctx_free(WOLFSSL_CTX *ctx)
+{
+	if (ctx != NULL)
+		wolfSSL_CTX_free(ctx);
+}
+
+static void context_free(struct tls_context *c)
+{
+	ctx_free(c->sessions);
+	ctx_free(c->sessions_old);
+	ctx_free(c->trusted);
+	free(c);
+}
+
+int tls_context_new(const struct tls_context_conf *conf, struct str *why, struct tls_context **ret_context)
+{
+	struct tls_context *c = calloc(1, sizeof(*c));
+	int r = c == NULL ? -ENOMEM : 0;
+
+	str_clear(why);
+	crypto_time_set(conf->now_ns);
+	if (r == 0)
+		r = make_sessions(wolfTLS_client_method(), conf, why, &c->sessions);
+	if (r == 0)
+		r = make_sessions(wolfTLSv1_2_client_method(), conf, why, &c->sessions_old);
+	if (r == 0)
+		r = load_trust(c, conf, why);
+	if (r < 0 && why->len == 0)
+		str_add_cstr(why, err_text(r));
+	if (r == 0)
+		*ret_context = c;
+	else if (c != NULL)
+		context_free(c);
+	return r;
+}
+
+void tls_context_use(struct tls_context *context)
+{
+	ASSERT(!context->is_retired);
+	context->users++;
+}
+
+void tls_context_unuse(struct tls_context *context)
+{
+	ASSERT(context->users > 0);
+	if (--context->users == 0 && context->is_retired)
+		context_free(context);
+}
+
+void tls_context_retire(struct tls_context **context)
+{
+	struct tls_context *c = *context;
+
+	*context = NULL;
+	if (c == NULL)
+		return;
+	c->is_retired = true;
+	if (c->users == 0)
+		context_free(c);
+}

@@ -1,0 +1,43 @@
+/* tls_context.h - what sessions with TLS have in common: whom we trust, who we are
+ *
+ * One for each core, made before the first turn, and again when the files may have changed (HUP): sessions that live
+ * keep the one they were opened with, which goes with the last of them.
+ *
+ * memory   wolfSSL's, at start only
+ * errors   making: *why names the parameter's file and what is wrong with it
+ * thread   made anywhere; then one core's
+ */
+#pragma once
+
+#include "core/slice.h"
+#include "core/str.h"
+
+struct WOLFSSL_CTX;
+
+/* Paths may be NULL or empty: none. */
+struct tls_context_conf {
+	const char *ca_file;		/* trusted, PEM */
+	const char *ca_path;		/* a directory of such files: read whole, and now */
+	bool system_cas;		/* the system's, too */
+	const char *cert_file;		/* ours, and those above it, PEM; NULL: we have none */
+	const char *key_file;
+	uint64_t now_ns;		/* wall clock: what has expired is not trusted */
+};
+
+struct tls_context {
+	/* Trust nobody: chains are judged apart (crypto/tls_verify.h). One for all versions, and one for 1.2 alone. */
+	struct WOLFSSL_CTX *sessions, *sessions_old;
+	struct WOLFSSL_CTX *trusted;	/* a place for anchors; NULL: nobody is trusted */
+	unsigned users;
+	bool is_retired;
+};
+
+/* 0, or a negative error and *why. */
+int tls_context_new(const struct tls_context_conf *conf, struct str *why, struct tls_context **ret_context);
+
+/* It goes when its last session has gone, or now. Clears the caller's pointer; NULL is accepted. */
+void tls_context_retire(struct tls_context **context);
+
+/* For sessions. */
+void tls_context_use(struct tls_context *context);
+void tls_context_unuse(struct tls_context *context);

@@ -1,0 +1,155 @@
+#include "crypto/tls_verify.h"
+
+#include "core/err.h"
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+static bool is_name_char(char c)
+{
+	c = ascii_lower(c);
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+/* Labels of letters, digits, '-' and '_', none of them empty. */
+static bool is_host_name(struct slice name)
+{
+	size_t label = 0;
+
+	for (size_t i = 0; i < name.len; i++) {
+		if (name.ptr[i] != '.' && !is_name_char(name.ptr[i]))
+			return false;
+		if (name.ptr[i] == '.' && label == 0)
+			return false;
+		label = name.ptr[i] == '.' ? 0 : label + 1;
+	}
+	return label > 0 && name.len <= TLS_NAME_MAX;
+}
+
+static struct slice without_last_dot(struct slice name)
+{
+	return name.len > 1 && name.ptr[name.len - 1] == '.' ? slice_head(name, name.len - 1) : name;
+}
+
+/* Is there something in front of ".domain"? */
+static bool is_below(struct slice name, struct slice domain)
+{
+	return name.len > domain.len &&
+	       slice_eq_nocase(slice_of(name.ptr + name.len - domain.len, domain.len), domain);
+}
+
+bool tls_name_matches(struct slice presented, struct slice wanted)
+{
+	bool is_wild = presented.len > 2 && presented.ptr[0] == '*' && presented.ptr[1] == '.';
+
+	wanted = without_last_dot(wanted);
+	presented = without_last_dot(presented);
+	struct slice rest = is_wild ? slice_of(presented.ptr + 2, presented.len - 2) : presented;
+
+	/* "*.com" would stand for half the world: what follows the star has two labels at least. */
+	if (!is_host_name(rest) || (is_wild && slice_find_char(rest, 0, '.') < 0))
+		return false;
+	if (wanted.len > 1 && wanted.ptr[0] == '.')
+		return is_below(is_wild ? slice_of(presented.ptr, presented.len) : rest, wanted);
+	if (!is_host_name(wanted))
+		return false;
+	if (!is_wild)
+		return slice_eq_nocase(presented, wanted);
+	ptrdiff_t dot = slice_find_char(wanted, 0, '.');
+
+	return dot > 0 && slice_eq_nocase(rest, slice_of(wanted.ptr + dot + 1, wanted.len - (size_t)dot - 1));
+}
+
+/* --- fingerprints ----------------------------------------------------------------------------- */
+
+static int hex_digit(char c)
+{
+	c = ascii_lower(c);
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int tls_print_parse(struct slice text, int digest, struct tls_print *ret_print)
+{
+	struct tls_print print = { 0 };
+	size_t size = tls_digest_size(digest);
+	size_t i = 0;
+
+	while (i < text.len) {
+		if (print.len > 0 && text.ptr[i] == ':')
+			i++;
+		if (i + 1 >= text.len || print.len == size)
+			return ERR_SYNTAX;
+		int high = hex_digit(text.ptr[i]), low = hex_digit(text.ptr[i + 1]);
+
+		if (high < 0 || low < 0)
+			return ERR_SYNTAX;
+		print.octets[print.len++] = (uint8_t)(high << 4 | low);
+		i += 2;
+	}
+	if (print.len != size || size == 0)
+		return ERR_SYNTAX;
+	*ret_print = print;
+	return 0;
+}
+
+void tls_print_add(struct str *s, const struct tls_print *print)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	for (unsigned i = 0; i < print->len; i++) {
+		if (i > 0)
+			str_add_char(s, ':');
+		str_add_char(s, digits[print->octets[i] >> 4]);
+		str_add_char(s, digits[print->octets[i] & 15]);
+	}
+}
+
+/* --- the public key --------------------------------------------------------------------------- */
+
+enum { DER_INTEGER = 0x02, DER_SEQUENCE = 0x30, DER_EXPLICIT_0 = 0xa0 };
+
+/* One element off the front, if it has this tag: all of it, and what is in it. */
+static int take_der(struct slice *in, uint8_t tag, struct slice *ret_all, struct slice *ret_content)
+{
+	const uint8_t *p = (const uint8_t *)in->ptr;
+	size_t head = 2, len;
+
+	if (in->len < 2 || p[0] != tag)
+		return ERR_PROTO;
+	len = p[1];
+	if (len >= 0x80) {
+		size_t octets = len & 0x7f;
+
+		if (octets == 0 || octets > 3 || in->len < 2 + octets)
+			return ERR_PROTO;
+		len = 0;
+		for (size_t i = 0; i < octets; i++)
+			len = len << 8 | p[2 + i];
+		head += octets;
+	}
+	if (len > in->len - head)
+		return ERR_PROTO;
+	*ret_all = slice_head(*in, head + len);
+	*ret_content = slice_of(in->ptr + head, len);
+	slice_skip(in, head + len);
+	return 0;
+}
+
+/* Certificate { tbs { [0] version?, serial, signature, issuer, validity, subject, key ... } ... } (RFC 5280 4.1) */
+int tls_cert_public_key(struct slice der, struct slice *ret_key)
+{
+	static const uint8_t before[] = { DER_INTEGER, DER_SEQUENCE, DER_SEQUENCE, DER_SEQUENCE, DER_SEQUENCE };
+	struct slice all, tbs, content;
+	int r = take_der(&der, DER_SEQUENCE, &all, &content);
+
+	if (r == 0)
+		r = take_der(&content, DER_SEQUENCE, &all, &tbs);
+	if (r == 0)
+		(void)take_der(&tbs, DER_EXPLICIT_0, &all, &content);	/* only since version 2 */
+	for (size_t i = 0; r == 0 && i < sizeof(before); i++)
+		r = take_der(&tbs, before[i], &all, &content);
+	if (r == 0)
+		r = take_der(&tbs, DER_SEQUENCE, &all, &content);
+	if (r == 0)
+		*ret_key = all;
+	return r;
+}

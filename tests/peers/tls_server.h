@@ -1,0 +1,48 @@
+/* tls_server.h - the server's end of TLS, over memory: wolfSSL's own, for tests only
+ *
+ * Octets of the client go into tls_server_feed; what the server has to send gathers in out. Everything is allocated,
+ * and nothing is charged to a session.
+ */
+#pragma once
+
+#include "core/slice.h"
+
+#define TLS_SERVER_OUT	KIB(256)
+
+struct WOLFSSL;
+struct WOLFSSL_CTX;
+
+struct tls_server {
+	struct WOLFSSL_CTX *ctx;
+	struct WOLFSSL *ssl;
+	struct slice in;
+	size_t out_len;
+	char out[TLS_SERVER_OUT];	/* whoever sends it takes it out: tls_server_sent */
+	bool is_open;
+	size_t hello_len;
+	unsigned char hello[KIB(2)];	/* the client's first octets */
+	unsigned client_certs;		/* that the client has shown */
+	int err;			/* 0: it goes on; 1: the client has said goodbye; negative: wolfSSL's */
+};
+
+struct tls_server_conf {
+	const char *chain, *key;	/* files, PEM */
+	int version;			/* 2 or 3: this TLS 1.x alone; 0: both */
+	const char *client_ca;		/* ask for a certificate of the client; NULL: do not */
+	const char *ciphers;		/* NULL: all */
+};
+
+/* False: a file is not good. */
+bool tls_server_open(struct tls_server *s, const struct tls_server_conf *conf);
+void tls_server_close(struct tls_server *s);
+
+/* Takes all of in. Returns how many octets of the client's text it has put into plain, at most size. */
+size_t tls_server_feed(struct tls_server *s, struct slice in, char *plain, size_t size);
+void tls_server_say(struct tls_server *s, struct slice text);
+void tls_server_goodbye(struct tls_server *s);
+
+/* The first n octets of out are with the client. */
+void tls_server_sent(struct tls_server *s, size_t n);
+
+/* The name that the client asked for; empty: it did not. */
+struct slice tls_server_name(const struct tls_server *s, char *storage, size_t size);
