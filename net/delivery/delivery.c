@@ -259,12 +259,20 @@ void delivery_set_surroundings(struct delivery *d, const struct hosts *hosts, co
 	d->conf.mx.hosts = hosts;
 	d->conf.mx.own = own;
 	d->conf.mx.own_count = own_count;
+	d->generic.own = own;
+	d->generic.own_count = own_count;
 }
 
 /* Nobody needs more routes or lookups than there are destinations. */
 static size_t bound_of(const struct delivery *d, size_t most)
 {
 	return d->conf.destinations_max > 0 ? MIN(d->conf.destinations_max, most) : most;
+}
+
+/* Only addresses that may change need a place for that. */
+static size_t lane_size(const struct delivery *d)
+{
+	return sizeof(struct lane) + (generic_is_wanted(&d->generic) ? sizeof(struct mapper) : 0);
 }
 
 static int open_pools(struct delivery *d)
@@ -277,7 +285,7 @@ static int open_pools(struct delivery *d)
 	if (r == 0)
 		r = pool_init(&d->lookups, "lookups", sizeof(struct route_lookup), bound_of(d, LOOKUPS_MAX));
 	if (r == 0)
-		r = pool_init(&d->lanes, "lanes", sizeof(struct lane), lanes);
+		r = pool_init(&d->lanes, "lanes", lane_size(d), lanes);
 	if (r == 0)
 		r = pool_init(&d->trials, "trials", sizeof(struct trial), 2 * lanes + TRIALS_SPARE);
 	if (r == 0 && d->conf.report != NULL && (d->conf.params->notify_classes & NOTIFY_CLASSES))
@@ -299,6 +307,9 @@ struct delivery *delivery_new(const struct delivery_conf *conf)
 	if (d == NULL)
 		return NULL;
 	d->conf = *conf;
+	d->generic = (struct generic_conf){
+		.params = conf->params, .own = conf->mx.own, .own_count = conf->mx.own_count,
+	};
 	if (open_pools(d) < 0) {
 		delivery_free(&d);
 		return NULL;

@@ -32,6 +32,7 @@ static_assert(LANE_ADDRESS_GONE <= UINT8_MAX, "destination.moved has octets");
 
 struct delivery {
 	struct delivery_conf conf;
+	struct generic_conf generic;
 	struct nexthop_conf nexthop;
 	struct route_conf route;
 	struct window_conf window;		/* of a destination that is whole */

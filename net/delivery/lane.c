@@ -470,6 +470,8 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 			     .local = source_of(dst, &remote),
 			     .until_ns = destination_request_end(dst, job),
 			     .tables = d->conf.tables,
+			     .generic = &d->generic,
+			     .mapper = generic_is_wanted(&d->generic) ? (struct mapper *)(lane + 1) : NULL,
 			     .is_worse_mx = dst->route->addresses[address].is_worse,
 			     .lmtp = d->conf.params->is_lmtp,
 			     .chunking = dst->chunking,

@@ -42,13 +42,13 @@ static enum smtp_ret ret_of(const struct message *msg)
 	return msg->facts & MESSAGE_RET_FULL ? SMTP_RET_FULL : SMTP_RET_NONE;
 }
 
-int envelope_add_mail(struct str *out, const struct message *msg, const struct smtp_caps *caps,
+int envelope_add_mail(struct str *out, const struct message *msg, struct slice sender, const struct smtp_caps *caps,
 		      const struct params *params)
 {
 	char storage[QUOTED_MAX];
 	struct str quoted = STR(storage);
 	struct smtp_mail mail = {
-		.sender = wire_form(msg->sender, params, &quoted),
+		.sender = wire_form(sender, params, &quoted),
 		.has_size = offers(caps, SMTP_CAP_SIZE) && size_is_known(msg, caps),
 		.size = msg->size,
 		.body = body_of(msg, caps),
@@ -76,18 +76,20 @@ static struct slice orcpt_of(const struct message *msg, struct slice original, s
 	return str_slice(storage);
 }
 
-int envelope_add_rcpt(struct str *out, const struct message *msg, const struct rcpt *r, const struct smtp_caps *caps,
-		      const struct params *params)
+int envelope_add_rcpt(struct str *out, const struct message *msg, const struct rcpt *r, struct slice addr,
+		      const struct smtp_caps *caps, const struct params *params)
 {
 	char storage[QUOTED_MAX];
 	char orcpt_storage[TYPE_MAX + QUOTED_MAX];
 	struct str quoted = STR(storage);
 	struct str orcpt = STR(orcpt_storage);
-	struct smtp_rcpt rcpt = { .rcpt = wire_form(r->addr, params, &quoted) };
+	struct smtp_rcpt rcpt = { .rcpt = wire_form(addr, params, &quoted) };
 
 	if (offers(caps, SMTP_CAP_DSN)) {
-		const struct rcpt_facts facts = rcpt_facts(r);
+		struct rcpt_facts facts = rcpt_facts(r);
 
+		if (facts.original.len == 0 && !slice_eq(addr, r->addr))
+			facts.original = r->addr;
 		rcpt.notify = facts.notify;
 		rcpt.orcpt = facts.orcpt;
 		if (facts.orcpt.len == 0 && facts.original.len > 0)

@@ -23,10 +23,12 @@
 #include "net/params.h"
 #include "net/wire/smtp_ehlo.h"
 
-int envelope_add_mail(struct str *out, const struct message *msg, const struct smtp_caps *caps,
+/* sender: the message's, or what it has been mapped to. */
+int envelope_add_mail(struct str *out, const struct message *msg, struct slice sender, const struct smtp_caps *caps,
 		      const struct params *params);
-int envelope_add_rcpt(struct str *out, const struct message *msg, const struct rcpt *rcpt, const struct smtp_caps *caps,
-		      const struct params *params);
+/* addr: the recipient's, or what it has been mapped to; then ORCPT says who it was. */
+int envelope_add_rcpt(struct str *out, const struct message *msg, const struct rcpt *rcpt, struct slice addr,
+		      const struct smtp_caps *caps, const struct params *params);
 
 /* Was SMTPUTF8 asked for, and can the message not go to these recipients (those that are open) without it? */
 bool envelope_needs_smtputf8(const struct message *msg, const struct rcpt *rcpts, uint32_t count);

@@ -228,6 +228,8 @@ void session_lose(struct session *s, int err)
 	timer_cancel(&s->deadline);
 	maps_ask_cancel(&s->ask);
 	s->asks = false;
+	if (s->mapper != NULL)
+		mapper_cancel(s->mapper);
 	if (s->state < SESSION_OPEN && s->failure.state == SESSION_CLOSED) {
 		s->failure.state = s->state;
 		s->failure.err = err;
@@ -471,6 +473,14 @@ void session_rename(struct session *s, struct slice host)
 	name_relay(s, host, &s->conn.remote);
 }
 
+static void on_address(void *session)
+{
+	struct session *s = session;
+
+	CHECK_MAGIC(s, SESSION_MAGIC);
+	session_pump(s);
+}
+
 void session_open(struct session *s, const struct session_events *events, const struct params *params,
 		  const struct session_target *target)
 {
@@ -506,6 +516,9 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->tables = target->tables;
 	s->asks = false;
 	memset(&s->ask, 0, sizeof(s->ask));
+	s->mapper = target->mapper;
+	if (s->mapper != NULL)
+		mapper_init(s->mapper, target->generic, target->tables, s, on_address);
 	s->transform = target->transform;
 	s->transcript = target->transcript;
 	s->raised = 0;
@@ -554,6 +567,7 @@ void session_start(struct session *s, struct transaction *t)
 	t->done_ns = 0;
 	t->mail_written = false;
 	t->mail_failed = false;
+	t->unsent_err = 0;
 	t->lone_dot = false;
 	t->dot_waits = false;
 	t->stale = false;

@@ -20,6 +20,7 @@
 #include "net/lookup/table_net.h"
 #include "net/params.h"
 #include "net/smtp/conn.h"
+#include "net/smtp/mapper.h"
 #include "net/smtp/pipeline.h"
 #include "net/smtp/transaction.h"
 #include "net/smtp/transcript.h"
@@ -99,6 +100,7 @@ struct session {
 	int lost_err;
 	uint64_t until_ns;
 	struct table_net *tables;
+	struct mapper *mapper;		/* NULL: addresses stay as they are */
 	bool asks;			/* a table of another process, about the server: nothing is said until it has
 					 * answered, or time is up */
 	struct maps_ask ask;
@@ -128,6 +130,8 @@ struct session_target {
 	struct conn_transform *transform; /* what stands between socket and dialogue from the first octet on, or NULL */
 	uint64_t until_ns;		/* monotonic: until then it has to be ready, or is lost; 0: no limit */
 	struct table_net *tables;	/* of this core, for tables of other processes; NULL: they are all in error */
+	const struct generic_conf *generic; /* for addresses of the envelope; not looked at without a mapper */
+	struct mapper *mapper;		/* memory for it, the caller's; NULL: addresses stay as they are */
 	bool is_worse_mx;		/* a better host is in the list: meeting ourselves here is no loop for good */
 	bool lmtp;			/* LMTP (RFC 2033) instead of SMTP */
 	bool chunking;			/* use BDAT if the server offers it */

@@ -63,6 +63,8 @@ static void finish(struct session *s)
 	ASSERT(t->state != TRANSACTION_DONE);
 	t->state = TRANSACTION_DONE;
 	t->done_ns = reactor_queue_now();
+	if (s->mapper != NULL)
+		mapper_cancel(s->mapper);	/* whatever the one behind has asked, it asks again */
 	s->current = s->riding;
 	s->riding = NULL;
 	s->events->done(s, t);
@@ -154,16 +156,46 @@ static int obstacle(const struct session *s, const struct transaction *t)
 	return s->caps.size_limit > 0 && t->msg->size > s->caps.size_limit ? -EMSGSIZE : 0;
 }
 
+/* The address that this one has outside (smtp_generic_maps). 0, ASKER_WAIT, or ERR_TABLE. */
+static int map_address(struct session *s, const struct transaction *t, struct slice address, struct slice *ret_address)
+{
+	char storage[256];
+	struct str line = STR(storage);
+
+	*ret_address = address;
+	if (s->mapper == NULL || address.len == 0)
+		return 0;
+	const int r = mapper_map(s->mapper, address, ret_address);
+
+	if (r == ASKER_WAIT || (r >= 0 && !mapper_found_many(s->mapper)))
+		return r == ASKER_WAIT ? r : 0;
+	message_id_text(&line, t->msg->id);
+	str_add_cstr(&line, r < 0 ? ": lookup error: smtp_generic_maps: " :
+				    ": smtp_generic_maps: several addresses, the first is taken, for ");
+	str_add_printable(&line, address, 100);
+	log_put(LOG_LEVEL_WARNING, "smtp", str_slice(&line));
+	return r < 0 ? ERR_TABLE : 0;
+}
+
 static bool write_mail(struct session *s, struct transaction *t)
 {
 	struct str command = conn_command(&s->conn, SMTP_COMMAND_SEND_MAX);
-	const int err = obstacle(s, t);
+	struct slice sender;
 
-	if (err < 0)
-		return refuse_unsent(s, t, err);
+	if (t->unsent_err == 0)
+		t->unsent_err = obstacle(s, t);
+	if (t->unsent_err < 0)
+		return refuse_unsent(s, t, t->unsent_err);
 	if (str_is_full(&command))
 		return false;
-	if (envelope_add_mail(&command, t->msg, &s->caps, s->params) < 0)
+	const int r = map_address(s, t, t->msg->sender, &sender);
+
+	if (r == ASKER_WAIT)
+		return false;
+	t->unsent_err = r;
+	if (r < 0)
+		return refuse_unsent(s, t, r);
+	if (envelope_add_mail(&command, t->msg, sender, &s->caps, s->params) < 0)
 		return refuse_unsent(s, t, -EBADMSG);
 	t->mail_written = true;
 	t->mail_ns = reactor_queue_now();
@@ -177,15 +209,30 @@ static uint32_t next_rcpt(struct transaction *t)
 	return t->rcpt_next;
 }
 
+/* A message that cannot say whom it is for is for nobody: what has been said of it is taken back. */
+static bool give_up(struct transaction *t, int err)
+{
+	const struct verdict v = { .step = SESSION_RCPT, .err = err };
+
+	t->mail_failed = true;
+	session_judge_all(t, &v);
+	return true;
+}
+
 static bool write_rcpt(struct session *s, struct transaction *t, uint32_t i)
 {
+	struct slice addr;
 	const struct verdict unsendable = { .step = SESSION_RCPT, .err = -EBADMSG };
 	struct str command = conn_command(&s->conn, SMTP_COMMAND_SEND_MAX);
 
 	if (str_is_full(&command))
 		return false;
+	const int r = map_address(s, t, t->rcpts[i].addr, &addr);
+
+	if (r != 0)
+		return r < 0 && give_up(t, r);
 	t->rcpt_next = i + 1;
-	if (envelope_add_rcpt(&command, t->msg, &t->rcpts[i], &s->caps, s->params) < 0) {
+	if (envelope_add_rcpt(&command, t->msg, &t->rcpts[i], addr, &s->caps, s->params) < 0) {
 		t->judge(t, &t->rcpts[i], &unsendable);
 		return true;
 	}

@@ -68,6 +68,7 @@ struct transaction {
 	uint32_t xforward_due;		/* attributes that go before MAIL */
 	bool mail_written;
 	bool mail_failed;
+	int unsent_err;			/* why it cannot begin, once that is known */
 	bool lone_dot;			/* 354 although no recipient was accepted: end it without a body */
 	bool dot_waits;			/* QUIRK_DELAY_DOTCRLF: the body shall arrive without its end */
 	bool verdicts_final;		/* its synchronisation point has passed */

@@ -64,7 +64,7 @@ static void every_mail_case(void **state)
 		struct str out = STR(line);
 
 		snprintf(want, sizeof(want), "MAIL FROM:<%.*s>%s\r\n", SLICE_FMT(c->sender), c->parameters);
-		assert_int_equal(envelope_add_mail(&out, &msg, &caps, &quoting), 0);
+		assert_int_equal(envelope_add_mail(&out, &msg, msg.sender, &caps, &quoting), 0);
 		if (!slice_eq(str_slice(&out), slice_of_str(want)))
 			fail_msg("%s: said %s", c->claim, str_cstr(&out));
 	}
@@ -125,7 +125,7 @@ static void every_rcpt_case(void **state)
 
 		rcpt_set(&rcpt, text, &c->rcpt);
 		snprintf(want, sizeof(want), "RCPT TO:<%.*s>%s\r\n", SLICE_FMT(c->rcpt.addr), c->parameters);
-		assert_int_equal(envelope_add_rcpt(&out, &msg, &rcpt, &caps, &quoting), 0);
+		assert_int_equal(envelope_add_rcpt(&out, &msg, &rcpt, rcpt.addr, &caps, &quoting), 0);
 		if (!slice_eq(str_slice(&out), slice_of_str(want)))
 			fail_msg("%s: said %s", c->claim, str_cstr(&out));
 	}
@@ -192,9 +192,9 @@ static void every_quote_case(void **state)
 		char line[128];
 		struct str out = STR(line);
 
-		assert_path(c->claim, envelope_add_mail(&out, &msg, &caps, params), &out, "MAIL FROM:", path);
+		assert_path(c->claim, envelope_add_mail(&out, &msg, msg.sender, &caps, params), &out, "MAIL FROM:", path);
 		str_clear(&out);
-		assert_path(c->claim, envelope_add_rcpt(&out, &msg, &rcpt, &caps, params), &out, "RCPT TO:", path);
+		assert_path(c->claim, envelope_add_rcpt(&out, &msg, &rcpt, rcpt.addr, &caps, params), &out, "RCPT TO:", path);
 	}
 }
 
@@ -209,7 +209,7 @@ static void long_addresses_are_sent_as_given(void **state)
 	(void)state;
 	memset(addr, 'a', sizeof(addr));
 	addr[200] = '@';
-	assert_int_equal(envelope_add_rcpt(&out, &(struct message){ 0 }, &rcpt, &caps, &quoting), 0);
+	assert_int_equal(envelope_add_rcpt(&out, &(struct message){ 0 }, &rcpt, rcpt.addr, &caps, &quoting), 0);
 	assert_int_equal(out.len, strlen("RCPT TO:<>\r\n") + sizeof(addr));
 }
 
@@ -230,7 +230,7 @@ static void the_longest_address_fits_or_is_refused(void **state)
 
 		memset(addr, '"', len);
 		rcpt_set(&rcpt, text, &facts);
-		const int r = envelope_add_rcpt(&out, &msg, &rcpt, &caps, &quoting);
+		const int r = envelope_add_rcpt(&out, &msg, &rcpt, rcpt.addr, &caps, &quoting);
 
 		assert_true(r == 0 ? out.len > 2 && out.ptr[out.len - 1] == '\n' : out.len == 0);
 		assert_true(r == 0 || len > 1000);
