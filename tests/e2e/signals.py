@@ -221,6 +221,16 @@ def hup_reads_tables(stage, t):
         e2e.wait_for("the table", lambda count=round_: said("table: read again texthash:" + table) == count, 5)
         time.sleep(0.2)
     t.ok(True, "HUP: a table that has changed is read again, three times")
+    write("192.0.2.1 4\n")
+    for sig in (signal.SIGSTOP, signal.SIGHUP, signal.SIGUSR2, signal.SIGCONT):
+        one.signal(sig)
+    for _ in range(50):
+        one.signal(signal.SIGUSR2)
+    e2e.wait_for("the table", lambda: said("table: read again texthash:" + table) == 4, 5)
+    write("192.0.2.1 5\n")
+    one.signal(signal.SIGHUP)
+    e2e.wait_for("the table", lambda: said("table: read again texthash:" + table) == 5, 5)
+    t.ok(True, "HUP: a USR2 of somebody else's in the middle does no harm")
     write("192.0.2.1\n")
     one.signal(signal.SIGHUP)
     e2e.wait_for("the complaint", lambda: said("table: the old content stays: %s, line 1: no value" % table) == 1, 5)

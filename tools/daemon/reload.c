@@ -3,10 +3,13 @@
  *	main thread	reads the files, which may take its time
  *	every core	takes the new content, in one of its turns
  *	main thread	hears of it by SIGUSR2, and frees the old content
+ *
+ * Anybody of our user may send us that signal, and two of them may become one: it only says where to look.
  */
 #include "tools/daemon/daemon.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "core/log.h"
@@ -17,6 +20,7 @@ static struct {
 	struct note go[CORE_COUNT_MAX];		/* from core 0: take it */
 	struct note done[CORE_COUNT_MAX];	/* to core 0 */
 	unsigned waiting;			/* core 0's: cores that have not */
+	atomic_bool all_have;			/* from core 0 to the main thread */
 	bool under_way;				/* the main thread's */
 	bool again;				/* HUP came meanwhile */
 } reload;
@@ -31,8 +35,10 @@ static void on_done(struct note *note)
 {
 	(void)note;
 	ASSERT(reload.waiting > 0);
-	if (--reload.waiting == 0)
-		(void)kill(getpid(), SIGUSR2);	/* to ourselves: cannot fail */
+	if (--reload.waiting > 0)
+		return;
+	atomic_store(&reload.all_have, true);
+	(void)kill(getpid(), SIGUSR2);	/* to ourselves: cannot fail */
 }
 
 static void on_go(struct note *note)
@@ -58,12 +64,13 @@ void reload_tables(struct daemon *d)
 	reload.again = reload.under_way;
 	if (reload.under_way || table_set_reload(d->tables, say, NULL) == 0)
 		return;
+	atomic_store(&reload.all_have, false);
 	reload.under_way = runtime_call(hand_out, NULL) == 0;	/* not when the engine has ended */
 }
 
 void reload_taken(void)
 {
-	if (!reload.under_way)
+	if (!reload.under_way || !atomic_load(&reload.all_have))
 		return;		/* a signal of somebody else's */
 	reload.under_way = false;
 	table_set_retire(reload.daemon->tables, runtime_cores());
