@@ -25,6 +25,7 @@ struct table {
 	void *next;			/* from table_set_reload to table_set_retire */
 	struct slice arg;		/* in name */
 	struct stamp stamp, next_stamp;
+	bool is_locked;			/* by another program, when it was to be read again */
 	char *name;
 };
 
@@ -34,6 +35,7 @@ struct table_set {
 	struct table *tables[TABLE_SET_MAX];
 	unsigned count;
 	unsigned depth;		/* of tables made of tables, while one is opened */
+	bool in_use;		/* it has been loaded again: others wait for whoever does that */
 };
 
 static const struct table_type type_static, type_fail;
@@ -299,10 +301,17 @@ static bool stamp_eq(const struct stamp *a, const struct stamp *b)
 	       a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
-unsigned table_set_reload(struct table_set *set, table_line_fn *say, void *context)
+bool table_set_may_wait(const struct table_set *set)
+{
+	return !set->in_use;
+}
+
+unsigned table_set_reload(struct table_set *set, table_line_fn *say, void *context, bool *ret_locked)
 {
 	unsigned count = 0;
+	bool any_locked = false;
 
+	set->in_use = true;
 	for (unsigned i = 0; i < set->count; i++) {
 		struct table *t = set->tables[i];
 		char storage[TABLE_WHY_MAX], line_storage[TABLE_WHY_MAX + 64];
@@ -314,13 +323,19 @@ unsigned table_set_reload(struct table_set *set, table_line_fn *say, void *conte
 		t->next = NULL;
 		if (t->type->suffix == NULL || stamp_eq(&now, &t->stamp))
 			continue;
+		const bool was_locked = t->is_locked;
 		int r = load(set, t, &why, &t->next_stamp, &t->next);
 
 		count += r == 0;
+		t->is_locked = r == -EBUSY;
+		any_locked |= t->is_locked;
+		if (t->is_locked && was_locked)
+			continue;	/* that was said before */
 		str_add_cstr(&line, r < 0 ? "the old content stays: " : why.len > 0 ? "read again: " : "read again ");
 		str_add_cstr(&line, why.len > 0 ? str_cstr(&why) : t->name);
 		say(str_cstr(&line), context);
 	}
+	*ret_locked = any_locked;
 	return count;
 }
 

@@ -57,8 +57,9 @@ int table_find(const struct table *t, struct slice key, unsigned flags, struct s
 
 typedef void table_line_fn(const char *line, void *context);
 
-/* 1. Not on a core: reads changed files again; say hears one line for each. How many there are. */
-unsigned table_set_reload(struct table_set *set, table_line_fn *say, void *context);
+/* 1. Not on a core: reads changed files again; say hears one line for each. How many there are. A database that another
+ *    program has locked is not waited for, and *ret_locked set: a reload somewhat later does it, without that line. */
+unsigned table_set_reload(struct table_set *set, table_line_fn *say, void *context, bool *ret_locked);
 /* 2. On every core. */
 void table_set_adopt(struct table_set *set);
 /* 3. When all cores have done that: frees the old content. */

@@ -34,8 +34,7 @@ static int read_file(int fd, const char *path, struct table_store *s)
 
 static int load_cdb(struct table_set *set, struct slice name, struct str *why, void **ret_data)
 {
-	(void)set;
-	return table_file_load(name, ".cdb", read_file, why, ret_data);
+	return table_file_load(set, name, ".cdb", read_file, why, ret_data);
 }
 
 const struct table_type table_type_cdb = {

@@ -61,14 +61,12 @@ static int read_btree(int fd, const char *path, struct table_store *s)
 
 static int load_hash(struct table_set *set, struct slice name, struct str *why, void **ret_data)
 {
-	(void)set;
-	return table_file_load(name, ".db", read_hash, why, ret_data);
+	return table_file_load(set, name, ".db", read_hash, why, ret_data);
 }
 
 static int load_btree(struct table_set *set, struct slice name, struct str *why, void **ret_data)
 {
-	(void)set;
-	return table_file_load(name, ".db", read_btree, why, ret_data);
+	return table_file_load(set, name, ".db", read_btree, why, ret_data);
 }
 
 const struct table_type table_type_hash = {

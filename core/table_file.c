@@ -26,7 +26,17 @@ static void check_age(struct slice name, const struct stat *file, struct str *pa
 	(void)table_complain(why, str_slice(path), 0, "older than its source; has postmap been run?");	/* a warning */
 }
 
-static int lock(struct slice name, const char *suffix, struct str *path, struct str *why)
+/* Whoever writes it has it locked, and anybody who may read it can do that, too. At the start he is waited for: there
+ * is nothing else to do. Later there is an old content, and somebody who asks again (table_set_reload). */
+static int lock_shared(int fd, bool may_wait)
+{
+	while (flock(fd, may_wait ? LOCK_SH : LOCK_SH | LOCK_NB) < 0)
+		if (errno != EINTR)
+			return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	return 0;
+}
+
+static int open_locked(struct slice name, const char *suffix, bool may_wait, struct str *path, struct str *why)
 {
 	struct stat found;
 
@@ -43,11 +53,11 @@ static int lock(struct slice name, const char *suffix, struct str *path, struct 
 		err = -EINVAL;
 	else if (err == 0 && (size_t)found.st_size > TABLE_FILE_MAX)
 		err = -EFBIG;
-	while (err == 0 && flock(fd, LOCK_SH) < 0)
-		if (errno != EINTR)
-			err = -errno;
+	if (err == 0)
+		err = lock_shared(fd, may_wait);
 	if (err < 0) {
-		(void)table_complain(why, str_slice(path), 0, err_text(err));	/* our answer says it, too */
+		/* Our answer says it, too. */
+		(void)table_complain(why, str_slice(path), 0, err == -EBUSY ? "locked by another program" : err_text(err));
 		if (fd >= 0)
 			(void)close(fd);	/* nothing was written */
 		return err;
@@ -56,11 +66,12 @@ static int lock(struct slice name, const char *suffix, struct str *path, struct 
 	return fd;
 }
 
-int table_file_load(struct slice name, const char *suffix, table_read_fn *read, struct str *why, void **ret_data)
+int table_file_load(struct table_set *set, struct slice name, const char *suffix, table_read_fn *read, struct str *why,
+		    void **ret_data)
 {
 	char storage[4096];
 	struct str path = STR(storage);
-	int fd = lock(name, suffix, &path, why);
+	int fd = open_locked(name, suffix, table_set_may_wait(set), &path, why);
 	struct slice duplicate;
 	unsigned line;
 

@@ -47,8 +47,11 @@ void table_store_unload(void *store);
 typedef int table_read_fn(int fd, const char *path, struct table_store *s);
 
 /* Loads the database file name.suffix through read: a store ready for questions. Waits for a postmap that writes it,
- * and warns when it is older than its source. */
-int table_file_load(struct slice name, const char *suffix, table_read_fn *read, struct str *why, void **ret_data);
+ * but not when set is loaded again: -EBUSY. Warns when it is older than its source. */
+int table_file_load(struct table_set *set, struct slice name, const char *suffix, table_read_fn *read, struct str *why,
+		    void **ret_data);
+/* Is this the start, when nothing else has to be done? */
+bool table_set_may_wait(const struct table_set *set);
 
 /* --- files of lines ------------------------------------------------------------------------------- */
 

@@ -56,8 +56,7 @@ static int read_file(int fd, const char *path, struct table_store *s)
 
 static int load_lmdb(struct table_set *set, struct slice name, struct str *why, void **ret_data)
 {
-	(void)set;
-	return table_file_load(name, ".lmdb", read_file, why, ret_data);
+	return table_file_load(set, name, ".lmdb", read_file, why, ret_data);
 }
 
 const struct table_type table_type_lmdb = {

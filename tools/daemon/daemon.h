@@ -80,6 +80,8 @@ int engine_join(void);
 void reload_tables(struct daemon *d);
 /* SIGUSR2: they have taken them. */
 void reload_taken(void);
+/* Now and then: tries again what another program had locked. */
+void reload_retry(void);
 
 /* --- outside.c -------------------------------------------------------------------------------- */
 

@@ -163,6 +163,7 @@ static void serve(struct daemon *d)
 		if (sig < 0) {
 			outside_write_metrics(&d->params);
 			surroundings_watch(d);
+			reload_retry();
 		}
 	}
 }

@@ -23,6 +23,7 @@ static struct {
 	atomic_bool all_have;			/* from core 0 to the main thread */
 	bool under_way;				/* the main thread's */
 	bool again;				/* HUP came meanwhile */
+	bool locked;				/* somebody else writes a table just now */
 } reload;
 
 static void say(const char *line, void *context)
@@ -62,10 +63,16 @@ void reload_tables(struct daemon *d)
 {
 	reload.daemon = d;
 	reload.again = reload.under_way;
-	if (reload.under_way || table_set_reload(d->tables, say, NULL) == 0)
+	if (reload.under_way || table_set_reload(d->tables, say, NULL, &reload.locked) == 0)
 		return;
 	atomic_store(&reload.all_have, false);
 	reload.under_way = runtime_call(hand_out, NULL) == 0;	/* not when the engine has ended */
+}
+
+void reload_retry(void)
+{
+	if (reload.locked && !reload.under_way)
+		reload_tables(reload.daemon);
 }
 
 void reload_taken(void)

@@ -5,6 +5,7 @@
 #include <db.h>
 #include <errno.h>
 #include <lmdb.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 /* --- databases as postmap writes them: with a NUL behind key and value, or without ------------------ */
@@ -310,25 +311,62 @@ static void reload(void **state)
 {
 	struct table_set *set = table_set_new();
 	char name[192];
+	bool locked;
 
 	(void)state;
 	(void)snprintf(name, sizeof(name), "%s", named("texthash", write_file("again", SLICE("a 1\n"))));
 	assert_string_equal(ask(set, name, "a", 0), "1");
 	assert_string_equal(ask(set, "static:x", "a", 0), "x");
-	assert_int_equal(table_set_reload(set, hear, NULL), 0);	/* nothing has changed */
+	assert_int_equal(table_set_reload(set, hear, NULL, &locked), 0);	/* nothing has changed */
 	(void)write_file("again", SLICE("a 2\n"));
 	assert_string_equal(ask(set, name, "a", 0), "1");
-	assert_int_equal(table_set_reload(set, hear, NULL), 1);
+	assert_int_equal(table_set_reload(set, hear, NULL, &locked), 1);
 	assert_string_equal(ask(set, name, "a", 0), "1");	/* not before this core takes it */
 	table_set_adopt(set);
 	assert_string_equal(ask(set, name, "a", 0), "2");
 	table_set_retire(set, 1);
-	assert_int_equal(table_set_reload(set, hear, NULL), 0);
+	assert_int_equal(table_set_reload(set, hear, NULL, &locked), 0);
 	(void)write_file("again", SLICE("a\n"));
-	assert_int_equal(table_set_reload(set, hear, NULL), 0);
+	assert_int_equal(table_set_reload(set, hear, NULL, &locked), 0);
 	assert_non_null(strstr(said, "the old content stays: "));
 	assert_non_null(strstr(said, "again, line 1: no value"));
 	assert_string_equal(ask(set, name, "a", 0), "2");
+	table_set_free(&set);
+}
+
+/* Whoever may read a database may lock it. */
+static void nobody_waits_for_a_lock(void **state)
+{
+	struct table_set *set = table_set_new();
+	char path[192], name[192];
+	bool locked = false;
+
+	(void)state;
+	said[0] = '\0';
+	(void)snprintf(path, sizeof(path), "%s/held.cdb", folder);
+	(void)snprintf(name, sizeof(name), "cdb:%s/held", folder);
+	write_cdb(path, 0);
+	assert_string_equal(ask(set, name, "key", 0), "value");
+	write_cdb(path, 1);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	(void)alarm(5);		/* it would wait for ever */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(table_set_reload(set, hear, NULL, &locked), 0);
+		assert_true(locked);
+	}
+	(void)alarm(0);
+	assert_non_null(strstr(said, "the old content stays: "));
+	assert_non_null(strstr(said, "held.cdb: locked by another program\n"));
+	assert_ptr_equal(strchr(said, '\n') + 1, strchr(said, '\0'));	/* once */
+	assert_string_equal(ask(set, name, "key", 0), "value");
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(table_set_reload(set, hear, NULL, &locked), 1);
+	assert_false(locked);
+	table_set_adopt(set);
+	table_set_retire(set, 1);
+	assert_string_equal(ask(set, name, "key", 0), "value");
 	table_set_free(&set);
 }
 
@@ -344,6 +382,7 @@ int main(void)
 		CLAIM("a pattern that would take for ever is an error soon", endless_patterns_end),
 		CLAIM("tables can be made of tables", compounds),
 		CLAIM("a changed file is read again, and a wrong one is not taken", reload),
+		CLAIM("a database that is locked when it is to be read again is not waited for", nobody_waits_for_a_lock),
 	};
 	return cmocka_run_group_tests_name("core/table_types", claims, make_folder, remove_folder);
 }
