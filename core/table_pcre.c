@@ -9,8 +9,9 @@
  * Both are run by PCRE2, on octets. What POSIX says differently (the longest of several alternatives, basic expressions
  * by the flag x) regexp: does not do: basic expressions are refused. libc's own would call malloc on every question.
  *
- * On a turn nothing may take long or allocate: a pattern has MATCH_STEPS steps, a question ARENA_SIZE octets, and it is
- * an error (-EOVERFLOW) when that is not enough.
+ * On a turn nothing may take long or allocate: whatever the table, a question has QUESTION_STEPS steps beyond those
+ * that every pattern needs to look through the key once, and ARENA_SIZE octets; it is an error (-EOVERFLOW) when that
+ * is not enough.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <errno.h>
@@ -19,7 +20,11 @@
 #include "core/err.h"
 #include "core/table_rules.h"
 
-#define MATCH_STEPS	200000u		/* about 4 ms on a core of 2020 */
+#define QUESTION_STEPS	400000u		/* about 8 ms on a core of 2020 */
+#define FREE_STEPS	2000u		/* of each pattern, and some for every octet of the key */
+#define FREE_PER_OCTET	4u
+#define FREE_OCTETS	MIB(1)
+#define STEPS_FACTOR	8u		/* more, when those are not enough */
 #define ARENA_SIZE	KIB(512)	/* the library begins with 20 and doubles: four times */
 #define GROUPS_MAX	100u
 
@@ -37,6 +42,7 @@ struct question {
 	struct slice key;
 	pcre2_match_data *match;
 	pcre2_match_context *limits;
+	uint32_t steps_left;
 };
 
 static void *arena_take(size_t size, void *context)
@@ -234,11 +240,25 @@ static void add_result(struct str *out, const struct question *q, struct slice r
 
 /* --- asking --------------------------------------------------------------------------------------- */
 
+static int match_within(const void *pattern, struct question *q, uint32_t steps)
+{
+	(void)pcre2_set_match_limit(q->limits, steps);	/* always 0 */
+	return pcre2_match(pattern, (PCRE2_SPTR)q->key.ptr, q->key.len, 0, 0, q->match, q->limits);
+}
+
+/* The library does not tell how many steps it took, only that so many were too few. So a pattern that needs more than
+ * most begins again with more, and what it was given is taken from what all patterns of the question have together. */
 static int match_pattern(const void *pattern, void *context)
 {
 	struct question *q = context;
-	int r = pcre2_match(pattern, (PCRE2_SPTR)q->key.ptr, q->key.len, 0, 0, q->match, q->limits);
+	uint32_t steps = FREE_STEPS + FREE_PER_OCTET * (uint32_t)MIN(q->key.len, (size_t)FREE_OCTETS);
+	int r = match_within(pattern, q, steps);
 
+	while (r == PCRE2_ERROR_MATCHLIMIT && q->steps_left > steps) {
+		steps = MIN(STEPS_FACTOR * steps, q->steps_left);
+		q->steps_left -= steps;
+		r = match_within(pattern, q, steps);
+	}
 	if (r == PCRE2_ERROR_NOMATCH)
 		return 0;
 	return r < 0 ? -EOVERFLOW : 1;	/* too many steps, or too much memory */
@@ -246,7 +266,7 @@ static int match_pattern(const void *pattern, void *context)
 
 static int find_pattern(const void *data, struct slice key, struct str *ret_value)
 {
-	struct question q = { .key = key.len > 0 ? key : SLICE("") };
+	struct question q = { .key = key.len > 0 ? key : SLICE(""), .steps_left = QUESTION_STEPS };
 	const void *pattern;
 	struct slice result;
 
@@ -257,8 +277,7 @@ static int find_pattern(const void *data, struct slice key, struct str *ret_valu
 	q.limits = memory != NULL ? pcre2_match_context_create(memory) : NULL;
 	if (q.match == NULL || q.limits == NULL)
 		return -ENOMEM;
-	(void)pcre2_set_match_limit(q.limits, MATCH_STEPS);	/* always 0 */
-	(void)pcre2_set_depth_limit(q.limits, MATCH_STEPS);	/* memory is what limits depth */
+	(void)pcre2_set_depth_limit(q.limits, QUESTION_STEPS);	/* memory is what limits depth */
 	int r = rules_find(data, match_pattern, &q, &pattern, &result);
 
 	if (r > 0)

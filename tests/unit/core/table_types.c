@@ -273,6 +273,43 @@ static void endless_patterns_end(void **state)
 	table_set_free(&set);
 }
 
+/* A table of so many times the same rule. */
+static const char *repeated(const char *file, const char *rule, unsigned times)
+{
+	static char text[65536];
+	struct str all = STR(text);
+
+	for (unsigned i = 0; i < times; i++)
+		str_add_cstr(&all, rule);
+	assert_false(str_is_full(&all));
+	return named("pcre", write_file(file, str_slice(&all)));
+}
+
+/* What one pattern may take, two hundred of them may not. */
+static void many_slow_patterns_end_as_soon(void **state)
+{
+	static const char rule[] = "/^(a|aa)+$/ caught\n";
+	static const char key[] = "aaaaaaaaaaaaaaaaaaaaa!";
+	struct table_set *set = table_set_new();
+
+	(void)state;
+	assert_string_equal(ask(set, repeated("slow", rule, 1), key, 0), "(none)");
+	assert_string_equal(ask(set, repeated("slow-many", rule, 200), key, 0), err_text(-EOVERFLOW));
+	table_set_free(&set);
+}
+
+/* A long key costs every pattern some steps, and they are nobody's fault. */
+static void many_patterns_may_look_through_a_long_key(void **state)
+{
+	struct table_set *set = table_set_new();
+	static char key[8000];
+
+	(void)state;
+	memset(key, 'a', sizeof(key) - 1);
+	assert_string_equal(ask(set, repeated("long", "/[a-z]a[0-9]|[^a]/ caught\n", 1000), key, 0), "(none)");
+	table_set_free(&set);
+}
+
 /* --- tables made of tables -------------------------------------------------------------------------- */
 
 static void compounds(void **state)
@@ -380,6 +417,8 @@ int main(void)
 		CLAIM("patterns are tried in order, and give parts of the key", patterns_in_order),
 		CLAIM("a wrong rule is an error with its file and line", rules_that_are_wrong),
 		CLAIM("a pattern that would take for ever is an error soon", endless_patterns_end),
+		CLAIM("many patterns that are slow are an error as soon as one", many_slow_patterns_end_as_soon),
+		CLAIM("a thousand patterns may look through a long key", many_patterns_may_look_through_a_long_key),
 		CLAIM("tables can be made of tables", compounds),
 		CLAIM("a changed file is read again, and a wrong one is not taken", reload),
 		CLAIM("a database that is locked when it is to be read again is not waited for", nobody_waits_for_a_lock),
