@@ -15,6 +15,8 @@ const char *err_text(int err)
 		return "stored data is damaged";
 	case ERR_VERSION:
 		return "stored by another version of this program";
+	case ERR_CONTENT:
+		return "content cannot be converted";
 	case ERR_SYNTAX:
 		return "syntax error";
 	case ERR_TABLE:

@@ -12,6 +12,7 @@ enum {
 	ERR_CORRUPT	= -5004,	/* stored bytes do not match their checksum or their grammar */
 	ERR_VERSION	= -5005,	/* stored by a release whose format we do not know */
 	ERR_TABLE	= -5007,	/* a lookup table gave no answer: neither yes nor no */
+	ERR_CONTENT	= -5008,	/* content that cannot be given to somebody in a form he takes */
 	ERR_SYNTAX	= -5006,	/* text from an operator does not parse */
 };
 

@@ -8,7 +8,8 @@
 
 static void every_error_has_a_phrase_of_its_own(void **state)
 {
-	static const int ours[] = { ERR_EOF, ERR_PROTO, ERR_TIMEOUT, ERR_CORRUPT, ERR_VERSION, ERR_SYNTAX };
+	static const int ours[] = { ERR_EOF, ERR_PROTO, ERR_TIMEOUT, ERR_CORRUPT, ERR_VERSION, ERR_SYNTAX,
+		ERR_CONTENT };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
