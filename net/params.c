@@ -544,9 +544,12 @@ static void add_private_networks(struct params *p, struct conf *conf)
 	p->smtp_deny_networks = nets;
 }
 
-/* One octet has no room for anything but the blank that begins a broken line (case 5). */
+/* A line of one octet has no room for anything but the blank that begins a broken one (case 5). */
 static void check_content(struct params *p, struct conf *conf)
 {
+	if (p->smtp_service_flags[strspn(p->smtp_service_flags, "DORX")] != '\0')
+		conf_error(conf, p->is_lmtp ? "lmtp_service_flags" : "smtp_service_flags", "no such flag",
+			   "letters out of D, O, R and X, with nothing between them");
 	if (p->smtp_line_length_limit == 1)
 		conf_error(conf, p->is_lmtp ? "lmtp_line_length_limit" : "smtp_line_length_limit", "no room for anything",
 			   "a number above 1, or 0 for no limit");

@@ -184,6 +184,12 @@ int params_port(const struct params *p, struct slice text, uint16_t *ret_port);
 bool params_wants_lmtp(const struct params *p);
 struct slice params_next_hop(const struct params *p);
 
+/* Is this letter in smtp_service_flags? */
+static inline bool params_service_flag(const struct params *p, char flag)
+{
+	return strchr(p->smtp_service_flags, flag) != NULL;
+}
+
 /* By family, too: no IPv4 network contains an IPv6 address. */
 bool params_nets_contain(const struct param_nets *nets, const struct addr *a);
 

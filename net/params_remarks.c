@@ -26,6 +26,7 @@ static const struct {
 	{ "header_size_limit", PENDING, false },
 	{ "smtp_generic_maps", "no effect yet on addresses in headers", false },
 	{ "header_address_token_limit", PENDING, false },
+	{ "smtp_service_flags", "no headers are added yet", false },
 	{ "smtp_header_checks", PENDING, false },
 	{ "smtp_mime_header_checks", PENDING, false },
 	{ "smtp_nested_header_checks", PENDING, false },

@@ -27,6 +27,10 @@ X(BOOL, append_at_myorigin, "yes", 0, 0, NULL, \
 	"An address that smtp_generic_maps gives without domain gets @$myorigin.") \
 X(BOOL, append_dot_mydomain, "no", 0, 0, NULL, \
 	"A domain without dot that smtp_generic_maps gives gets .$mydomain.") \
+X(STR, smtp_service_flags, "", 0, 0, NULL, \
+	"What is put on top of each message, as flags= of a service in Postfix's master.cf: R Return-Path:, " \
+	"O X-Original-To:, D Delivered-To: (and a message that has been delivered to this address before comes back, " \
+	"5.4.6). O and D need one recipient a transaction: smtp_destination_recipient_limit = 1. X has no effect yet.") \
 X(MAPS, smtp_header_checks, "", 0, 0, NULL, \
 	"Tables of patterns and actions for header fields.") \
 X(MAPS, smtp_mime_header_checks, "", 0, 0, NULL, \

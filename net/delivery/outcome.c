@@ -50,6 +50,7 @@ bool outcome_is_local(int err)
 	case -EDQUOT:
 	case -EROFS:
 	case -EIO:
+	case -EUSERS:	/* main.cf: smtp_service_flags */
 	case -ETIME:	/* our own disk was waited for too long */
 	case ERR_CORRUPT:
 		return true;
@@ -61,7 +62,7 @@ bool outcome_is_local(int err)
 struct outcome outcome_of_error(enum session_state step, int err)
 {
 	if (outcome_is_local(err))
-		return (struct outcome){ OUTCOME_SOFT, { 4, 3, 0 } };
+		return (struct outcome){ OUTCOME_SOFT, { 4, 3, err == -EUSERS ? 5 : 0 } };
 	switch (err) {
 	case -EMSGSIZE:		/* larger than the server's SIZE: no other of its hosts is asked (B 10.1) */
 		return (struct outcome){ OUTCOME_HARD, { 5, 3, 4 } };
@@ -126,6 +127,11 @@ static void reason_of_error(struct str *out, enum session_state step, int err, s
 		str_add_cstr(out, "the stored message is damaged");
 		return;
 	}
+	if (err == -EUSERS) {
+		str_add_cstr(out, "mail system configuration error: smtp_service_flags D and O need "
+				  "smtp_destination_recipient_limit = 1");
+		return;
+	}
 	if (outcome_is_local(err)) {
 		str_printf(out, "local error while %s: %s", words, err_text(err));
 		return;
@@ -140,6 +146,9 @@ static void reason_of_error(struct str *out, enum session_state step, int err, s
 	case -EBADMSG:
 		str_add_cstr(out, step == SESSION_MAIL ? "sender address cannot be sent in an SMTP command" :
 							 "recipient address cannot be sent in an SMTP command");
+		break;
+	case -ELOOP:
+		str_add_cstr(out, "mail forwarding loop: it has been delivered to this address before");
 		break;
 	case -EOPNOTSUPP:
 		str_printf(out, "host %.*s offers CHUNKING and knows no BDAT command", SLICE_FMT(peer));

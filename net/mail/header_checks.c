@@ -3,7 +3,6 @@
 #include "net/wire/header.h"
 
 #define LINE_ROOM	640u
-#define SUBJECT_SHOWN	60u	/* as Postfix */
 #define TEXT_SHOWN	200u
 
 static const struct verb {
@@ -38,7 +37,7 @@ static void say(const struct check *c, const struct verb *verb, struct slice tex
 	if (verb->log_word == NULL)
 		return;
 	str_printf(&line, "%s: %s ", verb->log_word, c->place == CHECK_HEADER ? "header" : "body");
-	str_add_printable(&line, c->subject, SUBJECT_SHOWN);
+	str_add_printable(&line, c->subject, MAIL_LOG_ABOUT_MAX);
 	line.full = false;
 	if (text.len > 0)
 		str_add_cstr(&line, ": ");

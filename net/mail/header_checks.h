@@ -14,12 +14,7 @@
  */
 #pragma once
 
-#include "core/str.h"
-
-/* Whoever logs for those who do not: a line as Postfix would write it behind the queue id. */
-struct mail_log {
-	void (*line)(struct mail_log *log, bool is_warning, struct slice text);
-};
+#include "net/mail/mail_log.h"
 
 enum check_result { CHECK_KEEP, CHECK_DROP, CHECK_REPLACE, CHECK_PREPEND };
 

@@ -1,5 +1,7 @@
 #include "net/mail/rewrite.h"
 
+#include <errno.h>
+
 #include "net/wire/address.h"
 
 #define FILL_MAX	69u	/* octets of a line that another address is still put on (B 12) */
@@ -23,16 +25,6 @@ static bool has_addresses(struct slice name)
 static bool is_white(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static void warn(const struct rewrite *r, const char *what, struct slice about)
-{
-	char storage[256];
-	struct str line = STR(storage);
-
-	str_add_cstr(&line, what);
-	str_add_printable(&line, about, 60);
-	r->conf.log->line(r->conf.log, true, str_slice(&line));
 }
 
 /* --- text ------------------------------------------------------------------------------------- */
@@ -118,7 +110,7 @@ static int ask_checks(struct rewrite *r, enum check_place place)
 	const int found = asker_find(r->conf.asker, r->checks, r->subject, 0, &r->value);
 
 	if (found < 0) {
-		warn(r, "lookup error: ", slice_of_str(r->checks_name));
+		mail_log_warn(r->conf.log, "lookup error: ", slice_of_str(r->checks_name));
 		return ERR_TABLE;
 	}
 	if (found != 1)
@@ -133,6 +125,40 @@ static int ask_checks(struct rewrite *r, enum check_place place)
 	else if (result == CHECK_PREPEND)
 		add_lines(&r->out, text, place);
 	return 0;
+}
+
+/* --- loops ------------------------------------------------------------------------------------ */
+
+static bool looks_for_loops(const struct params *p)
+{
+	return params_service_flag(p, 'D');
+}
+
+static bool is_delivered_to(const struct rewrite *r)
+{
+	struct slice name, body;
+
+	return r->is_primary && looks_for_loops(r->conf.params) && r->conf.delivered_to.len > 0 &&
+	       header_split(r->subject, &name, &body) && slice_eq_nocase(name, SLICE("Delivered-To"));
+}
+
+/* Has this header been written where the message is about to go? 0, ASKER_WAIT, ERR_TABLE or -ELOOP. */
+static int check_loop(struct rewrite *r)
+{
+	struct rewrite_list *l = &r->list;
+	struct str wire = STR(l->wire_text);
+	struct slice address = r->conf.delivered_to, name, body;
+	const int found = generic_next(&l->generic, r->conf.asker, &address);
+
+	if (found == ASKER_WAIT)
+		return found;
+	if (found < 0) {
+		mail_log_warn(r->conf.log, "lookup error: smtp_generic_maps: ", address);
+		return ERR_TABLE;
+	}
+	(void)header_split(r->subject, &name, &body);	/* it did before */
+	address_quote(&wire, address);
+	return slice_eq_nocase(slice_trim(body), str_slice(&wire)) ? -ELOOP : 0;
 }
 
 /* --- addresses -------------------------------------------------------------------------------- */
@@ -262,16 +288,16 @@ static int map_list(struct rewrite *r)
 		if (found == ASKER_WAIT)
 			return found;
 		if (found < 0) {
-			warn(r, "lookup error: smtp_generic_maps: ", l->generic.address);
+			mail_log_warn(r->conf.log, "lookup error: smtp_generic_maps: ", l->generic.address);
 			return ERR_TABLE;
 		}
 		if (l->generic.many)
-			warn(r, "smtp_generic_maps: several addresses, the first is taken, for ", l->generic.address);
+			mail_log_warn(r->conf.log, "smtp_generic_maps: several addresses, the first is taken, for ", l->generic.address);
 		add_element(r, found > 0, mapped);
 	}
 	end_piece(r);		/* a list may end with a separator */
 	if (l->is_cut)
-		warn(r, "smtp_generic_maps: not all of a header could be mapped, it is too long: ", r->subject);
+		mail_log_warn(r->conf.log, "smtp_generic_maps: not all of a header could be mapped, it is too long: ", r->subject);
 	return 0;
 }
 
@@ -292,7 +318,7 @@ static int give(struct rewrite *r, struct slice *ret_text)
 	if (!r->is_changed)
 		return MIME_KEEP;
 	if (str_is_full(&r->out)) {
-		warn(r, "too long to be changed: ", r->subject);
+		mail_log_warn(r->conf.log, "too long to be changed: ", r->subject);
 		return MIME_KEEP;
 	}
 	*ret_text = str_slice(&r->out);
@@ -314,6 +340,10 @@ static void begin_header(struct rewrite *r, enum mime_header_kind kind, struct s
 	choose_checks(r, kind);
 	take_header(r, header);
 	r->subject = str_slice(&r->field);
+	if (is_delivered_to(r)) {
+		generic_begin(&r->list.generic, r->conf.generic, r->conf.delivered_to);
+		r->phase = REWRITE_LOOP;
+	}
 }
 
 static void end_header(struct rewrite *r, bool has_list)
@@ -336,6 +366,13 @@ static int on_header(struct mime_hooks *h, enum mime_header_kind kind, struct sl
 		return MIME_KEEP;
 	if (r->phase == REWRITE_BEGIN)
 		begin_header(r, kind, header);
+	if (r->phase == REWRITE_LOOP) {
+		const int loop = check_loop(r);
+
+		if (loop != 0)
+			return wait_or_fail(r, loop);
+		r->phase = REWRITE_ASK;
+	}
 	if (r->phase == REWRITE_ASK) {
 		const int asked = ask_checks(r, CHECK_HEADER);
 
@@ -392,7 +429,7 @@ bool rewrite_wants_structure(const struct params *params)
 
 bool rewrite_is_wanted(const struct params *params)
 {
-	return params->smtp_generic_maps != NULL || params->smtp_header_checks != NULL ||
+	return params->smtp_generic_maps != NULL || params->smtp_header_checks != NULL || looks_for_loops(params) ||
 	       rewrite_wants_structure(params);
 }
 

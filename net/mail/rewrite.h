@@ -8,6 +8,9 @@
  *		comments stay, lines break behind commas only, and are filled up to 69 octets. A header of which none
  *		was changed stays as it is
  *
+ *	smtp_service_flags = D
+ *		a message that has been where it is going, by its Delivered-To (in any case), fails: it is in a loop
+ *
  * Whoever looks at headers also takes the blanks out of "Name :value".
  *
  *	rewrite_init(&r, &conf, memory, rewrite_memory(params));
@@ -17,7 +20,7 @@
  *	    header_size_limit
  * bounds   a header beyond header_size_limit is not looked at; of one with more than header_address_token_limit words
  *	    and marks, what stands behind stays as it is, and so does what would make it larger than the memory
- * errors   ERR_TABLE: a table gave no answer; the message must not go out like this. It has been logged
+ * errors   ERR_TABLE: a table gave no answer; the message must not go out like this. It has been logged. -ELOOP
  * waits    MIME_WAIT when a table of another process has been asked
  */
 #pragma once
@@ -27,13 +30,14 @@
 #include "net/mail/mime.h"
 #include "net/wire/header.h"
 
-enum rewrite_phase { REWRITE_BEGIN, REWRITE_ASK, REWRITE_MAP };
+enum rewrite_phase { REWRITE_BEGIN, REWRITE_LOOP, REWRITE_ASK, REWRITE_MAP };
 
 struct rewrite_conf {
 	const struct params *params;
 	const struct generic_conf *generic;
 	struct asker *asker;		/* may be NULL when no table needs it */
 	struct mail_log *log;
+	struct slice delivered_to;	/* with D in smtp_service_flags: the only recipient, internal form; or empty */
 };
 
 /* A header that is being written anew. */

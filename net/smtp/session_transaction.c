@@ -31,6 +31,13 @@ static uint32_t next_open(const struct transaction *t, uint32_t i)
 	return i;
 }
 
+static bool has_several_open(const struct transaction *t)
+{
+	const uint32_t first = next_open(t, 0);
+
+	return first < t->rcpt_count && next_open(t, first + 1) < t->rcpt_count;
+}
+
 void session_judge_all(struct transaction *t, const struct verdict *v)
 {
 	for (uint32_t i = 0; i < t->rcpt_count; i++)
@@ -153,6 +160,9 @@ static int obstacle(const struct session *s, const struct transaction *t)
 {
 	if (!(s->caps.bits & SMTP_CAP_SMTPUTF8) && envelope_needs_smtputf8(t->msg, t->rcpts, t->rcpt_count))
 		return -EILSEQ;
+	/* B 14: what is written on top of the message names its recipient. */
+	if ((params_service_flag(s->params, 'D') || params_service_flag(s->params, 'O')) && has_several_open(t))
+		return -EUSERS;
 	return s->caps.size_limit > 0 && t->msg->size > s->caps.size_limit ? -EMSGSIZE : 0;
 }
 

@@ -22,7 +22,8 @@ struct verdict {
 	enum session_state step;
 	const struct smtp_reply *reply;
 	int err; /* ERR_EOF, ERR_TIMEOUT, ERR_PROTO or negative errno; -EMSGSIZE: over the server's SIZE; -EBADMSG: the
-				 * address cannot be sent; -EILSEQ: it needs SMTPUTF8; -EIO, -ETIME and ERR_CORRUPT: the
+				 * address cannot be sent; -EILSEQ: it needs SMTPUTF8; -EUSERS: it may have one
+				 * recipient only; ERR_TABLE: a table gave no answer; -EIO, -ETIME and ERR_CORRUPT: the
 				 * content cannot be had, not in time, not undamaged */
 	bool waited_for_us;	/* the connection was lost while the peer owed us nothing: our content did not come */
 	bool maybe_delivered;	/* the final dot was under way */

@@ -392,6 +392,24 @@ static void limits_hold(void **state)
 	world_free(w);
 }
 
+/* case 438 */
+static void loops_are_seen(void **state)
+{
+	struct world *w = world_new("smtp_service_flags = D\nsmtp_generic_maps = inline:{ { \"r r\"@old=\"r r\"@new } }\n");
+
+	(void)state;
+	expect(w, "Delivered-To: r@example.org", "=");
+	w->rewrite.conf.delivered_to = SLICE("r@example.org");
+	expect(w, "Delivered-To: R@Example.ORG", "error");
+	expect(w, "Delivered-To: q@example.org", "=");
+	expect(w, "X-Delivered-To: r@example.org", "=");
+	assert_string_equal(show(w, MIME_HEADER_NESTED, SLICE("Delivered-To: r@example.org")), "=");
+	w->rewrite.conf.delivered_to = SLICE("r r@old");
+	expect(w, "Delivered-To: \"r r\"@old", "=");
+	expect(w, "delivered-to :\"R r\"@New\r\n ", "error");
+	world_free(w);
+}
+
 static void what_is_wanted_is_known(void **state)
 {
 	static const struct {
@@ -401,6 +419,8 @@ static void what_is_wanted_is_known(void **state)
 		{ "", false, false },
 		{ "smtp_generic_maps = static:x\n", true, false },
 		{ "smtp_header_checks = static:x\n", true, false },
+		{ "smtp_service_flags = D\n", true, false },
+		{ "smtp_service_flags = RO\n", false, false },
 		{ "smtp_mime_header_checks = static:x\n", true, true },
 		{ "smtp_nested_header_checks = static:x\n", true, true },
 		{ "smtp_body_checks = static:x\n", true, true },
@@ -429,6 +449,7 @@ int main(void)
 		CLAIM("an error of a table ends the message (cases 420, 434)", errors_end_the_message),
 		CLAIM("tables of other processes are waited for", others_are_waited_for),
 		CLAIM("headers beyond the limits are passed on (case 482)", limits_hold),
+		CLAIM("what has been delivered where it is going is in a loop (case 438)", loops_are_seen),
 		CLAIM("messages that need nothing need not pass", what_is_wanted_is_known),
 	};
 
