@@ -9,7 +9,7 @@
 
 #define RECV_BUFS 64u
 
-struct stage stage;
+struct theatre stage;
 
 static struct reactor reactor;
 static struct params_system sys;

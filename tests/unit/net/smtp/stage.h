@@ -51,7 +51,8 @@ struct mail {
 	unsigned done;
 };
 
-struct stage {
+/* Not struct stage: that one is what content passes through (net/mail/stage.h). */
+struct theatre {
 	struct session session;
 	struct puppet puppet;
 	struct params params;
@@ -71,7 +72,7 @@ struct stage {
 	uint64_t took_ns;
 };
 
-extern struct stage stage;
+extern struct theatre stage;
 
 /* Around each test, a ring of its own: one that fails does not take the others along. */
 int stage_setup(void **state);
