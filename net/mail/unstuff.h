@@ -1,10 +1,8 @@
-/* unstuff.h - stored content as BDAT wants it: without the dots that only DATA needs (RFC 3030 2, row SMG-04)
- *
- *	while (unstuff_next(&u, &in, &span))
- *		... send span ...
+/* unstuff.h - stored content as BDAT and every other stage want it: without the dots that only DATA needs
  *
  * In wire form every line that begins with a dot has one more in front of it. A span is a run of the input up to the
- * next such dot, or to the end: nothing is copied, and what is left out is never more than one octet at a time.
+ * next such dot, or to the end: nothing is copied, and what is left out is never more than one octet at a time
+ * (RFC 3030 2, RFC 5321 4.5.2, row SMG-04).
  *
  * bounds   O(1) memory; a span for each stuffed dot, and one for each piece of the input
  * memory   spans point into the input
@@ -13,16 +11,12 @@
  */
 #pragma once
 
-#include "core/slice.h"
+#include "net/mail/stage.h"
 
 struct unstuff {
-	bool in_line;	/* the octet before was no LF */
+	struct stage stage;
+	/* private */
+	bool in_line;		/* the octet before was no LF */
 };
 
-static inline void unstuff_init(struct unstuff *u)
-{
-	u->in_line = false;
-}
-
-/* Consumes from the front of *in. True: *ret_span, which is not empty, is next; false: all of the input is consumed. */
-bool unstuff_next(struct unstuff *u, struct slice *in, struct slice *ret_span);
+void unstuff_init(struct unstuff *u);

@@ -152,7 +152,7 @@ static bool next_span(struct transaction *t, const struct body_window *w, uint64
 			slice_skip(&at->rest, size);
 			return true;
 		}
-		bool any = unstuff_next(&at->unstuff, &in, ret_span);
+		bool any = at->unstuff.stage.next(&at->unstuff.stage, &in, false, ret_span) == STAGE_SPAN;
 
 		slice_skip(&at->rest, size - in.len);
 		if (any || max == 0)

@@ -23,7 +23,7 @@ static void run(struct slice in, unsigned cuts, struct str *out)
 
 		cuts = cuts >> 1 | (cuts & 1) << 7;
 		slice_skip(&in, n);
-		while (unstuff_next(&u, &piece, &span)) {
+		while (u.stage.next(&u.stage, &piece, false, &span) == STAGE_SPAN) {
 			ASSERT(span.len > 0);
 			str_add(out, span);
 		}

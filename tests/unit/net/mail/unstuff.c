@@ -1,6 +1,7 @@
 #include "net/mail/unstuff.h"
 
-#include "tests/test.h"
+#include "tests/unit/net/mail/scan_levels.h"
+#include "tests/unit/net/mail/stage_run.h"
 #include "tests/unit/net/mail/unstuff_reference.h"
 
 struct unstuff_case {
@@ -21,63 +22,44 @@ static const struct unstuff_case cases[] = {
 	{ "CR is no line end", "a\r..\r\n", "a\r..\r\n" },
 };
 
-/* Feeds in[0, a), in[a, b), in[b, end). */
-static void check(const struct unstuff_case *c, size_t a, size_t b)
+static void set_up(void *context, struct chain *c)
 {
-	char storage[64];
-	struct str out = STR(storage);
-	const struct slice in = slice_of_str(c->in);
-	const size_t ends[] = { a, b, in.len };
-	struct unstuff u;
-	size_t at = 0;
+	struct unstuff *u = context;
 
-	unstuff_init(&u);
-	for (unsigned i = 0; i < ARRAY_LEN(ends); i++) {
-		struct slice piece = slice_of(in.ptr + at, ends[i] - at), span;
-
-		while (unstuff_next(&u, &piece, &span)) {
-			assert_true(span.len > 0);
-			assert_true(span.ptr >= in.ptr + at && span.ptr + span.len <= in.ptr + ends[i]);
-			str_add(&out, span);
-		}
-		assert_int_equal(piece.len, 0);
-		at = ends[i];
-	}
-	if (!slice_eq(str_slice(&out), slice_of_str(c->out)))
-		fail_msg("%s, cut at %zu and %zu: \"%.*s\"", c->claim, a, b, SLICE_FMT(str_slice(&out)));
+	unstuff_init(u);
+	chain_add(c, &u->stage);
 }
 
 static void whole_and_at_every_cut(void **state)
 {
+	struct unstuff unstuff;
+
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
-		const size_t len = strlen(cases[i].in);
+		char storage[128];
+		struct str out = str_over(storage, 64), want = str_over(storage + 64, 64);
+		struct slice in = slice_of_str(cases[i].in);
 
-		for (size_t a = 0; a <= len; a++)
-			for (size_t b = a; b <= len; b++)
-				check(&cases[i], a, b);
+		unstuff_reference(in, &want);
+		assert_true(slice_eq(str_slice(&want), slice_of_str(cases[i].out)));
+		if (!stage_every_cut(&(struct stage_setup){ set_up, &unstuff }, in, STAGE_END, str_slice(&want), &out))
+			fail_msg("%s: \"%.*s\"", cases[i].claim, SLICE_FMT(str_slice(&out)));
 	}
 }
 
-static void octet_by_octet(void **state)
+static void nothing_is_copied(void **state)
 {
+	struct slice in = SLICE("..a\r\nb\r\n...\r\n"), rest = in, span;
+	struct unstuff u;
+	unsigned spans = 0;
+
 	(void)state;
-	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
-		char storage[64];
-		struct str out = str_over(storage, 32), want = str_over(storage + 32, 32);
-		struct unstuff u;
-
-		unstuff_init(&u);
-		for (const char *c = cases[i].in; *c != '\0'; c++) {
-			struct slice piece = slice_of(c, 1), span;
-
-			while (unstuff_next(&u, &piece, &span))
-				str_add(&out, span);
-		}
-		unstuff_reference(slice_of_str(cases[i].in), &want);
-		assert_true(slice_eq(str_slice(&out), slice_of_str(cases[i].out)));
-		assert_true(slice_eq(str_slice(&want), slice_of_str(cases[i].out)));
+	unstuff_init(&u);
+	while (u.stage.next(&u.stage, &rest, false, &span) == STAGE_SPAN) {
+		assert_true(span.ptr >= in.ptr && span.ptr + span.len <= in.ptr + in.len);
+		spans++;
 	}
+	assert_int_equal(spans, 2);
 }
 
 int main(void)
@@ -85,8 +67,8 @@ int main(void)
 	const struct CMUnitTest claims[] = {
 		CLAIM("one dot less for each line that begins with one, at every cut (case 617, row SMG-04)",
 		      whole_and_at_every_cut),
-		CLAIM("and octet by octet", octet_by_octet),
+		CLAIM("a span is a run of the input", nothing_is_copied),
 	};
 
-	return cmocka_run_group_tests_name("net/mail/unstuff", claims, NULL, NULL);
+	return scan_run_each_level("net/mail/unstuff", claims, ARRAY_LEN(claims));
 }
