@@ -36,6 +36,7 @@ struct table_link {
 	struct list waiting;
 	unsigned waiting_count;
 	struct maps_ask *current;	/* whose answer is next */
+	bool is_unwanted;		/* the next answer, instead: who asked has gone */
 	unsigned answers;		/* of this connection */
 	struct table_reply_parser parser;
 	char out[TABLE_REQUEST_MAX];
@@ -231,9 +232,9 @@ void maps_ask_cancel(struct maps_ask *ask)
 	reactor_unpost(&ask->task);
 	if (l == NULL)
 		return;
-	if (l->current == ask) {	/* its answer may still come, and must not be taken for the next one's */
+	if (l->current == ask) {	/* its answer will come, and must not be taken for the next one's */
 		l->current = NULL;
-		lose(l, -ECANCELED);
+		l->is_unwanted = true;
 	} else {
 		list_remove(&ask->node);
 		l->waiting_count--;
@@ -285,6 +286,7 @@ static void lose(struct table_link *l, int err)
 	if (l->state == LINK_CONNECTING)
 		fail_all(l, err);
 	l->current = NULL;
+	l->is_unwanted = false;
 	bool gone = err == ERR_EOF || err == -ECONNRESET || err == -EPIPE;
 
 	if (ask != NULL && gone && l->answers > 0 && !ask->again) {
@@ -302,14 +304,24 @@ static void lose(struct table_link *l, int err)
 	finish_close(l);
 }
 
+static bool awaits_answer(const struct table_link *l)
+{
+	return l->current != NULL || l->is_unwanted;
+}
+
 /* --- one connection ------------------------------------------------------------------------------- */
 
 static void on_reply(struct table_link *l, const struct table_reply *reply)
 {
 	struct maps_ask *ask = l->current;
 
-	l->current = NULL;
 	l->answers++;
+	if (l->is_unwanted) {
+		l->is_unwanted = false;
+		kick(l);
+		return;
+	}
+	l->current = NULL;
 	str_clear(ask->value);
 	if (reply->found > 0) {
 		str_add(ask->value, reply->value);
@@ -329,7 +341,7 @@ static void consume(struct table_link *l, struct slice in)
 	while (in.len > 0 && l->state == LINK_READY) {
 		struct table_reply reply;
 
-		if (l->current == NULL) {	/* nobody has asked */
+		if (!awaits_answer(l)) {	/* nobody has asked */
 			lose(l, ERR_PROTO);
 			return;
 		}
@@ -411,7 +423,7 @@ static void on_timer(struct wheel_timer *timer)
 {
 	struct table_link *l = container_of(timer, struct table_link, timer);
 
-	lose(l, l->current != NULL || l->state == LINK_CONNECTING ? ERR_TIMEOUT : -ECANCELED);
+	lose(l, awaits_answer(l) || l->state == LINK_CONNECTING ? ERR_TIMEOUT : -ECANCELED);
 }
 
 static void open_link(struct table_link *l)
@@ -450,7 +462,7 @@ static void kick(struct table_link *l)
 {
 	if (l->state == LINK_CLOSED && !list_is_empty(&l->waiting))
 		open_link(l);
-	else if (l->state == LINK_READY && l->current == NULL && !l->send_op.in_kernel)
+	else if (l->state == LINK_READY && !awaits_answer(l) && !l->send_op.in_kernel)
 		ask_next(l);
 }
 

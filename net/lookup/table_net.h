@@ -69,5 +69,6 @@ void table_net_free(struct table_net **net);
 void maps_ask(struct table_net *net, struct maps_ask *ask, const struct maps *maps, struct slice key, unsigned flags,
 	      struct str *ret_value, maps_answer_fn *fn);
 
-/* The answer is not wanted any more. Harmless when there is no question. */
+/* The answer is not wanted any more. It is waited for all the same when the question has gone out, so that the others
+ * who share the connection keep it. Harmless when there is no question. */
 void maps_ask_cancel(struct maps_ask *ask);

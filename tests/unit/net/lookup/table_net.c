@@ -270,15 +270,39 @@ static void cancelled_questions_have_no_answer(void **state)
 	(void)setup(state);
 	open_maps(tcp_script, 0, "tcp:127.0.0.1:%");
 	ask(&q[0], "a", 0);
-	ask(&q[1], "b", 0);
-	ask(&q[2], "a", 0);
+	ask(&q[1], "x", 0);
+	ask(&q[2], "b", 0);
 	for (unsigned i = 0; server.accepted == 0 || i < 2; i++)
 		turn();
 	maps_ask_cancel(&q[1].ask);	/* waiting */
 	maps_ask_cancel(&q[0].ask);	/* perhaps under way: its answer must not become another one's */
 	wait_for(&q[2]);
-	assert_int_equal(q[2].result, 1);
+	assert_int_equal(q[2].result, 0);
 	assert_int_equal(q[0].answers + q[1].answers, 0);
+}
+
+/* Sessions come and go while their questions are under way: the others do not pay for that with a new connection. */
+static void who_goes_leaves_the_connection(void **state)
+{
+	struct question q[2] = { 0 };
+
+	(void)state;
+	open_maps(tcp_script, 1, "tcp:127.0.0.1:%");
+	server.chunk_wait_ns = 2 * NS_PER_MS;
+	ask(&q[0], "a", 0);
+	while (server.said == 0)
+		turn();
+	maps_ask_cancel(&q[0].ask);	/* some octets of its answer are here */
+	ask(&q[1], "b", 0);
+	wait_for(&q[1]);
+	assert_int_equal(q[1].result, 0);
+	assert_int_equal(server.accepted, 1);
+	ask(&q[0], "c", 0);
+	turns_for(5);
+	maps_ask_cancel(&q[0].ask);
+	assert_says(&q[1], "d", 1, "last");
+	assert_int_equal(q[0].answers, 0);
+	assert_int_equal(server.accepted, 1);
 }
 
 static void the_end_is_an_answer(void **state)
@@ -336,6 +360,8 @@ int main(void)
 			   teardown),
 		CLAIM_WITH("when nobody is there all that wait hear of it", nobody_there_is_an_error, setup, teardown),
 		CLAIM_WITH("a cancelled question has no answer", cancelled_questions_have_no_answer, setup, teardown),
+		CLAIM_WITH("whoever goes before his answer has come leaves the connection to the others",
+			   who_goes_leaves_the_connection, setup, teardown),
 		CLAIM_WITH("who still waits at the end gets an answer", the_end_is_an_answer, setup, teardown),
 		CLAIM_WITH("names with anything but numbers are refused", names_are_numbers, setup, teardown),
 	};
