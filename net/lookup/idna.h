@@ -4,7 +4,8 @@
  *
  * The only door to libidn2. Everything but DNS sees names as they were given.
  *
- * memory   the library takes a few hundred octets for the duration of the call, and only for names beyond ASCII
+ * memory   the library has no hook for an allocator: it takes some hundred octets with malloc for the duration of the
+ *          call, on a turn, and only for names beyond ASCII. When there are none the name is not found now: -ENOMEM
  * errors   -EINVAL: not such a name, or the result is no host name
  * never    gives back a number: full-width digits that turn into an IPv4 address are no name (row NET-02)
  */

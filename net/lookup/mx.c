@@ -1,5 +1,7 @@
 #include "net/lookup/mx.h"
 
+#include <errno.h>
+
 #include "net/lookup/deny.h"
 #include "net/lookup/idna.h"
 #include "net/lookup/mx_order.h"
@@ -86,19 +88,23 @@ void mx_lookup_init(struct mx_lookup *lookup)
 	task_init(&lookup->finish, on_finish);
 }
 
-/* B 3.1: DNS knows A-labels only. A name that has none stays as it is, and turns out to be none. */
-static void use_a_labels(struct mx_lookup *l)
+/* B 3.1: DNS knows A-labels only. A name that has none stays as it is, and turns out to be none. False: who knows? */
+static bool use_a_labels(struct mx_lookup *l)
 {
 	char storage[NEXTHOP_HOST_MAX];
 	struct str ascii = STR(storage);
 	uint32_t at;
 
-	if (l->dest.is_unix || utf8_is_ascii(l->dest.host) ||
-	    idna_to_ascii(l->dest.host, l->conf->idna2003, &ascii) < 0)
-		return;
+	if (l->dest.is_unix || utf8_is_ascii(l->dest.host))
+		return true;
+	int r = idna_to_ascii(l->dest.host, l->conf->idna2003, &ascii);
+
+	if (r < 0)
+		return r != -ENOMEM;
 	ASSERT(name_keep(l, str_slice(&ascii), &at));
 	l->dest.host = slice_of(l->names + at, ascii.len);
 	l->names_base = l->names_len;
+	return true;
 }
 
 void mx_lookup_start(struct mx_lookup *lookup, const struct mx_conf *conf, const struct destination_name *dest,
@@ -117,12 +123,15 @@ void mx_lookup_start(struct mx_lookup *lookup, const struct mx_conf *conf, const
 	l->host_next = l->host_count = 0;
 	l->names_len = l->names_base = 0;
 	l->record_limit = conf->record_limit > 0 ? MIN(conf->record_limit, MX_ADDRESSES_MAX) : MX_ADDRESSES_MAX;
-	use_a_labels(l);
+	bool is_named = use_a_labels(l);
+
 	l->question = l->dest.host;
 	if (dest->wants_tls_hint && !conf->tls_from_start)	/* RFC 8314 3.3 */
 		warn(l, "port 465 of", l->question, " wants TLS from the start: smtp_tls_wrappermode = yes");
 	if (dest->is_unix)
 		take_socket(l);
+	else if (!is_named)
+		fail(l, 4, 3, "cannot look up", "no memory for its form in DNS");
 	else if (!conf->ipv4 && !conf->ipv6)
 		fail(l, 4, 4, "cannot look up", "inet_protocols names no protocol");
 	else

@@ -1,4 +1,5 @@
 /* From destination to address list, with a zone table in place of the resolver: conformance areas B and C. */
+#include <errno.h>
 #include <stdio.h>
 
 #include "core/conf.h"
@@ -663,6 +664,30 @@ static void what_becomes_ours_is_forbidden_at_connect(void **state)	/* row NET-0
 	hosts_done(&hosts);
 }
 
+static int idna_answer;	/* instead of the library's, when it is not 0 */
+
+int __real_idna_to_ascii(struct slice name, bool transitional, struct str *out);
+int __wrap_idna_to_ascii(struct slice name, bool transitional, struct str *out);
+
+int __wrap_idna_to_ascii(struct slice name, bool transitional, struct str *out)
+{
+	return idna_answer != 0 ? idna_answer : __real_idna_to_ascii(name, transitional, out);
+}
+
+/* It would be looked up as it is otherwise, not found, and the mail returned. */
+static void without_memory_a_name_is_not_unknown(void **state)
+{
+	(void)state;
+	syntax.utf8 = true;
+	zone_address("xn--bcher-kva.example", "192.0.2.1");
+	expect_list("bücher.example", "192.0.2.1");
+	idna_answer = -ENOMEM;
+	expect_error("bücher.example", 4, 4, 3);
+	idna_answer = -EINVAL;
+	expect_error("bücher.example", 5, 4, 4);
+	idna_answer = 0;
+}
+
 static void a_cancelled_lookup_stays_silent(void **state)
 {
 	(void)state;
@@ -738,6 +763,7 @@ int main(void)
 		cmocka_unit_test_setup(an_address_counts_once_with_its_best_preference, zone_setup),
 		cmocka_unit_test_setup(names_from_dns_do_not_lead_to_ourselves, zone_setup),
 		cmocka_unit_test_setup(what_becomes_ours_is_forbidden_at_connect, zone_setup),
+		cmocka_unit_test_setup(without_memory_a_name_is_not_unknown, zone_setup),
 		cmocka_unit_test_setup(a_cancelled_lookup_stays_silent, zone_setup),
 		cmocka_unit_test_setup(validation_needs_every_answer, zone_setup),
 	};
