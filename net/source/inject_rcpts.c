@@ -2,6 +2,9 @@
 
 #include <errno.h>
 
+#include "net/wire/address.h"
+#include "net/wire/smtp_command.h"
+
 /* In a block: this, the address, the ORCPT. */
 struct head {
 	uint16_t addr_len;
@@ -11,6 +14,15 @@ struct head {
 
 static_assert(sizeof(struct head) + INJECT_RCPT_MAX <= sizeof(((struct inject_rcpt_block *)0)->text),
 	      "every recipient fits an empty block");
+
+/* Nobody's text is cut, so that the end of a block may stay empty. */
+size_t inject_rcpts_blocks(size_t count)
+{
+	const size_t largest = sizeof(struct head) + ADDRESS_MAX + SMTP_ORCPT_MAX;
+	const size_t per_block = sizeof(((struct inject_rcpt_block *)0)->text) / largest;
+
+	return (count + per_block - 1) / per_block;
+}
 
 static int add_block(struct inject_rcpts *rcpts, struct pool *blocks)
 {

@@ -18,7 +18,7 @@
 struct inject_rcpt_block {
 	struct inject_rcpt_block *next;
 	uint32_t used;
-	char text[INJECT_RCPT_BLOCK - sizeof(void *) - 2 * sizeof(uint32_t)];
+	char text[INJECT_RCPT_BLOCK - sizeof(void *) - sizeof(uint32_t)];	/* two of the longest recipients */
 };
 
 static_assert(sizeof(struct inject_rcpt_block) == INJECT_RCPT_BLOCK, "no holes");
@@ -29,6 +29,9 @@ struct inject_rcpts {
 	struct inject_rcpt_block *first;
 	struct inject_rcpt_block *last;
 };
+
+/* So many blocks hold count recipients, whatever their addresses and ORCPTs are. */
+size_t inject_rcpts_blocks(size_t count);
 
 /* Copies one; together not more than INJECT_RCPT_MAX octets. The original address is the address. */
 int inject_rcpts_add(struct inject_rcpts *rcpts, struct pool *blocks, const struct rcpt_facts *facts);

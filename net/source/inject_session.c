@@ -111,7 +111,7 @@ int inject_common_init(struct inject_common *c, const struct params *params, str
 {
 	/* Two blocks a connection hold some 100 usual recipients each; beyond that, the longest addresses in the
 	 * largest envelope still find room while nobody else needs much. */
-	size_t largest = params->smtpd_recipient_limit * (ADDRESS_MAX + 8u) / INJECT_RCPT_BLOCK * 2 + 2;
+	const size_t largest = inject_rcpts_blocks(params->smtpd_recipient_limit);
 
 	*c = (struct inject_common){ .params = params, .spool = spool };
 	c->hostname = slice_head(slice_of_str(params->myhostname), RECEIVED_NAME_MAX);

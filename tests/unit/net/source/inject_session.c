@@ -294,7 +294,7 @@ static void recipients_have_a_bound(void **state)
 
 static void long_recipients_fill_blocks_and_no_more(void **state)
 {
-	char line[600];
+	char line[1200], original[SMTP_ORCPT_MAX - 7];
 
 	(void)state;
 	inject_common_done(&common);
@@ -302,15 +302,18 @@ static void long_recipients_fill_blocks_and_no_more(void **state)
 	assert_int_equal(inject_common_init(&common, &params, NULL, 0), 0);
 	hello();
 	say("MAIL FROM:<a@test>\r\n", "250");
+	memset(original, 'c', sizeof(original));
 	unsigned taken = 0;
 
 	for (;; taken++) {
-		char label[64];
+		char local[ADDRESS_LOCAL_MAX - 5], label[ADDRESS_LABEL_MAX + 1];
 
-		memset(label, 'b', 63);
-		label[63] = '\0';
-		(void)snprintf(line, sizeof(line), "RCPT TO:<%s%s%s%u@%s.%s.%s.test>\r\n", label, label, label, taken,
-			       label, label, label);
+		memset(local, 'a', sizeof(local));
+		memset(label, 'b', sizeof(label) - 1);
+		label[sizeof(label) - 1] = '\0';
+		/* Nothing can be longer. */
+		(void)snprintf(line, sizeof(line), "RCPT TO:<%.*s%05u@%s.%s.%s.%s> ORCPT=rfc822;%.*s\r\n", (int)sizeof(local),
+			       local, taken % 100000, label, label, label, label, (int)sizeof(original), original);
 		(void)feed(slice_of_str(line));
 		if (session.out.ptr[0] != '2')
 			break;
