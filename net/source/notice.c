@@ -7,6 +7,7 @@
 #include "core/err.h"
 #include "core/log.h"
 #include "net/mail/received.h"
+#include "net/wire/utf8.h"
 
 #define LINE_LENGTH	78u		/* RFC 5322 2.1.1; what is longer goes on, indented, on the next one */
 #define NOTICE_SIZE	KIB(16)		/* a transcript and its line ends, with room for headers */
@@ -148,6 +149,14 @@ static uint64_t plain_size(const struct notice *m)
 	return size;
 }
 
+/* A transcript shows octets beyond ASCII as "?", but who knows the names in main.cf? */
+static uint32_t facts_of(const struct notice *m)
+{
+	const uint32_t label = utf8_is_ascii(slice_of(m->text, m->len)) ? MESSAGE_BODY_7BIT : MESSAGE_8BIT;
+
+	return label | (plain_size(m) < m->len ? MESSAGE_STUFFED : 0);
+}
+
 static void put(struct notice *m)
 {
 	const struct slice content = slice_of(m->text, m->len);
@@ -167,7 +176,7 @@ static void put(struct notice *m)
 	m->draft = NULL;
 	spool_message_commit(draft, &(struct spool_envelope){
 		.sender = slice_of_str(m->home->sender), .rcpts = &rcpt, .rcpt_count = 1, .size = plain_size(m),
-		.facts = plain_size(m) < m->len ? MESSAGE_STUFFED : 0,
+		.facts = facts_of(m),
 	}, &m->committed);
 }
 

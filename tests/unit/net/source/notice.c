@@ -65,7 +65,7 @@ static void a_message_to_the_postmaster(void **state)
 	assert_true(slice_eq(slice_of(m->sender, m->sender_len), SLICE("double-bounce@client.test")));
 	assert_true(slice_eq(slice_of(m->rcpts, m->rcpts_len), SLICE("<postmaster@client.test>")));
 	assert_int_equal(m->size, m->content_len);
-	assert_int_equal(m->facts, 0);
+	assert_int_equal(m->facts, MESSAGE_BODY_7BIT);
 	assert_non_null(memmem(content.ptr, content.len, "\r\n\r\nUnexpected response from mx.test[192.0.2.1].\r\n", 50));
 	static const char lines[] =
 		"\r\n  In: 220 mx.test ESMTP\r\n Out: EHLO client.test\r\n  In: 500 what???\r\n\r\n";
