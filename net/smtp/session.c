@@ -308,6 +308,8 @@ static void on_reply_open(struct session *s, const struct smtp_reply *reply)
 
 static void on_reply(struct session *s, const struct smtp_reply *reply)
 {
+	if (reply->codes_differ && s->state < SESSION_OPEN)
+		s->only_once = true;	/* the last line counts, for one transaction (row RPL-05) */
 	switch (s->state) {
 	case SESSION_GREETING:
 		session_hello_greeting(s, reply);
@@ -502,6 +504,7 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->xforward = 0;
 	s->rset_due = false;
 	s->only_quit = false;
+	s->only_once = false;
 	s->maybe_open = false;
 	s->chunking = target->chunking;
 	s->chunking_broken = false;
@@ -584,6 +587,7 @@ void session_start(struct session *s, struct transaction *t)
 	t->window_queued[0] = false;
 	t->window_queued[1] = false;
 	t->use = ++s->uses;
+	s->reusable = !s->only_once;
 	if (s->current == NULL)
 		s->current = t;
 	else

@@ -84,6 +84,7 @@ struct session {
 	uint32_t xforward;		/* attributes that each transaction begins with */
 	bool rset_due;
 	bool only_quit;			/* after a goodbye, or a misunderstanding: nothing else is said any more */
+	bool only_once;			/* the first transaction is the last */
 	/* The server may think that the transaction before is still open: it refused RSET, or a chunk. */
 	bool maybe_open;
 	/* So far every "yes" to MAIL and RCPT was about an address (x.1.x), and the last one to a message was not: a

@@ -106,6 +106,8 @@ const struct family_row family_c[] = {
 	  EHLO_SAYS("250-mx1\r\n250-8bitmime junk\r\n250- PIPELINING\r\n250-\tSIZE 1\r\n250 \xff\xfeX\r\n") },
 	{ "the first line is no keyword (EHL-03)", "s", NULL, EHLO_SAYS("250 PIPELINING\r\n") },
 	{ "lines of different codes: the last decides (RPL-05)", "s", NULL, EHLO_SAYS("250-mx1\r\n550 no\r\n") },
+	{ "lines of different codes: the last decides, and such a server is not asked again (RPL-05)", "s", NULL,
+	  EHLO_SAYS("550-mx1\r\n250 SIZE\r\n"), FAMILY_NO_REUSE },
 	{ "EHLO without an answer costs smtp_helo_timeout", "d", "4.4.2", { TRICK(EHLO, 1, MUTE, "") }, .limit_s = 300 },
 	{ "EHLO and then a close defers", "d", "4.4.2", { TRICK(EHLO, 1, SAY_CLOSE, "") } },
 	{ "our own name in the EHLO reply is a loop (EHL-04)", "b", "5.4.6", EHLO_SAYS("250 client.test\r\n"),
