@@ -85,6 +85,21 @@ struct slice delivery_nexthop(struct slice domain, struct str *storage)
 	return slice_of(storage->ptr + from, storage->len - from);
 }
 
+uint32_t delivery_job_rcpts(uint32_t count)
+{
+	const uint32_t limit = shared.params->smtp_destination_recipient_limit;
+	const uint32_t sessions = shared.params->smtp_destination_concurrency_limit;
+
+	if (limit == 0 || count <= limit)
+		return count;
+	if (limit == 1)
+		return 1;	/* each recipient has sessions of its own */
+	const uint32_t portions = (count - 1) / limit + 1;
+	const uint32_t jobs = sessions == 0 ? portions : MIN(portions, MAX(sessions / 2, 1u));
+
+	return (uint32_t)min_u64(count, (uint64_t)((portions - 1) / jobs + 1) * limit);
+}
+
 /* --- jobs come in ----------------------------------------------------------------------------- */
 
 static void on_offer(struct note *note)

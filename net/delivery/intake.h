@@ -36,6 +36,11 @@ unsigned delivery_core_of(struct slice nexthop);
  * parameter's memory or storage. */
 struct slice delivery_nexthop(struct slice domain, struct str *storage);
 
+/* How many of count recipients with one nexthop, one behind the other, are a job: a transaction's worth
+ * (smtp_destination_recipient_limit), so that they are delivered side by side, as with Postfix's queue manager. When
+ * that would be more jobs than half of the sessions a destination may have it is more: other messages want one, too. */
+uint32_t delivery_job_rcpts(uint32_t count);
+
 /* On the home core: delivery owns the job from here on. magic, msg, nexthop, first, count, open, attempts, due_ns and
  * ambiguous are set. */
 void delivery_offer(struct job *job);

@@ -208,10 +208,10 @@ void spool_open(struct spool *s)
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
-/* Two a message, and one message with as many destinations as it may have recipients. */
+/* Two a message, and one message with as many destinations as it may have recipients; what is split is beside that. */
 size_t spool_jobs_max(const struct spool_conf *conf)
 {
-	return 2 * conf->message_limit * SPOOL_RECOVERY_FACTOR + MESSAGE_RCPTS_MAX;
+	return 2 * conf->message_limit * SPOOL_RECOVERY_FACTOR + MESSAGE_RCPTS_MAX + SPOOL_SPLITS_MAX;
 }
 
 static int take_read_memory(struct spool *s)

@@ -35,6 +35,7 @@
 #define SPOOL_FRAGMENTS_MAX	KIB(256)	/* 4 GiB when written 16 KiB at a time */
 #define SPOOL_PARTS_MAX		6u		/* pieces in one spool_message_write */
 #define SPOOL_RECOVERY_FACTOR	4u
+#define SPOOL_SPLITS_MAX	16384u	/* jobs beyond one for each destination of a message */
 
 static_assert(SPOOL_JOURNALS_MAX <= 64, "six bits of an id");
 

@@ -303,6 +303,41 @@ static struct spool_job *job_for(struct spool_message *m, struct spool_job *befo
 	return job;
 }
 
+static void count_open(struct spool_job *job)
+{
+	const struct job *j = &job->job;
+
+	job->open = 0;
+	for (uint32_t i = j->first; i < j->first + j->count; i++)
+		job->open += j->msg->rcpts[i].state == RCPT_OPEN;
+}
+
+/* Many recipients with one nexthop are several jobs; the first one keeps the nexthop's memory. Every message that may
+ * still come has its jobs without that, so what is left over decides how far it goes. Returns the last one. */
+static struct spool_job *split_job(struct spool_message *m, struct spool_job *job)
+{
+	struct spool *s = m->journal->spool;
+	const uint32_t most = delivery_job_rcpts(job->job.count);
+
+	while (job->job.count > most && pool_free(&s->jobs) > 2 * pool_free(&s->messages) + MESSAGE_RCPTS_MAX) {
+		struct spool_job *rest = pool_take(&s->jobs);
+
+		*rest = *job;
+		list_init(&rest->job.node);
+		note_init(&rest->job.note, NULL);
+		rest->nexthop = NULL;
+		rest->nexthop_size = 0;
+		rest->job.first += most;
+		rest->job.count -= most;
+		job->job.count = most;
+		job->next = rest;
+		count_open(job);
+		count_open(rest);
+		job = rest;
+	}
+	return job;
+}
+
 int spool_message_make_jobs(struct spool_message *m)
 {
 	struct spool_job *job = NULL;
@@ -327,6 +362,8 @@ int spool_message_make_jobs(struct spool_message *m)
 			m->rcpts_open++;
 		}
 	}
+	for (job = m->jobs; job != NULL; job = job->next)
+		job = split_job(m, job);
 	return 0;
 }
 

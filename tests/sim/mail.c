@@ -276,24 +276,31 @@ static struct slice nexthop_of(const struct world_mail *mail, const struct rcpt 
 	return delivery_nexthop(domain_of(r->addr), storage);
 }
 
-/* A job for each row of recipients that have one nexthop. */
-static uint32_t make_job(struct world_mail *mail, struct world_job *j, uint32_t first)
+/* How many recipients, from this one on, have one nexthop. */
+static uint32_t row_at(const struct world_mail *mail, uint32_t first)
 {
-	char other_text[JOB_NEXTHOP_MAX];
-	struct str out = STR(j->nexthop);
+	char text[JOB_NEXTHOP_MAX], other_text[JOB_NEXTHOP_MAX];
+	struct str out = STR(text);
 	const struct slice nexthop = nexthop_of(mail, &mail->msg.rcpts[first], &out);
 	uint32_t count = 1;
+
+	for (; first + count < mail->msg.rcpt_count; count++) {
+		struct str other = STR(other_text);
+
+		if (!slice_eq(nexthop_of(mail, &mail->msg.rcpts[first + count], &other), nexthop))
+			break;
+	}
+	return count;
+}
+
+static uint32_t make_job(struct world_mail *mail, struct world_job *j, uint32_t first, uint32_t count)
+{
+	struct str out = STR(j->nexthop);
+	const struct slice nexthop = nexthop_of(mail, &mail->msg.rcpts[first], &out);
 
 	if (nexthop.ptr != j->nexthop) {
 		ASSERT(nexthop.len < sizeof(j->nexthop));
 		memcpy(j->nexthop, nexthop.ptr, nexthop.len);
-	}
-	for (; first + count < mail->msg.rcpt_count; count++) {
-		struct str other = STR(other_text);
-
-		if (!slice_eq(nexthop_of(mail, &mail->msg.rcpts[first + count], &other),
-			      slice_of(j->nexthop, nexthop.len)))
-			break;
 	}
 	j->mail = mail;
 	j->job = (struct job){ .magic = JOB_MAGIC, .msg = &mail->msg, .first = first, .count = count, .open = count,
@@ -304,11 +311,16 @@ static uint32_t make_job(struct world_mail *mail, struct world_job *j, uint32_t 
 
 static void offer_all(struct world_mail *mail)
 {
+	uint32_t row_end = 0, most = 0;
 	unsigned jobs = 0;
 
 	for (uint32_t first = 0; first < mail->msg.rcpt_count; jobs++) {
 		ASSERT(jobs < WORLD_JOBS_MAX);
-		first = make_job(mail, &mail->jobs[jobs], first);
+		if (first == row_end) {
+			row_end += row_at(mail, first);
+			most = delivery_job_rcpts(row_end - first);
+		}
+		first = make_job(mail, &mail->jobs[jobs], first, MIN(most, row_end - first));
 	}
 	mail->jobs_open = jobs;
 	for (unsigned i = 0; i < jobs; i++)

@@ -20,7 +20,7 @@
 #include "tests/sim/zone.h"
 
 #define WORLD_CORES		4u
-#define WORLD_JOBS_MAX		1024u	/* destinations of one mail in memory */
+#define WORLD_JOBS_MAX		1024u	/* of one mail in memory */
 
 struct world_mail;
 

@@ -55,11 +55,45 @@ static void time_grows_with_the_recipients(void **state)
 	assert_true(many < 30 * few);
 }
 
+/* Case 583, and what Postfix's queue manager does with many recipients of one message. */
+static void recipients_go_side_by_side(void **state)
+{
+	static const struct {
+		uint32_t limit, sessions, count, rcpts;
+	} rows[] = {
+		{ 50, 20, 1, 1 },
+		{ 50, 20, 50, 50 },		/* one transaction */
+		{ 50, 20, 51, 50 },		/* two at a time */
+		{ 50, 20, 120, 50 },
+		{ 50, 20, 500, 50 },
+		{ 50, 20, 501, 100 },		/* 11 transactions, at most 10 at a time */
+		{ 50, 20, 100000, 10000 },
+		{ 50, 0, 100000, 50 },		/* no limit */
+		{ 50, 1, 120, 150 },		/* one session: one after the other */
+		{ 1, 20, 100000, 1 },		/* each recipient has sessions of his own */
+		{ 0, 20, 100000, 100000 },	/* all of them in one transaction */
+		{ 2000000000, 20, 100000, 100000 },
+	};
+	struct params p = { .default_transport = "", .relayhost = "" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		p.smtp_destination_recipient_limit = rows[i].limit;
+		p.smtp_destination_concurrency_limit = rows[i].sessions;
+		delivery_start(&p, 1);
+		const uint32_t got = delivery_job_rcpts(rows[i].count);
+
+		if (got != MIN(rows[i].rcpts, rows[i].count))
+			fail_msg("%u of %u, not %u", got, rows[i].count, rows[i].rcpts);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
 		CLAIM("the portions of 100,000 recipients take ten times as long as those of 10,000",
 		      time_grows_with_the_recipients),
+		CLAIM("many recipients of one message are several jobs (case 583)", recipients_go_side_by_side),
 	};
 	return cmocka_run_group_tests_name("net/delivery/portions", claims, NULL, NULL);
 }

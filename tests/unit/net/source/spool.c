@@ -105,6 +105,36 @@ static void recipients_are_grouped(void **state)
 	end();
 }
 
+/* Case 583. */
+static void many_recipients_are_several_jobs(void **state)
+{
+	uint32_t next = 0;
+	unsigned jobs = 0;
+
+	(void)state;
+	start();
+	world.job_rcpts = 2;
+	world_inject(10, 7, "one.test");
+	world_settle();
+	for (const struct spool_job *job = first_message()->jobs; job != NULL; job = job->next, jobs++) {
+		assert_int_equal(job->job.first, next);
+		assert_int_equal(job->job.count, next < 6 ? 2 : 1);
+		assert_int_equal(job->open, job->job.count);
+		assert_true(slice_eq(job->job.nexthop, SLICE("one.test")));
+		next += job->job.count;
+	}
+	assert_int_equal(next, 7);
+	assert_int_equal(jobs, 4);
+	assert_int_equal(first_message()->jobs_offered, 4);
+	world_crash((struct disk_choice){ DISK_KEEP_NONE, 0 });
+	world.job_rcpts = 3;		/* somebody has changed smtp_destination_recipient_limit */
+	world_open_ready();
+	world_settle();
+	assert_int_equal(first_message()->jobs_offered, 3);
+	world_drain();
+	end();
+}
+
 /* --- content ------------------------------------------------------------------------------------------------------ */
 
 static void large_bodies_come_in_windows(void **state)
@@ -689,6 +719,7 @@ int main(int argc, char **argv)
 		CLAIM("a draft that is aborted or left leaves no trace", drafts_leave_no_trace),
 		CLAIM("the message limit is told, and lifted", the_limit_is_told),
 		CLAIM("recipients of one destination are one job", recipients_are_grouped),
+		CLAIM("when they are many they are several jobs (case 583)", many_recipients_are_several_jobs),
 		CLAIM("large bodies come in windows, also from disk", large_bodies_come_in_windows),
 		CLAIM("large bodies at the same time get on with two windows for all of them", windows_are_scarce),
 		CLAIM("a message without content is delivered", a_message_without_content_is_one),

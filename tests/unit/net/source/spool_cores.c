@@ -99,6 +99,11 @@ struct slice delivery_nexthop(struct slice domain, struct str *storage)
 	return str_slice(storage);
 }
 
+uint32_t delivery_job_rcpts(uint32_t count)
+{
+	return MIN(count, 2u);
+}
+
 static void on_ready(struct body *body);
 
 static void try_job(struct job *job)

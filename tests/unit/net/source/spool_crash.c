@@ -88,6 +88,7 @@ static void one_crash(const struct life *life)
 	world_crash(any_choice());
 	if (life->jump_clock)
 		reactor_self()->wall_ns += (chance(2) == 0 ? 1u : UINT64_MAX) * (NS_PER_SEC * chance(1000000));
+	world.job_rcpts = chance(4);
 	reopen();
 	world_check();
 }

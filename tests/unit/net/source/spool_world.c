@@ -330,6 +330,11 @@ struct slice delivery_nexthop(struct slice domain, struct str *storage)
 	return str_slice(storage);
 }
 
+uint32_t delivery_job_rcpts(uint32_t count)
+{
+	return world.job_rcpts > 0 ? MIN(count, world.job_rcpts) : count;
+}
+
 void delivery_offer(struct job *job)
 {
 	const unsigned n = number_of(job->msg);

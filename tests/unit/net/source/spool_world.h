@@ -68,6 +68,7 @@ struct world {
 	unsigned percent_sent;		/* of tried recipients */
 	unsigned percent_deferred_job;	/* destinations "deaf*": nothing but deferrals while this is 100 */
 	uint32_t size_max;
+	uint32_t job_rcpts;		/* of one destination, at most; 0: all */
 	size_t journal_memory;
 	size_t attempt_limit;
 	size_t read_memory;
