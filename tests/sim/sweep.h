@@ -1,9 +1,10 @@
 /* sweep.h - every operation of a scenario fails once, and from then on, with each of its errors (section 4f)
  *
- *	sweep_all(lists, ARRAY_LEN(lists), run, &scenario);	run sets machine_fault to sweep_strike
+ *	sweep_all(lists, ARRAY_LEN(lists), 1, run, &scenario);	run sets machine_fault to sweep_strike
  *
  * The scenario runs once to count its operations; then again for each operation, each result of its list, one-shot and
- * persistent. Each list has a process of its own: what a killed engine held goes with it, as it does in earnest.
+ * persistent. Each list has a process of its own: what a killed engine held goes with it, as it does in earnest. With
+ * a stride of n a result strikes one operation of n, the next result the ones beside them.
  */
 #pragma once
 
@@ -32,5 +33,5 @@ int sweep_strike(enum flight_kind kind);
 void sweep_say(void);
 
 /* Returns the number of runs; a list in which one does not come back fails the test. */
-unsigned sweep_all(const struct sweep_list *lists, size_t list_count, void (*run)(const void *scenario),
-		   const void *scenario);
+unsigned sweep_all(const struct sweep_list *lists, size_t list_count, unsigned stride,
+		   void (*run)(const void *scenario), const void *scenario);

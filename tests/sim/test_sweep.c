@@ -198,7 +198,7 @@ static void every_operation_fails(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(scenarios); i++)
-		runs += sweep_all(lists, ARRAY_LEN(lists), run, &scenarios[i]);
+		runs += sweep_all(lists, ARRAY_LEN(lists), 1, run, &scenarios[i]);
 	print_message("%zu scenarios, %u runs\n", ARRAY_LEN(scenarios), runs);
 }
 
