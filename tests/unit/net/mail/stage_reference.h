@@ -7,6 +7,36 @@
 
 #include "core/str.h"
 
+/* The end that the last line lacks. */
+static inline void reference_end(struct str *out)
+{
+	if (out->len > 0 && str_slice(out).ptr[out->len - 1] != '\n')
+		str_add(out, SLICE("\r\n"));
+}
+
+static inline void line_ends_reference(struct slice in, struct str *out)
+{
+	for (size_t i = 0; i < in.len; i++) {
+		bool is_crlf = in.ptr[i] == '\r' && i + 1 < in.len && in.ptr[i + 1] == '\n';
+
+		i += is_crlf;
+		if (in.ptr[i] == '\n')
+			str_add(out, SLICE("\r\n"));
+		else
+			str_add_char(out, in.ptr[i] == '\r' ? ' ' : in.ptr[i]);
+	}
+	reference_end(out);
+}
+
+/* One record; behind the last one comes reference_end. */
+static inline void record_reference(struct slice text, bool ends, struct str *out)
+{
+	for (size_t i = 0; i < text.len; i++)
+		str_add_char(out, text.ptr[i] == '\r' || text.ptr[i] == '\n' ? ' ' : text.ptr[i]);
+	if (ends)
+		str_add(out, SLICE("\r\n"));
+}
+
 static inline void dot_reference(struct slice in, struct str *out)
 {
 	for (size_t i = 0; i < in.len; i++) {

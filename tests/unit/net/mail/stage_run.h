@@ -27,7 +27,8 @@ static inline int stage_feed(struct chain *c, struct slice piece, bool is_last, 
 	int r;
 
 	ASSERT(copy != NULL);
-	memcpy(copy, piece.ptr, piece.len);
+	if (piece.len > 0)
+		memcpy(copy, piece.ptr, piece.len);
 	struct slice in = slice_of(copy, piece.len);
 
 	while ((r = chain_next(c, &in, is_last, &span)) == STAGE_SPAN || r == STAGE_WAIT)
