@@ -15,9 +15,9 @@ X(BOOL, smtp_enforce_tls, "no", 0, 0, NULL, \
 	"The old way to say verify, or encrypt when smtp_tls_enforce_peername is no.") \
 X(BOOL, smtp_tls_enforce_peername, "yes", 0, 0, NULL, \
 	"With smtp_enforce_tls: the certificate has to match the name of the server.") \
-X(MAPS, smtp_tls_policy_maps, "", 0, 0, NULL, \
+X(MAPS, smtp_tls_policy_maps, "", 1, 0, NULL, \
 	"Tables from a destination, as it is configured, to a security level and attributes.") \
-X(MAPS, smtp_tls_per_site, "", 0, 0, NULL, \
+X(MAPS, smtp_tls_per_site, "", 1, 0, NULL, \
 	"The old tables from a destination or server to NONE, MAY, MUST or MUST_NOPEERMATCH. " \
 	"Ignored when smtp_tls_policy_maps is set.") \
 X(BOOL, smtp_tls_wrappermode, "no", 0, 0, NULL, \
@@ -61,7 +61,7 @@ X(HEADING, tls_trust, "", 0, 0, "TLS", "TLS: whom to trust") \
 X(PATH, smtp_tls_CAfile, "", 0, 0, NULL, \
 	"A file with the certificates of trusted authorities.") \
 X(PATH, smtp_tls_CApath, "", 0, 0, NULL, \
-	"A directory with the certificates of trusted authorities, under hashed names.") \
+	"A directory with the certificates of trusted authorities. It is read whole, at start and on HUP.") \
 X(BOOL, tls_append_default_CA, "no", 0, 0, NULL, \
 	"Trust the system's authorities, too.") \
 X(STR, smtp_tls_trust_anchor_file, "", 0, 0, NULL, \

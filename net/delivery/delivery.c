@@ -20,6 +20,8 @@ struct metric metric_cache_moved = METRIC_COUNTER("ringpost_connection_cache_mov
 						  "idle sessions used again for another destination");
 struct metric metric_cache_stale =
 	METRIC_COUNTER("ringpost_connection_cache_stale_total", "idle sessions found dead when they were to be used");
+struct metric metric_starttls_injected =
+	METRIC_COUNTER("ringpost_starttls_injected_total", "servers that sent something behind their reply to STARTTLS");
 struct metric metric_homeless = METRIC_GAUGE("ringpost_jobs_homeless", "jobs beyond the bound of busy destinations");
 
 static_assert(JOB_NEXTHOP_MAX >= PARAM_NEXT_HOP_MAX, "where all mail goes is a next hop, too");
@@ -59,6 +61,7 @@ void delivery_start(const struct params *params, unsigned cores)
 	metric_register(&metric_connects_failed);
 	metric_register(&metric_transactions);
 	metric_register(&metric_suspended);
+	metric_register(&metric_starttls_injected);
 	metric_register(&metric_homeless);
 	metric_register(&metric_cache_hits);
 	metric_register(&metric_cache_moved);
@@ -278,6 +281,14 @@ void delivery_set_surroundings(struct delivery *d, const struct hosts *hosts, co
 	d->generic.own_count = own_count;
 }
 
+struct tls_context *delivery_set_tls(struct delivery *d, struct tls_context *context)
+{
+	struct tls_context *before = d->conf.tls;
+
+	d->conf.tls = context;
+	return before;
+}
+
 /* Nobody needs more routes or lookups than there are destinations. */
 static size_t bound_of(const struct delivery *d, size_t most)
 {
@@ -303,6 +314,8 @@ static int open_pools(struct delivery *d)
 		r = pool_init(&d->lanes, "lanes", lane_size(d), lanes);
 	if (r == 0)
 		r = pool_init(&d->trials, "trials", sizeof(struct trial), 2 * lanes + TRIALS_SPARE);
+	if (r == 0)
+		r = pool_init(&d->tls, "tls sessions", sizeof(struct session_tls), lanes + 1);	/* that wants one */
 	if (r == 0 && d->conf.report != NULL && (d->conf.params->notify_classes & NOTIFY_CLASSES))
 		r = pool_init(&d->transcripts, "transcripts", sizeof(struct transcript), MIN(lanes, TRANSCRIPTS_MAX));
 	if (r == 0)
@@ -372,6 +385,7 @@ void delivery_free(struct delivery **d)
 	heap_done(&(*d)->deferred);
 	conn_cache_done(&(*d)->cached);
 	map_done(&(*d)->by_nexthop);
+	pool_done(&(*d)->tls);
 	pool_done(&(*d)->transcripts);
 	pool_done(&(*d)->trials);
 	pool_done(&(*d)->lanes);

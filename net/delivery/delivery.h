@@ -15,6 +15,7 @@
 
 #include "net/delivery/intake.h"
 #include "net/delivery/route.h"
+#include "net/delivery/tls_policy.h"
 #include "net/smtp/transcript.h"
 
 struct delivery;
@@ -26,6 +27,8 @@ struct delivery_conf {
 	const struct source *source;
 	const struct services *services;
 	struct table_net *tables;	/* of other processes; NULL: there are none */
+	struct tls_context *tls;	/* NULL: TLS is not to be had; delivery_set_tls changes it */
+	struct tls_room *tls_room;
 	struct mx_conf mx;		/* resolver, hosts and lists filled in by the caller */
 	/* A session that raised one of notify_classes is over: what was said in it, good during the call. NULL: nobody
 	 * wants to know. */
@@ -48,6 +51,9 @@ void delivery_free(struct delivery **d);
  * the next call has returned. */
 void delivery_set_surroundings(struct delivery *d, const struct hosts *hosts, const struct addr *own,
 			       unsigned own_count);
+
+/* Sessions to come use this one (NULL: TLS is not to be had). Returns the one before, to be retired. */
+struct tls_context *delivery_set_tls(struct delivery *d, struct tls_context *context);
 
 /* Nothing new is begun; what is under way ends, and is settled; then done is called. What is still queued stays in the
  * source. Sessions that have not sent a message yet are dropped. */

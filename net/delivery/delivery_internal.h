@@ -38,6 +38,7 @@ struct delivery {
 	struct window_conf window;		/* of a destination that is whole */
 	struct window_conf window_shard;	/* of one that is split over all cores */
 	struct pool destinations, routes, lookups, lanes, trials;
+	struct pool tls;		/* of struct session_tls; empty where TLS is never asked for */
 	struct pool transcripts;	/* empty unless notify_classes wants some */
 	struct map by_nexthop;
 	struct list unused;		/* destinations with nothing to do, the longest unused first */
@@ -118,6 +119,8 @@ struct lane {
 	unsigned address;		/* index in the route; LANE_ADDRESS_GONE: no longer in it */
 	bool is_idle;
 	enum credit credit;		/* it was opened on, until it has proved itself */
+	struct session_tls *tls;	/* NULL: not asked for */
+	bool may_keep;			/* TLS sessions: smtp_tls_connection_reuse */
 	uint64_t handoff_ns;		/* queue clock */
 	struct wheel_timer idle_timer;
 	struct session session;
@@ -138,6 +141,7 @@ struct trial {
 	bool from_cache;		/* the lane had been idle */
 	bool nothing_left;		/* but addresses of the same server */
 	bool local_failed;		/* our own: no other host would do better */
+	bool plain_next;		/* the same host again, without TLS */
 	bool lost;			/* the session did not come to its normal end */
 };
 
@@ -210,6 +214,8 @@ bool lane_fits(const struct lane *lane, const struct job *job);
 struct lane *lane_borrow(struct destination *dst, const struct job *job, unsigned address);
 /* An idle lane takes job; false: no trial can be had now. */
 bool lane_carry(struct lane *lane, struct job *job);
+/* The session broke at or in TLS: may this job go to the same address in clear? */
+bool lane_may_go_plain(const struct lane *lane, const struct job *job);
 /* The jobs that lane is at work for know the new numbers. */
 void lane_sync_tried(struct lane *lane);
 /* The lane that has been idle longest is given up for somebody who has work; false: there is none. */
@@ -246,4 +252,4 @@ void delivery_defer(struct delivery *d, struct job *job);
 void delivery_log_skipped(const struct job *job, struct slice why);
 
 extern struct metric metric_sessions_opened, metric_connects_failed, metric_transactions, metric_suspended,
-	metric_homeless, metric_cache_hits, metric_cache_moved, metric_cache_stale;
+	metric_starttls_injected, metric_homeless, metric_cache_hits, metric_cache_moved, metric_cache_stale;

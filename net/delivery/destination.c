@@ -27,6 +27,7 @@ void destination_new_round(struct job *job)
 	job->tried[1] = 0;
 	job->asked = 0;
 	job->sessions = 0;
+	job->plain_at = 0;
 	job->element = 0;
 	job->completed = false;
 	job->begun_ns = 0;
@@ -65,6 +66,11 @@ void destination_sync_tried(struct destination *dst, struct job *job)
 
 		if ((before[i / 64] >> (i % 64) & 1) && now != LANE_ADDRESS_GONE)
 			job->tried[now / 64] |= UINT64_C(1) << (now % 64);
+	}
+	if (job->plain_at > 0) {
+		unsigned now = destination_address_now(dst, job->plain_at - 1u, job->route_generation);
+
+		job->plain_at = (uint8_t)(now == LANE_ADDRESS_GONE ? 0 : now + 1);
 	}
 	job->route_generation = dst->route_generation;
 }

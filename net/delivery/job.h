@@ -52,6 +52,7 @@ struct job {
 	uint32_t sessions;		/* of this round and element that failed it softly (smtp_mx_session_limit) */
 	uint8_t element;		/* of the route's list: whose sessions they are */
 	bool completed;			/* some session of this round ran to its normal end (B 4) */
+	uint8_t plain_at;		/* an address and 1, at which TLS has failed and is not tried again */
 	bool never_ahead;		/* an answer to content sent ahead was not to be believed: not again */
 	uint64_t ready_ns;		/* monotonic: when it entered the ready queue */
 	uint64_t begun_ns;		/* monotonic: when the request under way went to its first host; 0: none is */

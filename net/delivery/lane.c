@@ -1,6 +1,7 @@
 /* lane.c - one session of a destination, from connect to QUIT, and what it carries */
 #include <errno.h>
 
+#include "core/err.h"
 #include "core/log.h"
 #include "net/delivery/delivery_internal.h"
 #include "net/delivery/source_address.h"
@@ -52,13 +53,18 @@ static bool is_worn(const struct lane *lane)
 	       reactor_now() - lane->session.opened_ns >= p->smtp_connection_reuse_time_limit_ns;
 }
 
+static bool is_in_tls(const struct lane *lane)
+{
+	return lane->tls != NULL && lane->tls->is_on;
+}
+
 /* Another message at once, while it waits here already: no cache is needed for that, but the right to use a connection
  * again. */
 static bool may_go_on(const struct lane *lane)
 {
 	const struct destination *dst = lane->destination;
 
-	return lane->address != LANE_ADDRESS_GONE && !is_worn(lane) &&
+	return lane->address != LANE_ADDRESS_GONE && !is_worn(lane) && (lane->may_keep || !is_in_tls(lane)) &&
 	       (dst->cache_always || dst->delivery->conf.params->smtp_connection_cache_on_demand);
 }
 
@@ -115,11 +121,55 @@ static const struct addr *source_of(const struct destination *dst, const struct 
 	return source_address(dst->delivery->conf.params, remote);
 }
 
+/* --- TLS -------------------------------------------------------------------------------------- */
+
+/* Is there anything to find out? Where TLS is neither to be had nor demanded, a session has none. */
+static bool asks_tls(const struct delivery *d)
+{
+	const struct params *p = d->conf.params;
+
+	return d->conf.tls != NULL || p->smtp_tls_security_level > TLS_LEVEL_MAY || p->smtp_tls_wrappermode ||
+	       p->smtp_tls_policy_maps != NULL || p->smtp_tls_per_site != NULL || p->smtp_tls_note_starttls_offer;
+}
+
+/* What TLS is to be at this address; as tls_policy_find. */
+static int find_policy(const struct destination *dst, unsigned address, struct tls_policy *policy,
+		       struct session_tls *t, struct str *why)
+{
+	const struct delivery *d = dst->delivery;
+	struct destination_name hop;
+	struct tls_policy_peer peer = { .host = route_host(dst->route, address) };
+
+	if (route_element(dst->route, slice_of(dst->nexthop, dst->nexthop_len), address, &hop)) {
+		peer.text = hop.text;
+		peer.domain = hop.host;
+	}
+	memset(t, 0, sizeof(*t));
+	t->room = d->conf.tls_room;
+	t->context = d->conf.tls;
+	return tls_policy_find(d->conf.params, &peer, policy, t, why);
+}
+
 static void key_of(struct conn_key *key, const struct destination *dst, unsigned address)
 {
 	const struct addr remote = route_addr(dst->route, address);
+	struct conn_identity id = { .remote = &remote, .local = source_of(dst, &remote) };
+	struct tls_policy policy;
+	struct session_tls t;
+	char storage[256];
+	struct str why = STR(storage);
 
-	conn_key_init(key, &(struct conn_identity){ .remote = &remote, .local = source_of(dst, &remote) });
+	key->len = 0;
+	if (!asks_tls(dst->delivery)) {
+		conn_key_init(key, &id);
+		return;
+	}
+	/* What has been held against fingerprints stays with its destination, and what cannot be said is nobody's. */
+	if (find_policy(dst, address, &policy, &t, &why) < 0 || t.level == TLS_LEVEL_FINGERPRINT)
+		return;
+	id.tls_level = (uint8_t)t.level;
+	id.verified = slice_of_str(t.names);
+	conn_key_init(key, &id);
 }
 
 /* --- idle sessions of others ------------------------------------------------------------------ */
@@ -312,6 +362,23 @@ static bool retry_unbound(struct lane *lane)
 	return true;
 }
 
+/* B 7.6: at the level may, and not in a first, quick try. What we do not understand is no reason to do it in clear. */
+bool lane_may_go_plain(const struct lane *lane, const struct job *job)
+{
+	const struct session *s = &lane->session;
+	const struct session_failure *f = &s->failure;
+	uint64_t active_ns = reactor_queue_now() - min_u64(reactor_now() - job->ready_ns, reactor_queue_now());
+	bool broke = f->tls == SESSION_TLS_HANDSHAKE ||
+		     (f->tls == SESSION_TLS_FINE && lane->tls != NULL && lane->tls->was_on &&
+		      (s->lost_err == ERR_EOF || s->lost_err == ERR_TIMEOUT || s->lost_err == -ECONNRESET));
+
+	if (!broke || lane->tls->level != TLS_LEVEL_MAY || lane->address == LANE_ADDRESS_GONE ||
+	    lane->destination->delivery->draining)
+		return false;
+	return (job->msg->facts & MESSAGE_PROBE) ||
+	       active_ns >= job->msg->arrival_ns + lane->destination->delivery->conf.params->minimal_backoff_time_ns;
+}
+
 static void leader_failed(struct lane *lane, struct job *job)
 {
 	struct destination *dst = lane->destination;
@@ -321,6 +388,14 @@ static void leader_failed(struct lane *lane, struct job *job)
 						     outcome_of_failure(&lane->session, &why);
 
 	metric_add(&metric_connects_failed, 1);
+	if (lane->session.failure.tls == SESSION_TLS_INJECTED)
+		metric_add(&metric_starttls_injected, 1);
+	if (lane_may_go_plain(lane, job)) {
+		job->plain_at = (uint8_t)(lane->address + 1);
+		delivery_log_skipped(job, str_slice(&why));
+		destination_push_ready(dst, job, true);
+		return;
+	}
 	if (lane->session.failure.state == SESSION_CONNECT)
 		log_put(LOG_LEVEL_INFO, "smtp", str_slice(&why));
 	if (outcome_is_local(lane->session.failure.err)) {
@@ -388,6 +463,7 @@ static void on_closed(struct session *s)
 	else if (job != NULL)
 		leader_failed(lane, job);
 	credits_put(&d->credits, lane->credit);
+	pool_put(&d->tls, &lane->tls);
 	lane->magic = 0;
 	pool_put(&d->lanes, &lane);
 	destination_wake(dst);
@@ -425,20 +501,79 @@ static struct transcript *take_transcript(struct delivery *d)
 	return t;
 }
 
-bool lane_open(struct destination *dst, struct job *job, unsigned address)
+/* TLS for a session that is about to be opened: *ret_tls is from the pool, or NULL. False: it must not be opened, and
+ * why. */
+static bool choose_tls(struct destination *dst, const struct job *job, unsigned address, struct session_tls **ret_tls,
+		       bool *ret_may_keep, struct outcome *ret_outcome, struct str *why)
 {
 	struct delivery *d = dst->delivery;
-	struct addr remote;
+	struct tls_policy policy;
+
+	*ret_tls = NULL;
+	*ret_may_keep = true;
+	if (!asks_tls(d))
+		return true;
+	struct session_tls *t = pool_take(&d->tls);	/* one more than lanes */
+
+	ASSERT(t != NULL);
+	int r = find_policy(dst, address, &policy, t, why);
+
+	if (r < 0) {
+		*ret_outcome = (struct outcome){ OUTCOME_SOFT, { 4, r == ERR_TABLE ? 3 : 7, r == ERR_TABLE ? 0 : 5 } };
+		pool_put(&d->tls, &t);
+		return false;
+	}
+	if (job->plain_at == address + 1 && t->level == TLS_LEVEL_MAY)
+		t->level = TLS_LEVEL_NONE;
+	else if (t->level > TLS_LEVEL_NONE)
+		tls_policy_finish(d->conf.params, &policy, t);
+	*ret_may_keep = policy.reuse;
+	*ret_tls = t;
+	return true;
+}
+
+/* Policy forbids every session with this destination (B 7.2): it is said of the job without one. */
+static bool refuse_job(struct destination *dst, struct job *job, struct outcome outcome, struct str *why)
+{
+	log_put(LOG_LEVEL_WARNING, "smtp", str_slice(why));
+	destination_answer(dst, job, outcome, SESSION_CONNECT, str_slice(why), true);
+	return true;
+}
+
+/* NULL: none can be had now. */
+static struct lane *take_lane(struct destination *dst)
+{
+	struct delivery *d = dst->delivery;
 
 	if (!credits_take(&d->credits, dst->credit)) {
 		destination_stand_trial(dst);
-		return false;
+		return NULL;
 	}
 	struct lane *lane = pool_take(&d->lanes);
 
 	if (lane == NULL) {
 		credits_put(&d->credits, dst->credit);
 		(void)lane_give_up_idle(d);	/* its end wakes who stands in line */
+	}
+	return lane;
+}
+
+bool lane_open(struct destination *dst, struct job *job, unsigned address)
+{
+	struct delivery *d = dst->delivery;
+	struct addr remote;
+	struct session_tls *tls;
+	struct outcome outcome;
+	char storage[SESSION_FAILURE_MAX];
+	struct str why = STR(storage);
+	bool may_keep;
+
+	if (!choose_tls(dst, job, address, &tls, &may_keep, &outcome, &why))
+		return refuse_job(dst, job, outcome, &why);
+	struct lane *lane = take_lane(dst);
+
+	if (lane == NULL) {
+		pool_put(&d->tls, &tls);
 		return false;
 	}
 	lane->magic = LANE_MAGIC;
@@ -449,6 +584,8 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 	lane->leader = job;
 	lane->address = address;
 	lane->is_idle = false;
+	lane->tls = tls;
+	lane->may_keep = may_keep;
 	lane->credit = dst->credit;
 	lane->handoff_ns = reactor_queue_now();
 	wheel_timer_init(&lane->idle_timer, on_idle_long);
@@ -468,6 +605,7 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 			     .transcript = take_transcript(d),
 			     .remote = &remote,
 			     .local = source_of(dst, &remote),
+			     .tls = tls,
 			     .until_ns = destination_request_end(dst, job),
 			     .tables = d->conf.tables,
 			     .generic = &d->generic,

@@ -197,11 +197,42 @@ void outcome_judge(struct attempt *a, struct rcpt *rcpt, const struct verdict *v
 	rcpt->text = outcome_keep_text(a, str_slice(&text));
 }
 
+/* B 7.4 to 7.7 */
+static struct outcome outcome_of_tls(const struct session_failure *f, struct slice peer, struct str *ret_text)
+{
+	switch (f->tls) {
+	case SESSION_TLS_NOT_OFFERED:
+		str_printf(ret_text, "TLS is required, but was not offered by host %.*s", SLICE_FMT(peer));
+		return (struct outcome){ OUTCOME_SOFT, { 4, 7, 4 } };
+	case SESSION_TLS_UNAVAILABLE:
+		str_add_cstr(ret_text, "TLS is required, but our TLS engine is unavailable");
+		return (struct outcome){ OUTCOME_SOFT, { 4, 7, 5 } };
+	case SESSION_TLS_REFUSED:
+		str_printf(ret_text, "TLS is required, but host %.*s refused to start TLS: ", SLICE_FMT(peer));
+		add_reply_text(ret_text, slice_of(f->text, f->text_len));
+		return (struct outcome){ f->code / 100 == 5 ? OUTCOME_HARD : OUTCOME_SOFT, f->dsn };
+	case SESSION_TLS_INJECTED:
+		str_printf(ret_text, "host %.*s sent something behind its reply to STARTTLS", SLICE_FMT(peer));
+		return (struct outcome){ OUTCOME_SOFT, { 4, 7, 0 } };
+	case SESSION_TLS_HANDSHAKE:
+		str_printf(ret_text, "Cannot start TLS with %.*s: handshake failure", SLICE_FMT(peer));
+		return (struct outcome){ OUTCOME_SOFT, { 4, 7, 5 } };
+	case SESSION_TLS_MISMATCH:
+		str_printf(ret_text, "Server certificate of %.*s not verified", SLICE_FMT(peer));
+		return (struct outcome){ OUTCOME_SOFT, { 4, 7, 5 } };
+	case SESSION_TLS_FINE:
+		break;
+	}
+	UNREACHABLE();
+}
+
 struct outcome outcome_of_failure(const struct session *s, struct str *ret_text)
 {
 	const struct session_failure *f = &s->failure;
 	struct slice peer = session_peer(s);
 
+	if (f->tls != SESSION_TLS_FINE && !outcome_is_local(f->err))
+		return outcome_of_tls(f, peer, ret_text);
 	if (f->code != 0) {
 		struct outcome o = { f->code / 100 == 4 ? OUTCOME_SOFT : OUTCOME_HARD, f->dsn };
 

@@ -275,3 +275,19 @@ void route_mark_same(const struct route *r, unsigned i, uint64_t tried[2])
 			tried[k / 64] |= UINT64_C(1) << (k % 64);
 	}
 }
+
+bool route_element(const struct route *r, struct slice nexthop, unsigned i, struct destination_name *ret_name)
+{
+	struct slice lists[2] = { nexthop, slice_of_str(r->conf->params->smtp_fallback_relay) };
+	unsigned element = r->addresses[i].element;
+	const char *why;
+
+	for (unsigned k = 0; k < 2; k++) {
+		int n;
+
+		while ((n = nexthop_next(r->conf->nexthop, &lists[k], ret_name, &why)) != 0)
+			if (n > 0 && element-- == 0)
+				return true;
+	}
+	return false;
+}

@@ -103,6 +103,10 @@ void route_give_up(struct route *r);
 struct addr route_addr(const struct route *r, unsigned i);
 struct slice route_host(const struct route *r, unsigned i);
 
+/* The element of the list nexthop (and of smtp_fallback_relay behind it) that address i came from. False: it is not
+ * there. */
+bool route_element(const struct route *r, struct slice nexthop, unsigned i, struct destination_name *ret_name);
+
 /* The next address to try: the first one whose bit in tried is not set, those to avoid last; -1: there is none. What
  * must not be connected to is left out, also when it was allowed at the time of the lookup (row NET-01): our own
  * addresses change. */

@@ -96,6 +96,7 @@ static struct trial *trial_take(struct delivery *d, struct job *job, const struc
 	t->had_session = false;
 	t->local_failed = false;
 	t->lost = false;
+	t->plain_next = false;
 	t->from_cache = false;
 	t->nothing_left = false;
 	t->too_many = false;
@@ -195,7 +196,8 @@ static void count_session(struct job *job, const struct route *route, unsigned a
 /* This host again: each time somebody is done with, or something is done otherwise. */
 static bool stays_here(const struct trial *t)
 {
-	return t->transaction.retry_here || (t->too_many && any_at(&t->attempt, OUTCOME_SENT));
+	return t->transaction.retry_here || (t->too_many && any_at(&t->attempt, OUTCOME_SENT)) ||
+	       (t->plain_next && any_at(&t->attempt, OUTCOME_SOFT));
 }
 
 /* Is there another host for those who failed softly? Marks this one as tried. */
@@ -373,6 +375,9 @@ void trial_finish(struct trial *t)
 		note_doubt(t);
 	struct lane *lane = t->lane;
 
+	t->plain_next = t->lost && lane_may_go_plain(lane, a->job);
+	if (t->plain_next)
+		a->job->plain_at = (uint8_t)(lane->address + 1);
 	t->lane = NULL;		/* it goes on with something else, or goes */
 	if (stays_here(t) || (job_next_rcpt(a->job) != NULL && !is_by_rcpt(delivery_self())))
 		destination_note_start(a->job->destination, true);	/* the next portion, once this is settled */

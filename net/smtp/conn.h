@@ -104,6 +104,12 @@ static inline bool conn_is_drained(const struct conn *c)
 	return c->piece_count == 0;
 }
 
+/* Nothing waits to be sent, and nothing is being sent. */
+static inline bool conn_is_quiet(const struct conn *c)
+{
+	return conn_is_drained(c) && !c->send_op.in_kernel;
+}
+
 /* Sends what is in the chain, as one operation as far as it goes. */
 void conn_flush(struct conn *c);
 

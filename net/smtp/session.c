@@ -5,6 +5,7 @@
 #include "core/err.h"
 #include "core/log.h"
 #include "net/smtp/session_internal.h"
+#include "net/smtp/session_tls.h"
 #include "net/wire/smtp_command.h"
 
 /* --- the table -------------------------------------------------------------------------------- */
@@ -35,7 +36,7 @@ const char *session_state_command(enum session_state state)
 {
 	static const char *const commands[SESSION_COUNT] = {
 		[SESSION_EHLO] = "EHLO command",	[SESSION_HELO] = "HELO command",
-		[SESSION_LHLO] = "LHLO command",
+		[SESSION_LHLO] = "LHLO command",	[SESSION_STARTTLS] = "STARTTLS command",
 		[SESSION_XFORWARD_CLIENT] = "XFORWARD command", [SESSION_XFORWARD_DIALOGUE] = "XFORWARD command",
 		[SESSION_MAIL] = "MAIL FROM command",	[SESSION_RCPT] = "RCPT TO command",
 		[SESSION_DATA] = "DATA command",	[SESSION_FINAL_DOT] = "end of DATA command",
@@ -62,12 +63,17 @@ static uint64_t state_timeout_ns(const struct session *s, enum session_state sta
 
 static const uint32_t may_follow[SESSION_COUNT] = {
 	[SESSION_CLOSED] = BIT(SESSION_CONNECT),
-	[SESSION_CONNECT] = BIT(SESSION_GREETING) | BIT(SESSION_CLOSED),
+	[SESSION_CONNECT] = BIT(SESSION_GREETING) | BIT(SESSION_TLS) | BIT(SESSION_CLOSED),
 	[SESSION_GREETING] = BIT(SESSION_EHLO) | BIT(SESSION_HELO) | BIT(SESSION_LHLO) | BIT(SESSION_QUIT) |
 			     BIT(SESSION_CLOSED),
-	[SESSION_EHLO] = BIT(SESSION_HELO) | BIT(SESSION_OPEN) | BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
+	[SESSION_EHLO] = BIT(SESSION_HELO) | BIT(SESSION_STARTTLS) | BIT(SESSION_OPEN) | BIT(SESSION_QUIT) |
+			 BIT(SESSION_CLOSED),
 	[SESSION_HELO] = BIT(SESSION_OPEN) | BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
-	[SESSION_LHLO] = BIT(SESSION_OPEN) | BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
+	[SESSION_LHLO] = BIT(SESSION_STARTTLS) | BIT(SESSION_OPEN) | BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
+	[SESSION_STARTTLS] = BIT(SESSION_TLS) | BIT(SESSION_OPEN) | BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
+	/* Forget what was said in clear: RFC 3207 4.2. */
+	[SESSION_TLS] = BIT(SESSION_GREETING) | BIT(SESSION_EHLO) | BIT(SESSION_LHLO) | BIT(SESSION_QUIT) |
+			BIT(SESSION_CLOSED),
 	[SESSION_OPEN] = BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
 	[SESSION_QUIT] = BIT(SESSION_CLOSED),
 };
@@ -233,6 +239,8 @@ void session_lose(struct session *s, int err)
 	if (s->state < SESSION_OPEN && s->failure.state == SESSION_CLOSED) {
 		s->failure.state = s->state;
 		s->failure.err = err;
+		if (s->state == SESSION_TLS && s->failure.tls == SESSION_TLS_FINE)
+			s->failure.tls = SESSION_TLS_HANDSHAKE;
 	}
 	/* Octets of a body may still be in the kernel: who owns them hears of it in on_closed, not before. */
 	conn_close(&s->conn);
@@ -257,6 +265,22 @@ void session_quit(struct session *s)
 	}
 	session_say(s, &command);
 	session_pump(s);
+}
+
+/* TLS ends with a goodbye of ours; the server's is not waited for (case 249). */
+static void end_well(struct session *s)
+{
+	s->quit_answered = true;
+	if (s->tls != NULL && s->tls->is_on && !s->tls_goodbye) {
+		if (s->conn.send_op.in_kernel)
+			return;		/* on_drained brings us back here */
+		s->tls_goodbye = true;
+		session_tls_close(s->tls);
+		conn_flush(&s->conn);
+		if (s->conn.send_op.in_kernel)
+			return;
+	}
+	session_lose(s, ERR_EOF);
 }
 
 void session_abort(struct session *s, int err)
@@ -328,7 +352,10 @@ static void on_reply(struct session *s, const struct smtp_reply *reply)
 		if (pipeline_oldest(&s->pipeline) != NULL)
 			(void)pipeline_answer(&s->pipeline, false);	/* to the RSET before it */
 		else
-			session_lose(s, ERR_EOF);	/* to QUIT: we have what we wanted */
+			end_well(s);	/* to QUIT: we have what we wanted */
+		break;
+	case SESSION_STARTTLS:
+		session_tls_reply(s, reply);
 		break;
 	default:
 		UNREACHABLE();
@@ -367,8 +394,12 @@ static void on_open(struct conn *c, int err)
 		session_lose(s, err);
 		return;
 	}
-	session_enter(s, SESSION_GREETING);
-	conn_transform_begin(c, s->transform);
+	if (s->tls != NULL && s->tls->is_wrapped) {
+		session_tls_handshake(s);
+	} else {
+		session_enter(s, SESSION_GREETING);
+		conn_transform_begin(c, s->transform);
+	}
 	deadline_set(s);
 }
 
@@ -383,6 +414,10 @@ static void on_data(struct conn *c, struct slice data)
 			session_lose(s, ERR_PROTO);
 			break;
 		}
+		if (s->state == SESSION_TLS && c->transform == NULL) {
+			session_tls_injected(s);
+			break;
+		}
 		int r = smtp_reply_feed(&s->parser, &data, &reply);
 
 		if (r < 0) {
@@ -392,7 +427,10 @@ static void on_data(struct conn *c, struct slice data)
 		if (r <= 0)
 			break;
 		session_trace(s, false, reply.text);
-		on_reply(s, &reply);
+		if (s->state == SESSION_STARTTLS && data.len > 0)
+			session_tls_injected(s);
+		else
+			on_reply(s, &reply);
 	}
 	s->in_callback = false;
 	if (!s->params->smtp_per_request_deadline)
@@ -420,8 +458,10 @@ static void on_drained(struct conn *c)
 	struct session *s = session_of(c);
 
 	/* "Do not wait for the response": by now QUIT is in the kernel, which delivers it on its own. */
-	if (s->state == SESSION_QUIT && s->params->smtp_skip_quit_response)
-		session_lose(s, ERR_EOF);
+	if (s->state == SESSION_QUIT && (s->params->smtp_skip_quit_response || s->quit_answered))
+		end_well(s);
+	else if (s->state == SESSION_TLS)
+		session_tls_quiet(s);
 	else
 		session_pump(s);
 }
@@ -438,6 +478,8 @@ static void on_closed(struct conn *c)
 	session_transactions_lost(s);
 	session_enter(s, SESSION_CLOSED);
 	timer_cancel(&s->deadline);
+	if (s->tls != NULL)
+		session_tls_done(s->tls);
 	s->magic = 0;
 	s->events->closed(s);
 }
@@ -523,6 +565,9 @@ void session_open(struct session *s, const struct session_events *events, const 
 	if (s->mapper != NULL)
 		mapper_init(s->mapper, target->generic, target->tables, s, on_address);
 	s->transform = target->transform;
+	s->tls = target->tls;
+	s->tls_goodbye = false;
+	s->quit_answered = false;
 	s->transcript = target->transcript;
 	s->raised = 0;
 	s->lost_err = 0;

@@ -32,6 +32,7 @@
 #define SESSION_ANSWER_MAX	KIB(1)	/* of a table: a list of words */
 
 struct session;
+struct session_tls;
 
 struct session_events {
 	/* Greeting and EHLO are over: a transaction may be started. */
@@ -45,8 +46,20 @@ struct session_events {
 	void (*closed)(struct session *s);
 };
 
+/* What of TLS it was, if it was that. */
+enum session_tls_trouble {
+	SESSION_TLS_FINE,
+	SESSION_TLS_NOT_OFFERED,	/* and has to be */
+	SESSION_TLS_UNAVAILABLE,	/* with us, and has to be there */
+	SESSION_TLS_REFUSED,		/* by the reply */
+	SESSION_TLS_INJECTED,		/* something came behind the reply to STARTTLS */
+	SESSION_TLS_HANDSHAKE,
+	SESSION_TLS_MISMATCH,		/* the certificate is not good enough */
+};
+
 /* Why a session never became ready. */
 struct session_failure {
+	enum session_tls_trouble tls;
 	enum session_state state;	/* in which it failed; SESSION_CLOSED: it did not */
 	int err;			/* 0: a reply decided; -ELOOP: the server is ourselves; ERR_TABLE */
 	bool is_last;			/* soft or hard, no other host is to be asked now */
@@ -117,6 +130,9 @@ struct session {
 	uint64_t body_answered;		/* pipeline.answered: which body that is */
 	struct smtp_reply_parser parser;
 	struct conn_transform *transform;
+	struct session_tls *tls;
+	bool tls_goodbye;		/* close_notify has been said */
+	bool quit_answered;
 	struct conn conn;
 };
 
@@ -129,6 +145,7 @@ struct session_target {
 	uint32_t debug_level;		/* debug_peer_level, or 0: 1 logs the dialogue, 2 its states, too */
 	struct transcript *transcript;	/* to be filled, or NULL */
 	struct conn_transform *transform; /* what stands between socket and dialogue from the first octet on, or NULL */
+	struct session_tls *tls;	/* what is asked of TLS (net/smtp/session_tls.h), or NULL: nothing */
 	uint64_t until_ns;		/* monotonic: until then it has to be ready, or is lost; 0: no limit */
 	struct table_net *tables;	/* of this core, for tables of other processes; NULL: they are all in error */
 	const struct generic_conf *generic; /* for addresses of the envelope; not looked at without a mapper */

@@ -1,6 +1,6 @@
 /* session_hello.c - from the greeting to the first transaction (B 6.3, 6.4)
  *
- *	greeting -> EHLO -(refused)-> HELO -> open
+ *	greeting -> EHLO -(refused)-> HELO -> open			or STARTTLS, and EHLO again: session_tls.c
  *	         '-> HELO            (no extension wanted, or none gets through)
  *	         '-> LHLO            (LMTP: nothing to fall back to)
  *
@@ -17,8 +17,7 @@
 
 /* --- when it comes to nothing ----------------------------------------------------------------- */
 
-/* It is in good order that we do not go on: say QUIT. */
-static void fail(struct session *s, int err)
+void session_hello_fail(struct session *s, int err)
 {
 	s->failure.state = s->state;
 	s->failure.err = err;
@@ -27,7 +26,7 @@ static void fail(struct session *s, int err)
 	session_quit(s);
 }
 
-static void fail_by_reply(struct session *s, const struct smtp_reply *reply)
+void session_hello_fail_by_reply(struct session *s, const struct smtp_reply *reply)
 {
 	struct session_failure *f = &s->failure;
 	struct str text = STR(f->text);
@@ -42,7 +41,7 @@ static void fail_by_reply(struct session *s, const struct smtp_reply *reply)
 	}
 	f->text_len = text.len;
 	session_raise_by_reply(s, reply);
-	fail(s, 0);
+	session_hello_fail(s, 0);
 }
 
 /* --- what tables and lists say of this server ------------------------------------------------- */
@@ -176,7 +175,7 @@ static void greet_back(struct session *s)
 void session_hello_greeting(struct session *s, const struct smtp_reply *reply)
 {
 	if (reply->code / 100 != 2) {
-		fail_by_reply(s, reply);
+		session_hello_fail_by_reply(s, reply);
 		return;
 	}
 	read_greeting(s, reply->text);
@@ -188,7 +187,14 @@ void session_hello_greeting(struct session *s, const struct smtp_reply *reply)
 
 /* --- EHLO, HELO, LHLO ------------------------------------------------------------------------- */
 
-static void become_open(struct session *s)
+void session_hello_again(struct session *s)
+{
+	memset(&s->caps, 0, sizeof(s->caps));
+	s->xforward = 0;
+	say_hello(s, s->lmtp ? SMTP_VERB_LHLO : SMTP_VERB_EHLO);
+}
+
+void session_hello_open(struct session *s)
 {
 	session_enter(s, SESSION_OPEN);
 	s->reusable = true;
@@ -198,7 +204,7 @@ static void become_open(struct session *s)
 void session_hello_ehlo(struct session *s, const struct smtp_reply *reply)
 {
 	if (reply->code == 421) {
-		fail_by_reply(s, reply);
+		session_hello_fail_by_reply(s, reply);
 		return;
 	}
 	if (reply->code / 100 != 2) {
@@ -213,27 +219,27 @@ static void open_with_caps(struct session *s, int found)
 	if (found < 0) {
 		log_line(LOG_LEVEL_WARNING, "smtp", "smtp_discard_ehlo_keyword_address_maps: lookup of %s failed: %s",
 			 s->ask_ip, err_text(found));
-		fail(s, ERR_TABLE);
+		session_hello_fail(s, ERR_TABLE);
 		return;
 	}
 	take_caps(s, found);
 	if (is_our_name(s, smtp_caps_name(&s->caps)))
-		fail(s, -ELOOP);
+		session_hello_fail(s, -ELOOP);
 	else
-		become_open(s);
+		session_tls_decide(s);
 }
 
 void session_hello_helo(struct session *s, const struct smtp_reply *reply)
 {
 	if (reply->code / 100 != 2) {
-		fail_by_reply(s, reply);
+		session_hello_fail_by_reply(s, reply);
 		return;
 	}
 	memset(&s->caps, 0, sizeof(s->caps));
 	if (s->state == SESSION_LHLO)
 		ask_tables(s, s->params->smtp_discard_ehlo_keyword_address_maps, reply);
 	else
-		become_open(s);
+		session_tls_decide(s);
 }
 
 /* --- tables have answered --------------------------------------------------------------------- */

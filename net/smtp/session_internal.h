@@ -15,6 +15,25 @@ void session_hello_greeting(struct session *s, const struct smtp_reply *reply);
 void session_hello_ehlo(struct session *s, const struct smtp_reply *reply);
 void session_hello_helo(struct session *s, const struct smtp_reply *reply);	/* and LHLO */
 
+/* The first words, or those after STARTTLS: what was said before is forgotten (RFC 3207 4.2). */
+void session_hello_again(struct session *s);
+/* Greeting, hello and TLS are over. */
+void session_hello_open(struct session *s);
+/* It is in good order that we do not go on: QUIT. */
+void session_hello_fail(struct session *s, int err);
+void session_hello_fail_by_reply(struct session *s, const struct smtp_reply *reply);
+
+/* --- session_tls.c --------------------------------------------------------------------------- */
+
+/* After EHLO: open, or STARTTLS, or neither (B 7.4). */
+void session_tls_decide(struct session *s);
+void session_tls_reply(struct session *s, const struct smtp_reply *reply);
+/* Something came behind the reply to STARTTLS. */
+void session_tls_injected(struct session *s);
+void session_tls_handshake(struct session *s);
+/* All of STARTTLS is in the kernel: the handshake begins, if it is time for it. */
+void session_tls_quiet(struct session *s);
+
 /* The table that was asked about the server has not answered in time. */
 void session_hello_table_late(struct session *s);
 

@@ -15,6 +15,8 @@
 	X(EHLO,      smtp_helo_timeout_ns,        "performing the EHLO handshake")				\
 	X(HELO,      smtp_helo_timeout_ns,        "performing the HELO handshake")				\
 	X(LHLO,      smtp_helo_timeout_ns,        "performing the LHLO handshake")				\
+	X(STARTTLS,  smtp_starttls_timeout_ns,    "sending STARTTLS")						\
+	X(TLS,       smtp_starttls_timeout_ns,    "performing the TLS handshake")				\
 	X(OPEN,      NONE,                        "waiting for mail to send")					\
 	X(QUIT,      smtp_quit_timeout_ns,        "sending QUIT")						\
 	/* steps */												\

@@ -3,7 +3,8 @@
  *	main.c		command line, order of events, signals
  *	startup.c	everything that can be found wrong before anything is accepted, one line each
  *	engine.c	one core's parts put together; recovery, opening, draining in step on all cores
- *	reload.c	HUP: lookup tables
+ *	reload.c	HUP: lookup tables, and what TLS is made of
+ *	tls.c		TLS contexts of the cores
  *	outside.c	service manager, metrics file
  *	surroundings.c	this machine's addresses and hosts file, read again and again
  */
@@ -12,6 +13,7 @@
 #include <sysexits.h>
 
 #include "core/conf.h"
+#include "crypto/tls_context.h"
 #include "net/lookup/hosts.h"
 #include "net/lookup/nexthop.h"
 #include "net/params.h"
@@ -71,6 +73,10 @@ void engine_exit_now(void);
 /* Gives s to all cores; what they have had is freed when the last of them has let go of it. The main thread may go on
  * reading s until it gives them the next. False: not now, there is no room for one more call. */
 bool engine_surroundings(struct surroundings *s);
+/* What delivery reads: with default_transport = lmtp, the same names with LMTP's values. */
+const struct params *engine_params(const struct daemon *d);
+/* On a core: its sessions to come use this context. */
+void engine_take_tls(struct tls_context *context);
 /* Waits for the end; the exit status. */
 int engine_join(void);
 
@@ -82,6 +88,13 @@ void reload_tables(struct daemon *d);
 void reload_taken(void);
 /* Now and then: tries again what another program had locked. */
 void reload_retry(void);
+
+/* --- tls.c: on the main thread ---------------------------------------------------------------- */
+
+/* The library takes our hooks, and tells clones from certificates: 0, or the exit status after having said why. */
+int tls_prove(void);
+/* One for each core; NULLs where TLS is not wanted. Negative, after having said why in the log: none of them. */
+int tls_contexts_make(const struct params *p, struct tls_context **ret_contexts, unsigned count);
 
 /* --- outside.c -------------------------------------------------------------------------------- */
 

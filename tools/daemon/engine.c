@@ -30,6 +30,7 @@ struct part {
 	unsigned core;
 	struct resolver *resolver;
 	struct table_net *tables;
+	struct tls_room *tls_room;
 	struct delivery *delivery;
 	struct spool *spool;
 	struct inject *inject;
@@ -47,6 +48,7 @@ static struct {
 	struct part parts[CORE_COUNT_MAX];
 	char dns_servers[1024];
 	size_t jobs_max;		/* of all cores */
+	struct tls_context *tls[CORE_COUNT_MAX];	/* to begin with */
 	/* core 0 */
 	enum step step;
 	unsigned waiting;		/* cores that have not finished the step */
@@ -203,15 +205,14 @@ static void warn(void *context, const char *text)
 	log_line(LOG_LEVEL_WARNING, "smtp", "%s", text);
 }
 
-/* What delivery reads: with default_transport = lmtp, the same names with LMTP's values. */
-static const struct params *outgoing_params(const struct daemon *d)
+const struct params *engine_params(const struct daemon *d)
 {
 	return params_wants_lmtp(&d->params) ? &d->lmtp_params : &d->params;
 }
 
 static struct mx_conf mx_conf_of(const struct daemon *d, struct resolver *resolver)
 {
-	struct mx_conf conf = mx_conf_from_params(outgoing_params(d));
+	struct mx_conf conf = mx_conf_from_params(engine_params(d));
 
 	conf.resolver = resolver;
 	conf.hosts = &d->surroundings->hosts;
@@ -248,7 +249,7 @@ static int start_delivery(struct part *p)
 	const struct resolver_conf resolver = {
 		.servers = engine.dns_servers[0] != '\0' ? engine.dns_servers : NULL,
 		.timeout_ms = (unsigned)(d->params.dns_timeout_ns / NS_PER_MS),
-		.dnssec = outgoing_params(d)->smtp_dns_support_level == DNS_SUPPORT_DNSSEC,
+		.dnssec = engine_params(d)->smtp_dns_support_level == DNS_SUPPORT_DNSSEC,
 		.unvalidated = on_unvalidated,
 		.context = p,
 	};
@@ -259,13 +260,21 @@ static int start_delivery(struct part *p)
 	p->tables = table_net_new(d->tables);
 	if (p->tables == NULL)
 		return -ENOMEM;
+	p->tls_room = calloc(1, sizeof(*p->tls_room));
+	if (p->tls_room == NULL)
+		return -ENOMEM;
+	r = tls_room_init(p->tls_room, MAX(d->params.session_limit / d->cores, 1u));
+	if (r < 0)
+		return r;
 	const struct delivery_conf conf = {
 		.core = p->core,
 		.cores = d->cores,
-		.params = outgoing_params(d),
+		.params = engine_params(d),
 		.source = &spool_source,
 		.services = &d->services,
 		.tables = p->tables,
+		.tls = engine.tls[p->core],
+		.tls_room = p->tls_room,
 		.mx = mx_conf_of(d, p->resolver),
 		.report = report,
 		.report_context = p,
@@ -301,7 +310,7 @@ static int start_core(unsigned core, void *context)
 	if (p->notices == NULL)
 		return -ENOMEM;
 	/* What is told of clients depends on whether it is told on. */
-	p->inject = inject_new(outgoing_params(engine.daemon), core, engine.daemon->cores, p->spool);
+	p->inject = inject_new(engine_params(engine.daemon), core, engine.daemon->cores, p->spool);
 	return p->inject != NULL ? 0 : -ENOMEM;
 }
 
@@ -315,6 +324,13 @@ static void stop_core(unsigned core, void *context)
 	p->core = core;
 	if (core == 0)
 		(void)kill(getpid(), SIGUSR1);
+}
+
+void engine_take_tls(struct tls_context *context)
+{
+	struct tls_context *before = delivery_set_tls(engine.parts[reactor_self()->core].delivery, context);
+
+	tls_context_retire(&before);
 }
 
 /* --- surroundings ----------------------------------------------------------------------------- */
@@ -417,7 +433,9 @@ int engine_start(struct daemon *d)
 
 	if (r < 0)
 		return start_failed(r);
-	delivery_start(outgoing_params(d), d->cores);
+	/* What is wrong with it has been said; without it, the level decides whether mail goes in clear or waits. */
+	(void)tls_contexts_make(engine_params(d), engine.tls, d->cores);
+	delivery_start(engine_params(d), d->cores);
 	for (unsigned i = 0; i < d->cores; i++) {
 		struct spool_conf *s = &engine.parts[i].spool_conf;
 

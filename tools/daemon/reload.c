@@ -1,4 +1,5 @@
-/* reload.c - HUP: lookup tables whose files have changed are read again, and every core takes the new content
+/* reload.c - HUP: lookup tables whose files have changed are read again, certificates and authorities always, and every
+ *            core takes the new content
  *
  *	main thread	reads the files, which may take its time
  *	every core	takes the new content, in one of its turns
@@ -24,6 +25,8 @@ static struct {
 	bool under_way;				/* the main thread's */
 	bool again;				/* HUP came meanwhile */
 	bool locked;				/* somebody else writes a table just now */
+	bool tls_made;				/* the contexts below are to be taken */
+	struct tls_context *tls[CORE_COUNT_MAX];
 } reload;
 
 static void say(const char *line, void *context)
@@ -45,6 +48,8 @@ static void on_done(struct note *note)
 static void on_go(struct note *note)
 {
 	table_set_adopt(reload.daemon->tables);
+	if (reload.tls_made)
+		engine_take_tls(reload.tls[note - reload.go]);
 	xcall_send(0, &reload.done[note - reload.go]);
 }
 
@@ -63,7 +68,13 @@ void reload_tables(struct daemon *d)
 {
 	reload.daemon = d;
 	reload.again = reload.under_way;
-	if (reload.under_way || table_set_reload(d->tables, say, NULL, &reload.locked) == 0)
+	if (reload.under_way)
+		return;
+	bool tables_read = table_set_reload(d->tables, say, NULL, &reload.locked) > 0;
+
+	/* What cannot be read leaves the cores with what they have. */
+	reload.tls_made = tls_contexts_make(engine_params(d), reload.tls, runtime_cores()) == 0;
+	if (!tables_read && !reload.tls_made)
 		return;
 	atomic_store(&reload.all_have, false);
 	reload.under_way = runtime_call(hand_out, NULL) == 0;	/* not when the engine has ended */

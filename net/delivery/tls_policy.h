@@ -1,0 +1,36 @@
+/* tls_policy.h - what is asked of TLS at one server, from parameters and tables (P 3, B 7.2)
+ *
+ * Weakest first: smtp_tls_security_level (with the switches it replaced: net/params.h), smtp_tls_per_site,
+ * smtp_tls_policy_maps. What cannot be understood, or is not built yet (dane, dane-only, tafile, MTA-STS attributes),
+ * makes the destination wait with 4.7.5; it never weakens.
+ *
+ * memory   the caller's struct session_tls
+ * errors   *why says what is wrong, for the log and the recipients' status
+ * thread   any core
+ */
+#pragma once
+
+#include "net/lookup/nexthop.h"
+#include "net/smtp/session_tls.h"
+
+/* Where to: the element of the nexthop list, and the name of the server. */
+struct tls_policy_peer {
+	struct slice text;	/* as written, brackets and port included */
+	struct slice domain;	/* the same without */
+	struct slice host;
+};
+
+struct tls_policy {
+	bool reuse;		/* the session may be kept for other mail */
+	bool has_ciphers, has_protocols, has_excluded;
+	struct slice ciphers, protocols, excluded;	/* of the table, in value */
+	char value[2048];
+};
+
+/* Level, names, fingerprints and SNI, into t, which is all zeroes but for room and context. 0; ERR_SYNTAX: 4.7.5;
+ * ERR_TABLE: 4.3.0. */
+int tls_policy_find(const struct params *p, const struct tls_policy_peer *peer, struct tls_policy *ret_policy,
+		    struct session_tls *t, struct str *why);
+
+/* Versions and ciphers, for a session that is about to be opened: what cannot be is a handshake that fails. */
+void tls_policy_finish(const struct params *p, const struct tls_policy *policy, struct session_tls *t);

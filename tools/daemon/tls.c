@@ -1,0 +1,74 @@
+/* tls.c - the TLS library proves itself; contexts for the cores, at start and again on HUP */
+#include "tools/daemon/daemon.h"
+
+#include "core/clock.h"
+#include "core/err.h"
+#include "core/log.h"
+#include "crypto/library.h"
+#include "crypto/tls_selftest.h"
+
+int tls_prove(void)
+{
+	int r = crypto_library_start();
+
+	if (r == 0)
+		r = tls_selftest();
+	if (r == 0)
+		return 0;
+	startup_say("%s fails the self-test: %s; it is not to be trusted with a certificate", crypto_library_version(),
+		    err_text(r));
+	return EX_SOFTWARE;
+}
+
+static bool is_wanted(const struct params *p)
+{
+	return p->smtp_tls_security_level > TLS_LEVEL_NONE || p->smtp_tls_policy_maps != NULL ||
+	       p->smtp_tls_per_site != NULL || p->smtp_tls_wrappermode;
+}
+
+/* One pair is all that the library can offer to a server: chain files, else RSA, else ECDSA. first is where the name of
+ * the first chain file goes. */
+static void choose_pair(const struct params *p, struct tls_context_conf *conf, char *first, size_t size)
+{
+	struct slice list = slice_of_str(p->smtp_tls_chain_files);
+	struct slice file = conf_list_next(&list);
+	struct str path = str_over(first, size);
+
+	if (file.len > 0) {
+		str_add(&path, file);
+		conf->cert_file = str_cstr(&path);
+		conf->key_file = conf->cert_file;
+	} else if (p->smtp_tls_cert_file[0] != '\0') {
+		conf->cert_file = p->smtp_tls_cert_file;
+		conf->key_file = p->smtp_tls_key_file;
+	} else {
+		conf->cert_file = p->smtp_tls_eccert_file;
+		conf->key_file = p->smtp_tls_eckey_file;
+	}
+}
+
+int tls_contexts_make(const struct params *p, struct tls_context **ret_contexts, unsigned count)
+{
+	struct tls_context_conf conf = {
+		.ca_file = p->smtp_tls_CAfile,
+		.ca_path = p->smtp_tls_CApath,
+		.system_cas = p->tls_append_default_CA,
+		.now_ns = clock_wall_ns(),
+	};
+	char first[512], text[768];
+	struct str why = STR(text);
+	int r = 0;
+
+	memset(ret_contexts, 0, count * sizeof(struct tls_context *));
+	if (!is_wanted(p))
+		return 0;
+	choose_pair(p, &conf, first, sizeof(first));
+	for (unsigned i = 0; r == 0 && i < count; i++)
+		r = tls_context_new(&conf, &why, &ret_contexts[i]);
+	if (r == 0)
+		return 0;
+	log_line(LOG_LEVEL_WARNING, "smtp", "TLS is not to be had: %s", str_cstr(&why));
+	for (unsigned i = 0; i < count; i++)
+		tls_context_retire(&ret_contexts[i]);
+	return r;
+}
