@@ -507,6 +507,7 @@ bool play_script(struct script *script, uint32_t segment, uint64_t seed, bool ve
 		.hosts = text_cstr(script->hosts_file),
 		.sessions_max = SESSIONS_MAX,
 		.destinations_max = DESTINATIONS_MAX,
+		.tls_ca = strstr(text_cstr(script->conf), "_tls") != NULL ? TEST_PKI "/root.pem" : NULL,
 		.on_log = on_log,
 		.context = play,
 	};

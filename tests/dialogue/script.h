@@ -26,6 +26,7 @@ enum item_kind {
 	ITEM_SILENCE,		/* S <silence 300s>; without a time: for good */
 	ITEM_PACE,		/* S <octet by octet 1s>, S <at once> */
 	ITEM_READ_RATE,		/* S <read 10/s>, S <stop reading>, S <read on> */
+	ITEM_TLS,		/* S <tls server>: the server's end of TLS begins, with this certificate */
 	ITEM_CLOSE,
 	ITEM_HALF_CLOSE,	/* S <half-close> */
 	ITEM_RESET,
@@ -41,7 +42,7 @@ struct script_item {
 	enum item_kind kind;
 	unsigned line;
 	struct pattern pattern;		/* ITEM_LINE */
-	struct slice text;		/* ITEM_SEND: octets; ITEM_MESSAGE: its name */
+	struct slice text;		/* ITEM_SEND: octets; ITEM_MESSAGE, ITEM_TLS: a name */
 	uint64_t number;		/* nanoseconds, octets or octets a second; UINT64_MAX: without end */
 	unsigned times;			/* ITEM_SEND */
 };

@@ -231,13 +231,15 @@ static bool parse_server_instruction(struct parse *p, struct slice inside)
 		return parse_pace(p, whole);
 	else if (slice_eq(word, SLICE("read")))
 		return parse_read(p, inside);
+	else if (slice_eq(word, SLICE("tls")))
+		add_item(p, ITEM_TLS)->text = inside;
 	else if (slice_eq(word, SLICE("raw")))
 		return parse_raw(p, inside, 1);
 	else if (slice_eq(word, SLICE("repeat")) && text_number(text_word(&inside), &n))
 		return parse_raw(p, inside, n);
 	else
 		return parse_error(p, "the server can <close>, <half-close>, <reset>, <silence 5s>, <octet by octet 1s>, "
-				   "<at once>, <stop reading>, <read 10/s>, <read on>, <raw \"x\">, <repeat 9 \"x\">");
+				   "<at once>, <tls server>, <stop reading>, <read 10/s>, <read on>, <raw \"x\">, <repeat 9 \"x\">");
 	return true;
 }
 

@@ -171,6 +171,65 @@ static enum step expect_octets(struct server *s, const struct script_item *item)
 	return STEP_DONE;
 }
 
+/* --- TLS -------------------------------------------------------------------------------------- */
+
+/* What TLS has to say itself, and what has been said in it. */
+static void flush_tls(struct server *s)
+{
+	if (s->conn == NULL || s->closed || s->tls->out_len == 0)
+		return;
+	sim_send(s->conn, slice_of(s->tls->out, s->tls->out_len));
+	tls_server_sent(s->tls, s->tls->out_len);
+}
+
+static void say(struct server *s, struct slice text)
+{
+	if (s->tls == NULL) {
+		sim_send(s->conn, text);
+		return;
+	}
+	tls_server_say(s->tls, text);
+	flush_tls(s);
+}
+
+static void hear(struct server *s, struct slice data)
+{
+	char plain[KIB(16)];
+	size_t n;
+
+	if (s->tls == NULL) {
+		add_input(s, data);
+		return;
+	}
+	while ((n = tls_server_feed(s->tls, data, plain, sizeof(plain))) > 0 || data.len > 0) {
+		add_input(s, slice_of(plain, n));
+		data = s->tls->in;
+		if (n == 0)
+			break;
+	}
+	flush_tls(s);
+}
+
+/* "server" or "server2 with inter": certificates of tests/unit/crypto/pki. */
+static enum step begin_tls(struct server *s, const struct script_item *item)
+{
+	char chain[256], key[256];
+
+	if (s->input_len > 0) {
+		mismatch(s, item, "before TLS, the client said", slice_of(s->input, s->input_len));
+		return STEP_WAIT;
+	}
+	s->tls = text_alloc(sizeof(*s->tls));
+	(void)snprintf(chain, sizeof(chain), "%s/%.*s.pem", TEST_PKI, SLICE_FMT(item->text));
+	(void)snprintf(key, sizeof(key), "%s/%.*s.key", TEST_PKI, SLICE_FMT(item->text));
+	if (!tls_server_open(s->tls, &(struct tls_server_conf){ .chain = chain, .key = key })) {
+		play_fail(s->play, item->line, "no certificate and key: %s", chain);
+		return STEP_WAIT;
+	}
+	play_tell(s->play, "%u S <tls %.*s>", s->number, SLICE_FMT(item->text));
+	return STEP_DONE;
+}
+
 /* --- time ------------------------------------------------------------------------------------- */
 
 static bool has_slept(struct server *s, uint64_t ns)
@@ -242,7 +301,7 @@ static enum step send_paced(struct server *s, const struct script_item *item)
 {
 	if (s->send_at > 0 && !has_slept(s, s->pace_ns))
 		return STEP_WAIT;
-	sim_send(s->conn, slice_of(item->text.ptr + s->send_at, 1));
+	say(s, slice_of(item->text.ptr + s->send_at, 1));
 	if (++s->send_at < item->text.len) {
 		(void)has_slept(s, s->pace_ns);
 		return STEP_WAIT;
@@ -261,6 +320,8 @@ static enum step send_item(struct server *s, const struct script_item *item)
 	}
 	if (cannot_speak(s, item))
 		return STEP_WAIT;
+	if (s->tls != NULL && !s->tls->is_open)
+		return STEP_WAIT;	/* for the handshake */
 	if (s->send_at == 0)
 		play_tell(s->play, "%u S %s", s->number, script_show(item->text));
 	if (!s->has_spoken) {
@@ -270,7 +331,7 @@ static enum step send_item(struct server *s, const struct script_item *item)
 	if (s->pace_ns > 0 && item->text.len > 0)
 		return send_paced(s, item);
 	for (unsigned i = 0; i < item->times; i++)
-		sim_send(s->conn, item->text);
+		say(s, item->text);
 	return STEP_DONE;
 }
 
@@ -331,6 +392,8 @@ static enum step play_item(struct server *s, const struct script_item *item)
 		return STEP_DONE;
 	case ITEM_READ_RATE:
 		return read_item(s, item);
+	case ITEM_TLS:
+		return begin_tls(s, item);
 	case ITEM_CLOSE:
 	case ITEM_HALF_CLOSE:
 	case ITEM_RESET:
@@ -357,7 +420,7 @@ static void after_the_end(struct server *s)
 				  "after this the client said %s", script_show(line));
 			return;
 		}
-		sim_send_text(s->conn, "221 2.0.0 bye\r\n");
+		say(s, SLICE("221 2.0.0 bye\r\n"));
 	} else if (!s->finished) {
 		return;
 	}
@@ -409,7 +472,7 @@ static void on_data(struct sim_conn *c, struct slice data)
 
 	if (s->closed || play_has_failed(s->play))
 		return;
-	add_input(s, data);
+	hear(s, data);
 	go(s);
 }
 
@@ -451,6 +514,10 @@ static void on_gone(struct sim_conn *c)
 	item = item_at(s, s->next);
 	if (item != NULL && !play_has_failed(s->play))
 		mismatch(s, item, "but the connection is", SLICE("gone"));
+	if (s->tls != NULL)
+		tls_server_close(s->tls);
+	free(s->tls);
+	s->tls = NULL;
 	free(s->input);
 	s->input = NULL;
 	s->input_len = 0;

@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "crypto/library.h"
 #include "net/lookup/mx.h"
 #include "net/lookup/table_net.h"
 #include "tests/sim/disk.h"
@@ -119,6 +120,22 @@ static void warn(void *context, const char *text)
 	log_line(LOG_LEVEL_WARNING, "smtp", "%s", text);
 }
 
+static struct tls_room rooms[CORE_COUNT_MAX];
+
+static void start_tls(struct delivery_conf *conf)
+{
+	const struct tls_context_conf tls = { .ca_file = world.conf.tls_ca, .now_ns = clock_wall_ns() };
+	char text[256];
+	struct str why = STR(text);
+
+	if (world.conf.tls_ca == NULL)
+		return;
+	conf->tls_room = &rooms[conf->core];
+	ASSERT(crypto_library_start() == 0);
+	ASSERT(tls_room_init(conf->tls_room, conf->sessions_max) == 0);
+	ASSERT(tls_context_new(&tls, &why, &conf->tls) == 0);
+}
+
 static void start_delivery(struct part *p)
 {
 	const struct params *params = &world.params;
@@ -146,6 +163,7 @@ static void start_delivery(struct part *p)
 	conf.mx.own = world.own;
 	conf.mx.own_count = world.own_count;
 	conf.mx.warn = warn;
+	start_tls(&conf);
 	p->delivery = delivery_new(&conf);
 	ASSERT(p->delivery != NULL);
 }
@@ -258,6 +276,13 @@ static void stop_core(void *context)
 	const struct delivery_usage u = delivery_usage(p->delivery);
 
 	ASSERT(u.lanes == 0 && u.trials == 0);
+	struct tls_context *tls = delivery_set_tls(p->delivery, NULL);
+
+	if (tls != NULL) {
+		ASSERT(tls->users == 0 && rooms[p->core].wires.used == 0);
+		tls_context_retire(&tls);
+		tls_room_done(&rooms[p->core]);
+	}
 	delivery_free(&p->delivery);
 	if (world.conf.spool)
 		world_spool_free(p);

@@ -34,6 +34,7 @@ struct world_conf {
 	unsigned sessions_max;	/* 0: as session_limit says */
 	unsigned destinations_max;	/* 0: as in ringpostd */
 	uint64_t wall_ns;	/* 0: 2026-11-23 12:00:00 UTC */
+	const char *tls_ca;	/* TLS is to be had, and this file has whom to trust; NULL: it is not */
 	bool spool;		/* the real spool on a simulated disk, and the listener: no world_offer then */
 	/* Every log line; text is good during the call. */
 	void (*on_log)(void *context, const char *level, const char *program, struct slice text);
