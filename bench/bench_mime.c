@@ -8,6 +8,7 @@
 #include "bench/gbench.h"
 #include "core/str.h"
 #include "net/mail/mime.h"
+#include "net/mail/scan.h"
 
 #define SIZE	KIB(256)
 #define PIECE	KIB(16)
@@ -36,24 +37,26 @@ static const struct {
 	const char *name;
 	enum text text;
 	enum way way;
-	enum qp_level level;
+	enum scan_level level;
 } cases[] = {
-	{ "mime/encode/german/portable",	GERMAN,  ENCODED, QP_PORTABLE },
-	{ "mime/encode/german/avx2",		GERMAN,  ENCODED, QP_AVX2 },
-	{ "mime/encode/german/avx512",		GERMAN,  ENCODED, QP_AVX512 },
-	{ "mime/encode/russian/portable",	RUSSIAN, ENCODED, QP_PORTABLE },
-	{ "mime/encode/russian/avx2",		RUSSIAN, ENCODED, QP_AVX2 },
-	{ "mime/encode/russian/avx512",		RUSSIAN, ENCODED, QP_AVX512 },
-	{ "mime/encode/random/portable",	RANDOM,  ENCODED, QP_PORTABLE },
-	{ "mime/encode/random/avx2",		RANDOM,  ENCODED, QP_AVX2 },
-	{ "mime/encode/random/avx512",		RANDOM,  ENCODED, QP_AVX512 },
-	{ "mime/encode/ascii/portable",		ASCII,   ENCODED, QP_PORTABLE },
-	{ "mime/encode/ascii/avx2",		ASCII,   ENCODED, QP_AVX2 },
-	{ "mime/encode/ascii/avx512",		ASCII,   ENCODED, QP_AVX512 },
-	{ "mime/encode_part/german/portable",	GERMAN,  PARTS,   QP_PORTABLE },
-	{ "mime/encode_part/german/avx2",	GERMAN,  PARTS,   QP_AVX2 },
-	{ "mime/encode_part/german/avx512",	GERMAN,  PARTS,   QP_AVX512 },
-	{ "mime/pass_part/german",		GERMAN,  PASSED,  QP_PORTABLE },
+	{ "mime/encode/german/portable",	GERMAN,  ENCODED, SCAN_PORTABLE },
+	{ "mime/encode/german/avx2",		GERMAN,  ENCODED, SCAN_AVX2 },
+	{ "mime/encode/german/avx512",		GERMAN,  ENCODED, SCAN_AVX512 },
+	{ "mime/encode/russian/portable",	RUSSIAN, ENCODED, SCAN_PORTABLE },
+	{ "mime/encode/russian/avx2",		RUSSIAN, ENCODED, SCAN_AVX2 },
+	{ "mime/encode/russian/avx512",		RUSSIAN, ENCODED, SCAN_AVX512 },
+	{ "mime/encode/random/portable",	RANDOM,  ENCODED, SCAN_PORTABLE },
+	{ "mime/encode/random/avx2",		RANDOM,  ENCODED, SCAN_AVX2 },
+	{ "mime/encode/random/avx512",		RANDOM,  ENCODED, SCAN_AVX512 },
+	{ "mime/encode/ascii/portable",		ASCII,   ENCODED, SCAN_PORTABLE },
+	{ "mime/encode/ascii/avx2",		ASCII,   ENCODED, SCAN_AVX2 },
+	{ "mime/encode/ascii/avx512",		ASCII,   ENCODED, SCAN_AVX512 },
+	{ "mime/encode_part/german/portable",	GERMAN,  PARTS,   SCAN_PORTABLE },
+	{ "mime/encode_part/german/avx2",	GERMAN,  PARTS,   SCAN_AVX2 },
+	{ "mime/encode_part/german/avx512",	GERMAN,  PARTS,   SCAN_AVX512 },
+	{ "mime/pass_part/german/portable",	GERMAN,  PASSED,  SCAN_PORTABLE },
+	{ "mime/pass_part/german/avx2",		GERMAN,  PASSED,  SCAN_AVX2 },
+	{ "mime/pass_part/german/avx512",	GERMAN,  PASSED,  SCAN_AVX512 },
 };
 
 static char storage[SIZE + KIB(1)], copy[PIECE];
@@ -151,7 +154,7 @@ static void bench_convert(struct gbench *b, int64_t arg)
 	double begin, spent, rounds = 0;
 	int r = STAGE_END;
 
-	if (mime_memory(&conf, NULL) > sizeof(memory) || !qp_use_level(cases[arg].level)) {
+	if (mime_memory(&conf, NULL) > sizeof(memory) || !scan_use(cases[arg].level)) {
 		gbench_fail(b, "this machine has it not");
 		return;
 	}

@@ -1,6 +1,7 @@
 #include "net/mail/mime_structure.h"
 
 #include "core/err.h"
+#include "net/mail/scan.h"
 #include "net/mail/stage.h"
 
 #define AGAIN 100	/* a step has been made, and there may be something in the queue */
@@ -512,8 +513,8 @@ static size_t body_run(const struct mime_structure *p, struct slice text)
 	if (p->boundaries.level_count == 0)
 		return text.len;
 	while (at < text.len) {
-		at += line_len(text, at);
-		if (at < text.len && text.ptr[at] == '-' && (at + 1 == text.len || text.ptr[at + 1] == '-'))
+		at += scan_find_dash(slice_of(text.ptr + at, text.len - at));
+		if (at + 1 >= text.len || text.ptr[at + 1] == '-')
 			break;
 	}
 	return at;

@@ -6,6 +6,8 @@
 #include <immintrin.h>
 #endif
 
+#include "net/mail/scan.h"
+
 #define BREAK_BEHIND	72u	/* octets of B behind which nothing is added */
 #define BLOCK		64u
 #define BLOCKS		64u	/* classified at once: 4 KiB, in the fastest cache */
@@ -239,50 +241,29 @@ AVX512 static size_t put_dense_avx512(struct out *o, const char *from, size_t le
 
 #endif
 
-/* --- which of them this machine has --------------------------------------------------------------------------- */
+/* --- which of them --------------------------------------------------------------------------------------------- */
 
-const char *const qp_level_names[QP_LEVELS] = { "portable", "avx2", "avx512" };
-
-static const struct level levels[QP_LEVELS] = {
-	[QP_PORTABLE] = { classify_portable, put_dense_portable },
+static const struct level levels[SCAN_LEVELS] = {
+	[SCAN_PORTABLE] = { classify_portable, put_dense_portable },
+	[SCAN_SSE2] = { classify_portable, put_dense_portable },
 #if defined(__x86_64__)
-	[QP_AVX2] = { classify_avx2, put_dense_portable },
-	[QP_AVX512] = { classify_avx512, put_dense_avx512 },
+	[SCAN_AVX2] = { classify_avx2, put_dense_portable },
+	[SCAN_AVX512] = { classify_avx512, put_dense_avx512 },
 #endif
 };
 
-static const struct level *level_used;
-
-static bool machine_has(enum qp_level level)
+/* Of those that have AVX-512, the older ones cannot permute octets. */
+static const struct level *level_used(void)
 {
-	switch (level) {
-	case QP_PORTABLE:
-		return true;
+	enum scan_level level = scan_level();
+
 #if defined(__x86_64__)
-	case QP_AVX2:
-		return __builtin_cpu_supports("avx2");
-	case QP_AVX512:
-		return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-		       __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
-		       __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
+	if (level == SCAN_AVX512 && !(__builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi") &&
+				      __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("bmi2") &&
+				      __builtin_cpu_supports("popcnt")))
+		level = SCAN_AVX2;
 #endif
-	default:
-		return false;
-	}
-}
-
-bool qp_use_level(enum qp_level level)
-{
-	if (!machine_has(level))
-		return false;
-	level_used = &levels[level];
-	return true;
-}
-
-static void use_best_level(void)
-{
-	for (unsigned level = QP_LEVELS; !qp_use_level((enum qp_level)(level - 1));)
-		level--;
+	return &levels[level];
 }
 
 /* --- the story ------------------------------------------------------------------------------------------------ */
@@ -314,7 +295,8 @@ static inline size_t put_cr(struct out *o, struct slice in, size_t at)
 }
 
 /* As much of the first octets of in as special tells of. Returns how many are consumed. */
-static size_t encode(struct out *o, struct slice in, const uint64_t *special, size_t end, size_t cap)
+static size_t encode(struct out *o, const struct level *level, struct slice in, const uint64_t *special, size_t end,
+	size_t cap)
 {
 	size_t at = 0;
 
@@ -325,7 +307,7 @@ static size_t encode(struct out *o, struct slice in, const uint64_t *special, si
 		if (stop > at)
 			n = put_run(o, in.ptr + at, stop - at, in.len - at);
 		else if (in.ptr[at] != '\r')
-			n = level_used->put_dense(o, in.ptr + at, end - at);
+			n = level->put_dense(o, in.ptr + at, end - at);
 		else
 			n = put_cr(o, in, at);
 		if (n == 0)
@@ -366,26 +348,25 @@ static size_t end(struct qp *qp, struct out *o)
 
 size_t qp_encode(struct qp *qp, struct slice *in, char *out, size_t cap)
 {
+	const struct level *level = level_used();
 	uint64_t special[BLOCKS];
 	struct out o = { .ptr = out, .column = qp->column, .has_boundaries = qp->has_boundaries };
 
 	ASSERT(cap >= 2 * QP_ROOM);
-	if (unlikely(level_used == NULL))
-		use_best_level();
 	begin(qp, &o, in);
 	while (in->len > 0 && o.len + QP_ROOM <= cap) {
 		size_t blocks = MIN(MIN(in->len, cap) / BLOCK, (size_t)BLOCKS);
 		size_t end = blocks * BLOCK;
 
 		if (blocks > 0) {
-			level_used->classify(in->ptr, blocks, special);
+			level->classify(in->ptr, blocks, special);
 		} else {
 			end = in->len % BLOCK;
 			special[0] = 0;
 			for (size_t i = 0; i < end; i++)
 				special[0] |= (uint64_t)is_special((unsigned char)in->ptr[i]) << i;
 		}
-		size_t n = encode(&o, *in, special, end, cap);
+		size_t n = encode(&o, level, *in, special, end, cap);
 
 		slice_skip(in, n);
 		if (in->len == 1 && in->ptr[0] == '\r') {

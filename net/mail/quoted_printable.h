@@ -18,7 +18,8 @@
  * One thing B 16.4 does not say: between boundaries, a "-" behind a soft break is encoded. In the middle of a line,
  * "--boundary" is content, and must not become the end of its part.
  *
- * cost     O(n); octets are classified 64 at a time and copied in runs, never one by one where they are literal
+ * cost     O(n); octets are classified 64 at a time and copied in runs, never one by one where they are literal. The
+ *          level is that of scan.h
  * bounds   O(1) memory; what is held back at a cut is one blank and one CR
  * errors   none
  */
@@ -50,12 +51,3 @@ size_t qp_finish(struct qp *qp, char *out);
 
 /* One octet of a line as "=HH", literal or not; room as above. */
 size_t qp_encode_octet(struct qp *qp, char c, char *out);
-
-/* --- for tests and benchmarks --------------------------------------------------------------------------------- */
-
-enum qp_level { QP_PORTABLE, QP_AVX2, QP_AVX512, QP_LEVELS };
-
-extern const char *const qp_level_names[QP_LEVELS];
-
-/* The best that this machine has is used unless told otherwise. False: this machine does not have it. */
-bool qp_use_level(enum qp_level level);

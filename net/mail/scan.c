@@ -33,22 +33,22 @@ ALWAYS_INLINE struct padded pad(const char *text, size_t len)
 	return p;
 }
 
-ALWAYS_INLINE size_t find_dot(equal_fn *equal, const char *text, size_t len)
+ALWAYS_INLINE size_t find_behind_lf(equal_fn *equal, const char *text, size_t len, char c)
 {
 	size_t at = 0;
 
 	for (; len - at > SCAN_BLOCK; at += SCAN_BLOCK) {
-		uint64_t dots = equal(text + at, '\n') & equal(text + at + 1, '.');
+		uint64_t found = equal(text + at, '\n') & equal(text + at + 1, c);
 
-		if (dots != 0)
-			return at + lowest(dots) + 1;
+		if (found != 0)
+			return at + lowest(found) + 1;
 	}
 	if (at == len)
 		return len;
 	struct padded rest = pad(text + at, len - at);
-	uint64_t dots = equal(rest.octets, '\n') & equal(rest.octets + 1, '.');
+	uint64_t found = equal(rest.octets, '\n') & equal(rest.octets + 1, c);
 
-	return dots != 0 ? at + lowest(dots) + 1 : len;
+	return found != 0 ? at + lowest(found) + 1 : len;
 }
 
 ALWAYS_INLINE uint64_t control(equal_fn *equal, const char *p)
@@ -108,9 +108,9 @@ ALWAYS_INLINE void look(equal_fn *equal, high_fn *high, const char *text, size_t
 }
 
 #define LEVEL(name, target)									\
-	target static size_t find_dot_##name(const char *text, size_t len)			\
+	target static size_t find_behind_lf_##name(const char *text, size_t len, char c)	\
 	{											\
-		return find_dot(equal_##name, text, len);					\
+		return find_behind_lf(equal_##name, text, len, c);				\
 	}											\
 	target static size_t find_control_##name(const char *text, size_t len)			\
 	{											\
@@ -125,7 +125,7 @@ ALWAYS_INLINE void look(equal_fn *equal, high_fn *high, const char *text, size_t
 		look(equal_##name, high_##name, text, blocks, ret);				\
 	}											\
 	static const struct scan_functions functions_##name = {					\
-		find_dot_##name, find_control_##name, find_high_##name, look_##name,		\
+		find_behind_lf_##name, find_control_##name, find_high_##name, look_##name,	\
 	};
 
 /* --- portable ------------------------------------------------------------------------------------ */

@@ -31,7 +31,7 @@ struct scan_masks {
 };
 
 struct scan_functions {
-	size_t (*find_dot)(const char *text, size_t len);
+	size_t (*find_behind_lf)(const char *text, size_t len, char c);
 	size_t (*find_control)(const char *text, size_t len);
 	size_t (*find_high)(const char *text, size_t len);
 	void (*look)(const char *text, size_t blocks, struct scan_masks *ret_masks);
@@ -43,7 +43,13 @@ extern const struct scan_functions *scan_functions;
 /* Where the first dot is that stands right behind an LF of the same text; the length when there is none. */
 static inline size_t scan_find_dot(struct slice text)
 {
-	return scan_functions->find_dot(text.ptr, text.len);
+	return scan_functions->find_behind_lf(text.ptr, text.len, '.');
+}
+
+/* The same for a dash. */
+static inline size_t scan_find_dash(struct slice text)
+{
+	return scan_functions->find_behind_lf(text.ptr, text.len, '-');
 }
 
 /* The first CR, LF or NUL. */

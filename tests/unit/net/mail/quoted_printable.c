@@ -1,5 +1,6 @@
 #include "net/mail/quoted_printable.h"
 
+#include "net/mail/scan.h"
 #include "tests/test.h"
 #include "tests/unit/net/mail/mime_reference.h"
 
@@ -191,10 +192,10 @@ static void every_level(void **state)
 
 		reference_text(i & 1, in, &want);
 		check_lines(str_slice(&want));
-		for (unsigned level = 0; level < QP_LEVELS; level++) {
+		for (unsigned level = 0; level < SCAN_LEVELS; level++) {
 			struct str out = STR(big_out);
 
-			if (!qp_use_level((enum qp_level)level))
+			if (!scan_use((enum scan_level)level))
 				continue;
 			encode_with(i & 1, in, a, b, room, &out);
 			assert_true(slice_eq(str_slice(&out), str_slice(&want)));

@@ -11,17 +11,20 @@ static bool is_control(char c)
 
 static void check_searches(const char *text, size_t len)
 {
-	size_t dot = len, control = len, high = len;
+	size_t dot = len, dash = len, control = len, high = len;
 
 	for (size_t i = len; i-- > 0; ) {
 		if (i > 0 && text[i] == '.' && text[i - 1] == '\n')
 			dot = i;
+		if (i > 0 && text[i] == '-' && text[i - 1] == '\n')
+			dash = i;
 		if (is_control(text[i]))
 			control = i;
 		if ((unsigned char)text[i] >= 0x80)
 			high = i;
 	}
 	assert_int_equal(scan_find_dot(slice_of(text, len)), dot);
+	assert_int_equal(scan_find_dash(slice_of(text, len)), dash);
 	assert_int_equal(scan_find_control(slice_of(text, len)), control);
 	assert_int_equal(scan_find_high(slice_of(text, len)), high);
 }
@@ -68,7 +71,7 @@ static void check(const char *text, size_t len)
 
 static void one_at_every_place(void **state)
 {
-	static const char *const what[] = { "\n.", "\r", "\n", ".", "\x80", "\xff", "\x7f", "\x0e", "\x8d",
+	static const char *const what[] = { "\n.", "\n-", "\r", "\n", ".", "\x80", "\xff", "\x7f", "\x0e", "\x8d",
 		"\x8a", "\xae" };
 	char text[TEXT_MAX];
 
@@ -90,7 +93,7 @@ static void one_at_every_place(void **state)
 
 static void random_texts(void **state)
 {
-	static const char alphabet[] = "\r\n..\0\x80\xffxyz";
+	static const char alphabet[] = "\r\n..--\0\x80\xffxyz";
 	char text[TEXT_MAX];
 	uint64_t seed = 11;
 
