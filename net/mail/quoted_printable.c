@@ -188,6 +188,90 @@ static size_t put_dense_portable(struct out *o, const char *from, size_t len)
 
 #if defined(__x86_64__)
 
+#define AVX2		__attribute__((target("avx2,popcnt")))
+#define FIVE		5u	/* octets, three places for each in 16 */
+
+/* Which of the places are in use when so many of five octets, one bit each, are not literal. */
+static const uint8_t used_of_five[32][16] = {
+	{ 0, 3, 6, 9, 12, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15 },
+	{ 0, 1, 2, 3, 6, 9, 12, 15, 15, 15, 15, 15, 15, 15, 15, 15 },
+	{ 0, 3, 4, 5, 6, 9, 12, 15, 15, 15, 15, 15, 15, 15, 15, 15 },
+	{ 0, 1, 2, 3, 4, 5, 6, 9, 12, 15, 15, 15, 15, 15, 15, 15 },
+	{ 0, 3, 6, 7, 8, 9, 12, 15, 15, 15, 15, 15, 15, 15, 15, 15 },
+	{ 0, 1, 2, 3, 6, 7, 8, 9, 12, 15, 15, 15, 15, 15, 15, 15 },
+	{ 0, 3, 4, 5, 6, 7, 8, 9, 12, 15, 15, 15, 15, 15, 15, 15 },
+	{ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 15, 15, 15, 15 },
+	{ 0, 3, 6, 9, 10, 11, 12, 15, 15, 15, 15, 15, 15, 15, 15, 15 },
+	{ 0, 1, 2, 3, 6, 9, 10, 11, 12, 15, 15, 15, 15, 15, 15, 15 },
+	{ 0, 3, 4, 5, 6, 9, 10, 11, 12, 15, 15, 15, 15, 15, 15, 15 },
+	{ 0, 1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 15, 15, 15, 15, 15 },
+	{ 0, 3, 6, 7, 8, 9, 10, 11, 12, 15, 15, 15, 15, 15, 15, 15 },
+	{ 0, 1, 2, 3, 6, 7, 8, 9, 10, 11, 12, 15, 15, 15, 15, 15 },
+	{ 0, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 15, 15, 15, 15 },
+	{ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 15, 15 },
+	{ 0, 3, 6, 9, 12, 13, 14, 15, 15, 15, 15, 15, 15, 15, 15, 15 },
+	{ 0, 1, 2, 3, 6, 9, 12, 13, 14, 15, 15, 15, 15, 15, 15, 15 },
+	{ 0, 3, 4, 5, 6, 9, 12, 13, 14, 15, 15, 15, 15, 15, 15, 15 },
+	{ 0, 1, 2, 3, 4, 5, 6, 9, 12, 13, 14, 15, 15, 15, 15, 15 },
+	{ 0, 3, 6, 7, 8, 9, 12, 13, 14, 15, 15, 15, 15, 15, 15, 15 },
+	{ 0, 1, 2, 3, 6, 7, 8, 9, 12, 13, 14, 15, 15, 15, 15, 15 },
+	{ 0, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15, 15, 15, 15, 15 },
+	{ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15, 15, 15 },
+	{ 0, 3, 6, 9, 10, 11, 12, 13, 14, 15, 15, 15, 15, 15, 15, 15 },
+	{ 0, 1, 2, 3, 6, 9, 10, 11, 12, 13, 14, 15, 15, 15, 15, 15 },
+	{ 0, 3, 4, 5, 6, 9, 10, 11, 12, 13, 14, 15, 15, 15, 15, 15 },
+	{ 0, 1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 14, 15, 15, 15 },
+	{ 0, 3, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15, 15, 15, 15 },
+	{ 0, 1, 2, 3, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15, 15 },
+	{ 0, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15, 15 },
+	{ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 },
+};
+
+AVX2 static inline __m128i places_of_five(__m128i v, __m128i special)
+{
+	const __m128i spread = _mm_setr_epi8(0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, -1);
+	const __m128i digits = _mm_setr_epi8('0', '1', '2', '3', '4', '5', '6', '7', '8', '9',
+		'A', 'B', 'C', 'D', 'E', 'F');
+	const __m128i third = _mm_setr_epi8(0, 0, -1, 0, 0, -1, 0, 0, -1, 0, 0, -1, 0, 0, -1, 0);
+	const __m128i first = _mm_setr_epi8(-1, 0, 0, -1, 0, 0, -1, 0, 0, -1, 0, 0, -1, 0, 0, 0);
+	const __m128i nibble = _mm_set1_epi8(15);
+	__m128i low = _mm_and_si128(v, nibble);
+	__m128i high = _mm_and_si128(_mm_srli_epi16(v, 4), nibble);
+	__m128i octets = _mm_blendv_epi8(v, _mm_set1_epi8('='), special);
+	__m128i all = _mm_blendv_epi8(_mm_shuffle_epi8(high, spread), _mm_shuffle_epi8(low, spread), third);
+
+	return _mm_blendv_epi8(_mm_shuffle_epi8(digits, all), _mm_shuffle_epi8(octets, spread), first);
+}
+
+/* Five octets at a time, literal or not, while they come in a dense row. */
+AVX2 static size_t put_dense_avx2(struct out *o, const char *from, size_t len)
+{
+	size_t n = 0;
+
+	(void)break_if_full(o);		/* the first octet is no dash, being special */
+	for (; len - n >= 16; n += FIVE) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(from + n));
+		__m128i tab = _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'));
+		__m128i special = _mm_or_si128(_mm_andnot_si128(tab, _mm_cmplt_epi8(v, _mm_set1_epi8(32))),
+			_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('=')), _mm_cmpeq_epi8(v, _mm_set1_epi8(127))));
+		uint32_t mask = (uint32_t)_mm_movemask_epi8(special);
+		uint32_t five = mask & 31;
+
+		if (mask == 0 || (_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8('\r'))) & 31) != 0)
+			break;
+		if (o->column + 4 + 2 * (unsigned)__builtin_popcount(five & 15) > BREAK_BEHIND)
+			break;
+		__m128i used = _mm_loadu_si128((const __m128i *)(const void *)used_of_five[five]);
+		unsigned written = FIVE + 2 * (unsigned)__builtin_popcount(five);
+		__m128i codes = _mm_shuffle_epi8(places_of_five(v, special), used);
+
+		_mm_storeu_si128((__m128i *)(void *)(o->ptr + o->len), codes);
+		o->len += written;
+		o->column += written;
+	}
+	return n > 0 ? n : put_dense_portable(o, from, len);
+}
+
 #define AVX512		__attribute__((target("avx512bw,avx512vl,avx512vbmi,avx512vbmi2,bmi2,popcnt")))
 #define DENSE		21u				/* octets, three places for each in one register */
 #define PLACE_1		UINT64_C(0x1249249249249249)	/* '=' or the octet, and then two digits */
@@ -247,7 +331,7 @@ static const struct level levels[SCAN_LEVELS] = {
 	[SCAN_PORTABLE] = { classify_portable, put_dense_portable },
 	[SCAN_SSE2] = { classify_portable, put_dense_portable },
 #if defined(__x86_64__)
-	[SCAN_AVX2] = { classify_avx2, put_dense_portable },
+	[SCAN_AVX2] = { classify_avx2, put_dense_avx2 },
 	[SCAN_AVX512] = { classify_avx512, put_dense_avx512 },
 #endif
 };
