@@ -2,7 +2,7 @@
  *
  *	octet 0		0: only headers, 1: parts, 2 and 3: converting; bit 2: a limit of 40 octets a header;
  *			bit 3: 3 levels; bit 4: boundaries of 4 octets; bit 5: hooks that keep what they see, and
- *			sometimes want to be asked again
+ *			sometimes want to be asked again; bits 6 and 7: the instruction set, counted from the best
  *	octet 1		how the rest is cut
  *
  * Each CR or LF of the input that is no CRLF becomes one: that is what flows between stages. Claims: what goes out is
@@ -11,6 +11,7 @@
  */
 #include <stdlib.h>
 
+#include "net/mail/scan.h"
 #include "tests/unit/net/mail/mime_reference.h"
 #include "tests/unit/net/mail/mime_run.h"
 
@@ -89,6 +90,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (data[0] & 16)
 		run.conf.mime_boundary_length_limit = 4;
 	run.hooks = data[0] & 32 ? &hooks : NULL;
+	/* One that this machine does not have is not chosen. */
+	(void)scan_use((enum scan_level)(SCAN_LEVELS - 1 - data[0] / 64 % SCAN_LEVELS));
 	cuts = data[1];
 	asked = 0;
 	enum mime_trouble trouble = mime_reference(&run.conf, in, &want);
