@@ -37,7 +37,7 @@ static const struct qp_case cases[] = {
 	{ "LF alone", { "a\tb\x0c", 4 }, "a\tb=0C" },
 	{ "case 528: 25 codes and the end", { E25, 25 }, Q25 },
 	{ "case 528: 26 codes", { E25 "\xe9", 26 }, Q25 "=\r\n=E9" },
-	{ "case 529: a dot and From are nothing special here", { ".From ", 6 }, ".From=20" },
+	{ "a dot and From are nothing special here", { ".From ", 6 }, ".From=20" },
 	{ "a blank alone", { " ", 1 }, "=20" },
 	{ "the equals sign and a TAB inside", { "a=b\tc", 5 }, "a=3Db\tc" },
 };
@@ -221,8 +221,8 @@ static void what_does_not_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
-		CLAIM("break positions and codes, at every cut (cases 522-529 at the encoder)", the_table),
-		CLAIM("equal to the reference with every instruction set, and decoded what it was (cases 530, 533)", every_level),
+		CLAIM("break positions and codes, at every cut (cases 522-528)", the_table),
+		CLAIM("equal to the reference with every instruction set, and decoded what it was (case 533)", every_level),
 		CLAIM("a CR or LF alone is an octet, and what does not end is ended", what_does_not_end),
 	};
 
