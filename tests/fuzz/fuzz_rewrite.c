@@ -40,10 +40,11 @@ static struct mail_log quiet = { .line = say_nothing };
 static void open_once(void)
 {
 	static struct params_system sys;
-	struct table_set *set = table_set_new();
+	static struct table_set *set;
 
 	if (generic.params != NULL)
 		return;
+	set = table_set_new();
 	params_system_init(&sys, "fuzz", NULL);
 	ASSERT(set != NULL && params_conf_new(&sys) != NULL);
 	conf_read_text(sys.conf, "main.cf", slice_of_str(config));
