@@ -71,9 +71,13 @@ static void take_header(struct rewrite *r, struct slice header)
 		r->is_changed = body.ptr != name.ptr + name.len + 1;
 		header = body;
 	}
-	for (size_t i = 0; i < header.len; i++)
-		if (header.ptr[i] != '\r')
-			str_add_char(&r->field, header.ptr[i]);
+	while (header.len > 0) {
+		const ptrdiff_t cr = slice_find_char(header, 0, '\r');
+		const struct slice run = slice_head(header, cr < 0 ? header.len : (size_t)cr);
+
+		str_add(&r->field, run);
+		slice_skip(&header, run.len + (cr < 0 ? 0 : 1));
+	}
 }
 
 static void choose_checks(struct rewrite *r, enum mime_header_kind kind)
@@ -355,7 +359,8 @@ static void end_header(struct rewrite *r, bool has_list)
 	}
 	if (has_list)
 		r->out.len = r->list.begin;
-	add_lines(&r->out, r->subject, CHECK_HEADER);
+	if (r->is_changed)
+		add_lines(&r->out, r->subject, CHECK_HEADER);
 }
 
 static int on_header(struct mime_hooks *h, enum mime_header_kind kind, struct slice header, struct slice *ret_text)
