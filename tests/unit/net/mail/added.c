@@ -2,14 +2,12 @@
 #include "net/mail/added.h"
 
 #include "tests/test.h"
-#include "tests/unit/net/loaded.h"
+#include "tests/unit/net/mail/tables.h"
 
 #include <stdio.h>
 
 struct world {
-	struct loaded *loaded;
-	struct table_set *set;
-	struct generic_conf generic;
+	struct tables tables;
 	struct mail_log log;
 	struct asker asker;
 	bool asked;
@@ -30,20 +28,14 @@ static struct world *world_new(const char *text)
 	struct world *w = calloc(1, sizeof(*w));
 
 	assert_non_null(w);
-	w->loaded = load(text);
-	assert_int_equal(w->loaded->errors, 0);
-	w->set = table_set_new();
-	assert_int_equal(params_open_tables(&w->loaded->p, w->loaded->conf, w->set, hear, w->loaded), 0);
-	w->generic = (struct generic_conf){ .params = &w->loaded->p };
+	tables_open(&w->tables, text);
 	w->log.line = count_line;
 	return w;
 }
 
 static void world_free(struct world *w)
 {
-	params_close_tables(&w->loaded->p);
-	table_set_free(&w->set);
-	unload(w->loaded);
+	tables_close(&w->tables);
 	free(w);
 }
 
@@ -55,7 +47,7 @@ static const char *pass(struct world *w, const char *sender, const struct rcpt *
 	struct slice in = { 0 }, rest = slice_of_str(content), span;
 	int r;
 
-	added_init(&a, &(struct added_conf){ .generic = &w->generic, .asker = &w->asker, .log = &w->log,
+	added_init(&a, &(struct added_conf){ .generic = &w->tables.generic, .asker = &w->asker, .log = &w->log,
 					     .sender = slice_of_str(sender), .rcpt = rcpt });
 	while ((r = a.stage.next(&a.stage, &in, rest.len == 0, &span)) != STAGE_END) {
 		if (r < 0)
@@ -96,7 +88,7 @@ static void headers_stand_on_top(void **state)
 	world_free(w);
 	w = world_new("");
 	assert_string_equal(pass(w, "s", &plain, content, 3), content);
-	assert_false(added_is_wanted(&w->loaded->p));
+	assert_false(added_is_wanted(w->tables.params));
 	world_free(w);
 }
 

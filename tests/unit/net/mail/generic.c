@@ -1,10 +1,8 @@
 /* smtp_generic_maps: which keys are asked in which order, and what their answers make of an address (B 12) */
 #include "net/mail/generic.h"
 
-#include "core/table.h"
-#include "net/lookup/table_net.h"
 #include "tests/test.h"
-#include "tests/unit/net/loaded.h"
+#include "tests/unit/net/mail/tables.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,9 +17,7 @@ struct oracle {
 };
 
 struct world {
-	struct loaded *loaded;
-	struct table_set *set;
-	struct generic_conf conf;
+	struct tables tables;
 	struct addr own[2];
 	struct generic generic;
 	struct oracle oracle;
@@ -50,23 +46,12 @@ static int find(struct asker *a, const struct maps *maps, struct slice key, unsi
 static void build(struct world *w, const char *text)
 {
 	memset(w, 0, sizeof(*w));
-	table_net_register();
-	w->loaded = load(text);
-	assert_int_equal(w->loaded->errors, 0);
-	w->set = table_set_new();
-	assert_non_null(w->set);
-	assert_int_equal(params_open_tables(&w->loaded->p, w->loaded->conf, w->set, hear, w->loaded), 0);
+	tables_open(&w->tables, text);
 	assert_int_equal(addr_parse_ip(SLICE("192.0.2.1"), 0, &w->own[0]), 0);
 	assert_int_equal(addr_parse_ip(SLICE("2001:db8::1"), 0, &w->own[1]), 0);
-	w->conf = (struct generic_conf){ .params = &w->loaded->p, .own = w->own, .own_count = 2 };
+	w->tables.generic.own = w->own;
+	w->tables.generic.own_count = 2;
 	w->oracle.asker.find = find;
-}
-
-static void tear_down(struct world *w)
-{
-	params_close_tables(&w->loaded->p);
-	table_set_free(&w->set);
-	unload(w->loaded);
 }
 
 /* What becomes of address; "=" when it stays, "error" when there is one. */
@@ -76,7 +61,7 @@ static const char *map(struct world *w, const char *address)
 	struct slice mapped;
 	int r;
 
-	generic_begin(&w->generic, &w->conf, slice_of_str(address));
+	generic_begin(&w->generic, &w->tables.generic, slice_of_str(address));
 	do
 		r = generic_next(&w->generic, &w->oracle.asker, &mapped);
 	while (r == ASKER_WAIT);
@@ -121,7 +106,7 @@ static void keys_are_asked_in_order(void **state)
 		assert_string_equal(map(&w, keys_cases[i].address), "=");
 		assert_string_equal(w.oracle.said, keys_cases[i].keys);
 	}
-	tear_down(&w);
+	tables_close(&w.tables);
 }
 
 static const struct result_case {
@@ -167,7 +152,7 @@ static void answers_become_addresses(void **state)
 			fail_msg("%s by %s: '%s' gives '%s'", c->address, c->key, c->value, got);
 		assert_int_equal(w.generic.many, strcmp(c->value, "v@c, w@d") == 0);
 	}
-	tear_down(&w);
+	tables_close(&w.tables);
 }
 
 static void extensions_are_carried_over_when_told(void **state)
@@ -182,7 +167,7 @@ static void extensions_are_carried_over_when_told(void **state)
 	assert_string_equal(map(&w, "w+x@localhost"), "w+x@isp.test");
 	assert_string_equal(map(&w, "w+x@old.test"), "new@host.example.org");
 	assert_string_equal(map(&w, "W@LOCALHOST"), "W@isp.test");
-	tear_down(&w);
+	tables_close(&w.tables);
 }
 
 static void bare_users_can_stay_bare(void **state)
@@ -194,7 +179,7 @@ static void bare_users_can_stay_bare(void **state)
 	assert_string_equal(map(&w, "u@o.test"), "v");
 	assert_string_equal(map(&w, "u@mail.example.org"), "v");
 	assert_string_equal(map(&w, "v@o.test"), "=");
-	tear_down(&w);
+	tables_close(&w.tables);
 }
 
 static void patterns_hear_whole_addresses_only(void **state)
@@ -204,7 +189,7 @@ static void patterns_hear_whole_addresses_only(void **state)
 	(void)state;
 	build(&w, "recipient_delimiter = +\nsmtp_generic_maps = static:x@y\n");
 	assert_string_equal(map(&w, "u+x@b"), "x@y");
-	tear_down(&w);
+	tables_close(&w.tables);
 }
 
 static void errors_are_not_taken_for_no(void **state)
@@ -222,10 +207,10 @@ static void errors_are_not_taken_for_no(void **state)
 	longest[sizeof(longest) - 1] = '\0';
 	assert_string_equal(map(&w, longest), "=");		/* longer than any address */
 	assert_string_equal(w.oracle.said, "");
-	tear_down(&w);
+	tables_close(&w.tables);
 	build(&w, "smtp_generic_maps = inline:{ a=b }, fail:never\n");
 	assert_string_equal(map(&w, "u@b"), "error");
-	tear_down(&w);
+	tables_close(&w.tables);
 }
 
 /* The local part of an address may be all quotes and backslashes. */
@@ -243,7 +228,7 @@ static void the_longest_address_has_room(void **state)
 	assert_memory_equal(map(&w, address), address, GENERIC_ADDR_MAX - 1);
 	w.oracle.value = "@cc";		/* one octet too many */
 	assert_string_equal(map(&w, address), "error");
-	tear_down(&w);
+	tables_close(&w.tables);
 }
 
 int main(void)

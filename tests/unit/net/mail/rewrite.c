@@ -1,16 +1,13 @@
 /* headers and body lines on their way out: what checks and generic maps make of them (B 12, B 13) */
 #include "net/mail/rewrite.h"
 
-#include "net/lookup/table_net.h"
 #include "tests/test.h"
-#include "tests/unit/net/loaded.h"
+#include "tests/unit/net/mail/tables.h"
 
 #include <stdio.h>
 
 struct world {
-	struct loaded *loaded;
-	struct table_set *set;
-	struct generic_conf generic;
+	struct tables tables;
 	struct mail_log log;
 	struct asker asker;
 	struct maps *behind;		/* what the asker answers from */
@@ -45,33 +42,24 @@ static void build(struct world *w, const char *text)
 	char storage[TABLE_WHY_MAX];
 	struct str why = STR(storage);
 
-	table_net_register();
-	w->loaded = load(text);
-	if (w->loaded->errors != 0)
-		fail_msg("%s", w->loaded->said);
-	w->set = table_set_new();
-	assert_non_null(w->set);
-	if (params_open_tables(&w->loaded->p, w->loaded->conf, w->set, hear, w->loaded) != 0)
-		fail_msg("%s", w->loaded->said);
-	assert_int_equal(maps_open(w->set, SLICE("inline:{ a@old=c@new, { X: y=PREPEND X-Z: z } }"), &why, &w->behind), 0);
-	w->generic = (struct generic_conf){ .params = &w->loaded->p };
+	tables_open(&w->tables, text);
+	assert_int_equal(maps_open(w->tables.set, SLICE("inline:{ a@old=c@new, { X: y=PREPEND X-Z: z } }"), &why,
+				   &w->behind), 0);
 	w->log.line = hear_line;
 	w->asker.find = find;
-	w->memory = malloc(rewrite_memory(&w->loaded->p));
+	w->memory = malloc(rewrite_memory(w->tables.params));
 	assert_non_null(w->memory);
 	rewrite_init(&w->rewrite,
-		     &(struct rewrite_conf){ .params = &w->loaded->p, .generic = &w->generic, .asker = &w->asker,
-					     .log = &w->log },
-		     w->memory, rewrite_memory(&w->loaded->p));
+		     &(struct rewrite_conf){ .params = w->tables.params, .generic = &w->tables.generic,
+					     .asker = &w->asker, .log = &w->log },
+		     w->memory, rewrite_memory(w->tables.params));
 }
 
 static void tear_down(struct world *w)
 {
 	free(w->memory);
 	maps_free(&w->behind);
-	params_close_tables(&w->loaded->p);
-	table_set_free(&w->set);
-	unload(w->loaded);
+	tables_close(&w->tables);
 }
 
 static struct world *world_new(const char *text)
@@ -430,8 +418,8 @@ static void what_is_wanted_is_known(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct world *w = world_new(cases[i].text);
 
-		assert_int_equal(rewrite_is_wanted(&w->loaded->p), cases[i].wanted);
-		assert_int_equal(rewrite_wants_structure(&w->loaded->p), cases[i].structure);
+		assert_int_equal(rewrite_is_wanted(w->tables.params), cases[i].wanted);
+		assert_int_equal(rewrite_wants_structure(w->tables.params), cases[i].structure);
 		world_free(w);
 	}
 }

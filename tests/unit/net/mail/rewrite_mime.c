@@ -5,15 +5,13 @@
 #include "net/mail/rewrite.h"
 
 #include "tests/test.h"
-#include "tests/unit/net/loaded.h"
 #include "tests/unit/net/mail/stage_run.h"
+#include "tests/unit/net/mail/tables.h"
 
 #define MIME_MEMORY KIB(192)
 
 struct world {
-	struct loaded *loaded;
-	struct table_set *set;
-	struct generic_conf generic;
+	struct tables tables;
 	struct mail_log log;
 	struct rcpt rcpt;
 	struct rewrite rewrite;
@@ -36,15 +34,10 @@ static struct world *world_new(const char *text)
 	struct world *w = calloc(1, sizeof(*w));
 
 	assert_non_null(w);
-	w->loaded = load(text);
-	assert_int_equal(w->loaded->errors, 0);
-	w->set = table_set_new();
-	if (params_open_tables(&w->loaded->p, w->loaded->conf, w->set, hear, w->loaded) != 0)
-		fail_msg("%s", w->loaded->said);
-	w->generic = (struct generic_conf){ .params = &w->loaded->p };
+	tables_open(&w->tables, text);
 	w->log.line = say_nothing;
 	w->rcpt.addr = SLICE("q@example.org");
-	w->memory = malloc(MIME_MEMORY + rewrite_memory(&w->loaded->p));
+	w->memory = malloc(MIME_MEMORY + rewrite_memory(w->tables.params));
 	assert_non_null(w->memory);
 	return w;
 }
@@ -52,18 +45,16 @@ static struct world *world_new(const char *text)
 static void world_free(struct world *w)
 {
 	free(w->memory);
-	params_close_tables(&w->loaded->p);
-	table_set_free(&w->set);
-	unload(w->loaded);
+	tables_close(&w->tables);
 	free(w);
 }
 
 static void begin(void *context, struct chain *c)
 {
 	struct world *w = context;
-	const struct params *p = &w->loaded->p;
+	const struct params *p = w->tables.params;
 	const struct rewrite_conf rewrite = {
-		.params = p, .generic = &w->generic, .log = &w->log, .delivered_to = w->rcpt.addr,
+		.params = p, .generic = &w->tables.generic, .log = &w->log, .delivered_to = w->rcpt.addr,
 	};
 	const struct mime_conf mime = {
 		.converts = w->converts,
@@ -78,7 +69,7 @@ static void begin(void *context, struct chain *c)
 	assert_true(mime_memory(&mime, &w->rewrite.hooks) <= MIME_MEMORY);
 	mime_init(&w->mime, &mime, &w->rewrite.hooks, w->memory);
 	chain_add(c, &w->mime.stage);
-	added_init(&w->added, &(struct added_conf){ .generic = &w->generic, .log = &w->log,
+	added_init(&w->added, &(struct added_conf){ .generic = &w->tables.generic, .log = &w->log,
 						    .sender = SLICE("s@client.test"), .rcpt = &w->rcpt });
 	chain_add(c, &w->added.stage);
 }
