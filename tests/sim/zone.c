@@ -76,6 +76,7 @@ struct resolver {
 };
 
 static struct row rows[ZONE_ROWS_MAX];	/* in pages that nobody touches before they are used */
+static uint32_t row_keys[ZONE_ROWS_MAX];	/* of their names: what is looked through, for rows are large */
 static unsigned row_count;
 static struct asked asked[ASKED_MAX];
 static unsigned asked_count;
@@ -101,6 +102,21 @@ static bool same_name(const char *a, struct slice b)
 	return slice_eq_nocase(slice_of_str(a), b);
 }
 
+static uint32_t key_of(struct slice name)
+{
+	uint32_t key = 2166136261u;	/* FNV-1a */
+
+	for (size_t i = 0; i < name.len; i++)
+		key = (key ^ (unsigned char)ascii_lower(name.ptr[i])) * 16777619u;
+	return key;
+}
+
+/* key: of name. */
+static bool is_row_of(unsigned i, struct slice name, uint32_t key)
+{
+	return row_keys[i] == key && same_name(rows[i].name, name);
+}
+
 static bool copy_name(char to[TEXT_MAX], struct slice from)
 {
 	if (from.len > 0 && from.ptr[from.len - 1] == '.')
@@ -121,7 +137,7 @@ static struct row *row_new(const char *name, uint16_t type, enum row_kind kind)
 	*r = (struct row){ .type = type, .kind = kind };
 	if (!copy_name(r->name, slice_of_str(name)))
 		return NULL;
-	row_count++;
+	row_keys[row_count++] = key_of(slice_of_str(r->name));
 	return r;
 }
 
@@ -227,8 +243,10 @@ void zone_remove(const char *name, const char *type)
 	if (!type_of(type, &number) || !copy_name(key, slice_of_str(name)))
 		return;
 	for (unsigned i = 0; i < row_count; i++)
-		if (!same_name(rows[i].name, slice_of_str(key)) || (number != ANY_TYPE && rows[i].type != number))
+		if (!same_name(rows[i].name, slice_of_str(key)) || (number != ANY_TYPE && rows[i].type != number)) {
+			row_keys[kept] = row_keys[i];
 			rows[kept++] = rows[i];
+		}
 	row_count = kept;
 }
 
@@ -299,10 +317,11 @@ unsigned zone_asked(const char *name, const char *type)
 /* The failure that a name has for this type, or NODATA, or NXDOMAIN, when there is nothing else. */
 static enum row_kind verdict_for(struct slice name, enum dns_type type)
 {
+	const uint32_t key = key_of(name);
 	enum row_kind kind = ROW_NXDOMAIN;
 
 	for (unsigned i = 0; i < row_count; i++) {
-		if (!same_name(rows[i].name, name))
+		if (!is_row_of(i, name, key))
 			continue;
 		if (rows[i].kind != ROW_DATA && (rows[i].type == type || rows[i].type == ANY_TYPE))
 			return rows[i].kind;
@@ -313,8 +332,10 @@ static enum row_kind verdict_for(struct slice name, enum dns_type type)
 
 static const struct row *alias_of(struct slice name)
 {
+	const uint32_t key = key_of(name);
+
 	for (unsigned i = 0; i < row_count; i++)
-		if (rows[i].type == DNS_TYPE_CNAME && rows[i].kind == ROW_DATA && same_name(rows[i].name, name))
+		if (is_row_of(i, name, key) && rows[i].type == DNS_TYPE_CNAME && rows[i].kind == ROW_DATA)
 			return &rows[i];
 	return NULL;
 }
@@ -334,12 +355,15 @@ static enum row_kind look_up(struct slice name, enum dns_type type, struct dns_a
 		name = slice_of(alias->data, alias->len);
 		dns_answer_set_owner(a, name);
 	}
+	const uint32_t key = key_of(name);
+
 	for (unsigned i = 0; i < row_count; i++) {
+		if (!is_row_of(i, name, key) || rows[i].type != type || rows[i].kind != ROW_DATA)
+			continue;
 		struct dns_record like = rows[i].like;
 
 		like.ttl_s = a->ttl_s;
-		if (rows[i].type == type && rows[i].kind == ROW_DATA && same_name(rows[i].name, name))
-			dns_answer_add(a, &like, slice_of(rows[i].data, rows[i].len));
+		dns_answer_add(a, &like, slice_of(rows[i].data, rows[i].len));
 	}
 	return a->count > 0 ? ROW_DATA : verdict_for(name, type);
 }
