@@ -24,6 +24,7 @@ FRIENDLY = [
     ("MAIL FROM:x@y.test", "501 5.5.4 "), ("MAIL FROM:<x@y.test> COLOUR=red", "555 5.5.4 "),
     ("MAIL FROM:<x@y.test> SIZE=99999999", "552 5.3.4 "), ("MAIL FROM:<x@y.test> BODY=8BITMIME SIZE=100", "250 2.1.0 "),
     ("MAIL FROM:<x@y.test>", "503 5.5.1 "), ("DATA", "503 5.5.1 "), ("RCPT TO:<>", "501 5.1.3 "),
+    ("RSET", "250 2.0.0 "), ("MAIL FROM:<x@y.test> BODY=BINARYMIME", "504 5.5.4 "), ("MAIL FROM:<x@y.test>", "250 2.1.0 "),
     ("RCPT TO:<nodomain>", "501 5.1.3 "), ("RCPT TO:<a@b.test>", "250 2.1.5 "), ("RSET", "250 2.0.0 "),
     ("RCPT TO:<a@b.test>", "503 5.5.1 "), ("MAIL FROM:<>", "250 2.1.0 "), ('RCPT TO:<"a b"@b.test>', "250 2.1.5 "),
     ("DATA", "354 "), ("Subject: hello\r\n\r\n..dot\r\n.", "250 2.0.0 Ok: queued as "), ("QUIT", "221 2.0.0 "), ("", None)]
