@@ -405,6 +405,27 @@ static void on_log(void *context, const char *level, const char *program, struct
 	play->log[play->log_count++] = line;
 }
 
+/* In the order in which they stand in the script; one that does not is one too many. */
+static void on_report(void *context, struct slice peer, struct slice text)
+{
+	struct play *play = context;
+	struct script *script = play->script;
+	unsigned i = 0;
+
+	play_tell(play, "report about %.*s: %s", SLICE_FMT(peer), script_show(text));
+	if (play->over)
+		return;
+	while (i < script->report_count && script->reports[i].used)
+		i++;
+	if (i == script->report_count) {
+		play_fail(play, 1, "one more report to the postmaster than the script has");
+		return;
+	}
+	script->reports[i].used = true;
+	if (!text_has_all(text, script->reports[i].quoted, script->reports[i].quoted_count))
+		play_fail(play, script->reports[i].line, "the report is another: %s", script_show(text));
+}
+
 /* --- the end ---------------------------------------------------------------------------------- */
 
 static bool is_done(void *context)
@@ -467,6 +488,9 @@ static void check_script(struct play *play)
 			  show_addr(&script->tried[play->tried].addr));
 	if (script->busiest_line > 0 && play->busiest != script->busiest)
 		play_fail(play, script->busiest_line, "at the busiest moment there were %u sessions", play->busiest);
+	for (unsigned i = 0; i < script->report_count; i++)
+		if (!script->reports[i].used)
+			play_fail(play, script->reports[i].line, "nothing was reported to the postmaster");
 	for (unsigned i = 0; i < script->log_count; i++)
 		if (log_has(play, &script->logs[i]) == script->logs[i].never)
 			play_fail(play, script->logs[i].line, script->logs[i].never ? "the log has such a line" :
@@ -509,6 +533,7 @@ bool play_script(struct script *script, uint32_t segment, uint64_t seed, bool ve
 		.destinations_max = DESTINATIONS_MAX,
 		.tls_ca = strstr(text_cstr(script->conf), "_tls") != NULL ? TEST_PKI "/root.pem" : NULL,
 		.on_log = on_log,
+		.on_report = on_report,
 		.context = play,
 	};
 

@@ -246,6 +246,18 @@ static bool parse_log(struct parse *p, struct slice rest, bool never)
 	return finish(p, rest);
 }
 
+static bool parse_report(struct parse *p, struct slice rest)
+{
+	struct script *s = p->script;
+	struct script_report r = { .line = p->line };
+
+	if (!parse_quoted(p, &rest, r.quoted, &r.quoted_count))
+		return false;
+	s->reports = text_grow(s->reports, s->report_count, sizeof(r));
+	s->reports[s->report_count++] = r;
+	return finish(p, rest);
+}
+
 /* --- messages --------------------------------------------------------------------------------- */
 
 /* "message one from <a@b>", but not "message from <a@b>" */
@@ -358,6 +370,8 @@ static bool parse_word(struct parse *p, struct slice word, struct slice rest)
 		return parse_outcome(p, rest);
 	if (slice_eq(word, SLICE("log")) || slice_eq(word, SLICE("nolog")))
 		return parse_log(p, rest, word.len == 5);
+	if (slice_eq(word, SLICE("report")))
+		return parse_report(p, rest);
 	if (slice_eq(word, SLICE("tried")))
 		return parse_addresses(p, rest, &p->script->tried, &p->script->tried_count);
 	if (slice_eq(word, SLICE("local")))

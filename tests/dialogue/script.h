@@ -127,6 +127,14 @@ struct script_log {
 	bool used;
 };
 
+/* What was said in a session, for the postmaster. */
+struct script_report {
+	unsigned line;
+	struct slice quoted[SCRIPT_QUOTED_MAX];
+	unsigned quoted_count;
+	bool used;
+};
+
 struct script_tried {
 	unsigned line;
 	struct addr addr;
@@ -151,6 +159,8 @@ struct script {
 	unsigned outcome_count;
 	struct script_log *logs;
 	unsigned log_count;
+	struct script_report *reports;
+	unsigned report_count;
 	struct script_tried *tried;	/* every attempt to connect, in this order */
 	unsigned tried_count;
 	struct script_tried *locals;	/* what the client may bind to; none: anything */

@@ -136,6 +136,16 @@ static void start_tls(struct delivery_conf *conf)
 	ASSERT(tls_context_new(&tls, &why, &conf->tls) == 0);
 }
 
+static void report(void *context, struct slice peer, const struct transcript *t)
+{
+	char storage[TRANSCRIPT_MAX];
+	struct str text = STR(storage);
+
+	(void)context;
+	transcript_add_to(&text, t);
+	world.conf.on_report(world.conf.context, peer, str_slice(&text));
+}
+
 static void start_delivery(struct part *p)
 {
 	const struct params *params = &world.params;
@@ -156,6 +166,7 @@ static void start_delivery(struct part *p)
 							       MAX(params->session_limit / world.cores, 1u),
 		.destinations_max = world.conf.destinations_max,
 		.jobs_max = world.jobs_max,
+		.report = world.conf.on_report != NULL ? report : NULL,
 	};
 
 	conf.mx.resolver = p->resolver;

@@ -38,6 +38,8 @@ struct world_conf {
 	bool spool;		/* the real spool on a simulated disk, and the listener: no world_offer then */
 	/* Every log line; text is good during the call. */
 	void (*on_log)(void *context, const char *level, const char *program, struct slice text);
+	/* Trouble for the postmaster (notify_classes): what was said in a session; text is good during the call. */
+	void (*on_report)(void *context, struct slice peer, struct slice text);
 	/* With spool: a recipient's outcome is durable; id is its message's. */
 	void (*on_rcpt)(void *context, uint64_t id, const struct rcpt *rcpt, enum maillog_status status);
 	void *context;
