@@ -91,14 +91,16 @@ struct slice delivery_nexthop(struct slice domain, struct str *storage)
 uint32_t delivery_job_rcpts(uint32_t count)
 {
 	const uint32_t limit = shared.params->smtp_destination_recipient_limit;
+	/* What goes to one relay stays on the core where it came in, and has that core's part of the sessions. */
 	const uint32_t sessions = shared.params->smtp_destination_concurrency_limit;
+	const uint32_t most = MAX(sessions / (shared.all_to.len > 0 ? 2 * shared.shards : 2), 1u);
 
 	if (limit == 0 || count <= limit)
 		return count;
 	if (limit == 1)
 		return 1;	/* each recipient has sessions of its own */
 	const uint32_t portions = (count - 1) / limit + 1;
-	const uint32_t jobs = sessions == 0 ? portions : MIN(portions, MAX(sessions / 2, 1u));
+	const uint32_t jobs = sessions == 0 ? portions : MIN(portions, most);
 
 	return (uint32_t)min_u64(count, (uint64_t)((portions - 1) / jobs + 1) * limit);
 }

@@ -88,12 +88,25 @@ static void recipients_go_side_by_side(void **state)
 	}
 }
 
+static void a_relay_is_shared_by_the_cores(void **state)
+{
+	const struct params p = { .default_transport = "", .relayhost = "relay.test", .smtp_destination_recipient_limit = 50,
+				  .smtp_destination_concurrency_limit = 20 };
+
+	(void)state;
+	delivery_start(&p, 1);
+	assert_int_equal(delivery_job_rcpts(1000), 100);
+	delivery_start(&p, 4);
+	assert_int_equal(delivery_job_rcpts(1000), 500);
+}
+
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
 		CLAIM("the portions of 100,000 recipients take ten times as long as those of 10,000",
 		      time_grows_with_the_recipients),
 		CLAIM("many recipients of one message are several jobs (case 583)", recipients_go_side_by_side),
+		CLAIM("each core has its part of a relay's sessions", a_relay_is_shared_by_the_cores),
 	};
 	return cmocka_run_group_tests_name("net/delivery/portions", claims, NULL, NULL);
 }
