@@ -77,6 +77,8 @@ bool engine_surroundings(struct surroundings *s);
 const struct params *engine_params(const struct daemon *d);
 /* On a core: its sessions to come use this context. */
 void engine_take_tls(struct tls_context *context);
+/* It has ended, or is about to, and nobody takes calls any more. SIGUSR1 says when to ask. */
+bool engine_has_ended(void);
 /* Waits for the end; the exit status. */
 int engine_join(void);
 

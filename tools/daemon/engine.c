@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -58,6 +59,7 @@ static struct {
 	struct surroundings *surroundings_next;	/* waits until all have those above */
 	unsigned looking;		/* cores that have not looked yet */
 	struct dnssec_probe probe;
+	atomic_bool ended;		/* from core 0 to the main thread */
 } engine;
 
 static void begin(enum step step);
@@ -322,8 +324,10 @@ static void stop_core(unsigned core, void *context)
 	/* Memory goes with the process. Only what other threads or the kernel might still look at has to end in
 	 * order, and that is done by the reactor. The main thread waits for a signal: */
 	p->core = core;
-	if (core == 0)
-		(void)kill(getpid(), SIGUSR1);
+	if (core == 0) {
+		atomic_store(&engine.ended, true);
+		(void)kill(getpid(), SIGUSR1);		/* to ourselves: cannot fail */
+	}
 }
 
 void engine_take_tls(struct tls_context *context)
@@ -475,6 +479,11 @@ void engine_drain(void)
 void engine_exit_now(void)
 {
 	(void)runtime_call(exit_now, NULL);
+}
+
+bool engine_has_ended(void)
+{
+	return atomic_load(&engine.ended);
 }
 
 int engine_join(void)

@@ -130,7 +130,7 @@ static void serve(struct daemon *d)
 	for (;;) {
 		int sig = sigtimedwait(&set, NULL, &second);
 
-		if (sig == SIGUSR1)
+		if (engine_has_ended())		/* a USR1 may also be somebody else's */
 			return;
 		if (sig == SIGHUP) {
 			log_reopen();
@@ -169,6 +169,7 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);		/* RLIMIT_FSIZE: EFBIG, which is handled as a full disk is */
 	sigprocmask(SIG_BLOCK, &set, NULL);	/* before the first thread: all inherit it */
 	(void)prctl(PR_SET_DUMPABLE, 0);	/* no cores: mail is other people's (row AUT-08) */
 	status = tls_prove();
