@@ -310,6 +310,25 @@ void *slab_take(struct slab *s, size_t size)
 	return s->memory + offset;
 }
 
+bool slab_grow(struct slab *s, void *ptr, size_t size, size_t new_size)
+{
+	const unsigned class = class_of(size), wanted = class_of(new_size);
+	const size_t offset = (size_t)((char *)ptr - s->memory);
+
+	ASSERT(*state_at(s, offset) == (STATE_TAKEN | class) && wanted >= class);
+	if (wanted > s->top || offset % class_size(wanted) != 0)
+		return false;
+	for (unsigned k = class; k < wanted; k++)
+		if (*state_at(s, offset + class_size(k)) != (STATE_FREE | k))
+			return false;
+	for (unsigned k = class; k < wanted; k++)
+		slab_unlink(s, offset + class_size(k), k);
+	*state_at(s, offset) = (uint8_t)(STATE_TAKEN | wanted);
+	s->used += class_size(wanted) - class_size(class);
+	UNPOISON(s->memory + offset, new_size);
+	return true;
+}
+
 void slab_put_object(struct slab *s, void **ptr, size_t size)
 {
 	unsigned class = class_of(size);

@@ -86,6 +86,9 @@ void slab_done(struct slab *s);
 /* size octets with undefined content, aligned for anything, or NULL when there is no room. */
 void *slab_take(struct slab *s, size_t size);
 
+/* Makes a taken object larger where it is, when what is behind it is free. False: it stays as it was. */
+bool slab_grow(struct slab *s, void *ptr, size_t size, size_t new_size);
+
 /* slab_put(&s, &ptr, size): size as it was taken; clears the caller's pointer; NULL is accepted. */
 #define slab_put(s, ptr, size) \
 	do { void **slab_put_ptr_ = (void **)(void *)(ptr); slab_put_object((s), slab_put_ptr_, (size)); } while (0)

@@ -106,6 +106,13 @@ static int grow_fragments(struct spool_message *m)
 {
 	struct spool *s = m->journal->spool;
 	const uint32_t cap = MAX(2 * m->fragment_cap, FRAGMENTS_GROW_MIN);
+
+	if (m->fragments != m->fragments_inline &&
+	    slab_grow(&s->memory, m->fragments, m->fragment_cap * sizeof(struct journal_ref),
+		      cap * sizeof(struct journal_ref))) {
+		m->fragment_cap = cap;
+		return 0;
+	}
 	struct journal_ref *fragments = spool_fragments_take(s, cap);
 
 	if (fragments == NULL)

@@ -330,6 +330,37 @@ static void memory_may_be_somebody_elses(void **state)
 	memset(memory, 0, sizeof(memory));	/* it is ours again */
 }
 
+/* All the way from the smallest class to the largest, unless somebody is in the way. */
+static void slab_objects_grow_where_they_are(void **state)
+{
+	struct slab s;
+	char *object, *neighbour;
+	size_t size = 1;
+
+	(void)state;
+	assert_int_equal(slab_init(&s, "test", SLAB_MAX), 0);
+	assert_non_null(object = slab_take(&s, size));
+	for (; size < SLAB_MAX; size *= 2) {
+		object[size - 1] = (char)size;
+		assert_true(slab_grow(&s, object, size, 2 * size));
+		object[2 * size - 1] = 'x';
+	}
+	assert_int_equal(s.used, SLAB_MAX);
+	slab_put(&s, &object, SLAB_MAX);
+	assert_non_null(object = slab_take(&s, KIB(1)));
+	assert_non_null(neighbour = slab_take(&s, KIB(1)));
+	assert_false(slab_grow(&s, object, KIB(1), KIB(2)));
+	assert_false(slab_grow(&s, neighbour, KIB(1), KIB(2)));		/* it begins in the middle of such a block */
+	slab_put(&s, &neighbour, KIB(1));
+	assert_true(slab_grow(&s, object, KIB(1), KIB(3)));
+	assert_int_equal(s.used, KIB(4));
+	slab_put(&s, &object, KIB(3));
+	assert_int_equal(s.used, 0);
+	assert_non_null(object = slab_take(&s, SLAB_MAX));		/* no splinter is left */
+	slab_put(&s, &object, SLAB_MAX);
+	slab_done(&s);
+}
+
 static void slab_put_twice(void *context)
 {
 	void *object = slab_take(context, 100);
@@ -379,6 +410,7 @@ int main(void)
 		CLAIM("a slab gives every size from 1 octet to SLAB_MAX", slab_gives_what_was_asked),
 		CLAIM("a slab fills to the last octet, and splinters grow together", slab_fills_to_the_last_octet),
 		CLAIM("a slab agrees with a model over 100,000 steps", slab_agrees_with_a_model),
+		CLAIM("a slab's objects grow where they are", slab_objects_grow_where_they_are),
 		CLAIM("pools and slabs live in somebody else's memory, too", memory_may_be_somebody_elses),
 		CLAIM("a slab notices a second put, a wrong size and an impossible one", slab_mistakes_stop_us),
 	};
