@@ -462,12 +462,14 @@ static void check_sessions(struct play *play)
 	}
 }
 
-static bool log_has(const struct play *play, const struct script_log *l)
+/* As often as it wants? */
+static bool log_is_right(const struct play *play, const struct script_log *l)
 {
+	unsigned n = 0;
+
 	for (unsigned i = 0; i < play->log_count; i++)
-		if (text_has_all(play->log[i], l->quoted, l->quoted_count))
-			return true;
-	return false;
+		n += text_has_all(play->log[i], l->quoted, l->quoted_count);
+	return l->never ? n == 0 : n > 0 && (!l->once || n == 1);
 }
 
 /* Every line of the script has played its part. */
@@ -492,9 +494,10 @@ static void check_script(struct play *play)
 		if (!script->reports[i].used)
 			play_fail(play, script->reports[i].line, "nothing was reported to the postmaster");
 	for (unsigned i = 0; i < script->log_count; i++)
-		if (log_has(play, &script->logs[i]) == script->logs[i].never)
+		if (!log_is_right(play, &script->logs[i]))
 			play_fail(play, script->logs[i].line, script->logs[i].never ? "the log has such a line" :
-										       "the log has no such line");
+							      script->logs[i].once  ? "the log has not one such line" :
+										      "the log has no such line");
 }
 
 static void prepare(struct play *play)

@@ -237,6 +237,7 @@ static bool parse_log(struct parse *p, struct slice rest, bool never)
 	struct script *s = p->script;
 	struct script_log l = { .line = p->line, .never = never };
 
+	l.once = text_take_word(&rest, "once");
 	if (!parse_quoted(p, &rest, l.quoted, &l.quoted_count))
 		return false;
 	if (l.quoted_count == 0)

@@ -19,6 +19,7 @@ enum item_kind {
 	ITEM_MESSAGE,		/* C <message>: dot-stuffed, with the final dot */
 	ITEM_CHUNK,		/* C <chunk>: what the BDAT line before announced */
 	ITEM_OCTETS,		/* C <octets 100>: of anything */
+	ITEM_EXACTLY,		/* C <raw "octets">, C <repeat 998 "a"> */
 	ITEM_NOTHING,		/* C <nothing 5s> */
 	ITEM_CLIENT_CLOSE,	/* C <close> */
 	/* the server's */
@@ -122,6 +123,7 @@ struct script_outcome {
 struct script_log {
 	unsigned line;
 	bool never;
+	bool once;			/* not several times */
 	struct slice quoted[SCRIPT_QUOTED_MAX];
 	unsigned quoted_count;
 	bool used;

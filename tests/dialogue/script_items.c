@@ -143,6 +143,26 @@ static bool is_instruction(struct slice text)
 	return text.len > 2 && text.ptr[0] == '<' && text.ptr[text.len - 1] == '>';
 }
 
+static struct slice repeated(struct slice octets, uint64_t times)
+{
+	char *p = text_alloc(octets.len * times + 1);
+
+	for (uint64_t i = 0; i < times; i++)
+		memcpy(p + i * octets.len, octets.ptr, octets.len);
+	return slice_of(p, octets.len * times);
+}
+
+/* "octets", so many times. */
+static bool parse_repeated(struct slice *rest, uint64_t times, struct slice *ret_octets)
+{
+	struct slice octets;
+
+	if (!text_quoted(rest, &octets) || octets.len * times > MIB(256))
+		return false;
+	*ret_octets = repeated(octets, times);
+	return true;
+}
+
 static bool parse_client(struct parse *p, struct slice text)
 {
 	uint64_t n;
@@ -162,8 +182,15 @@ static bool parse_client(struct parse *p, struct slice text)
 		add_item(p, ITEM_OCTETS)->number = n;
 	} else if (slice_eq(word, SLICE("nothing")) && text_time(inside, &n)) {
 		add_item(p, ITEM_NOTHING)->number = n;
+	} else if (slice_eq(word, SLICE("raw"))) {
+		return parse_repeated(&inside, 1, &add_item(p, ITEM_EXACTLY)->text) ||
+		       parse_error(p, "write C <raw \"octets\">");
+	} else if (slice_eq(word, SLICE("repeat")) && text_number(text_word(&inside), &n)) {
+		return parse_repeated(&inside, n, &add_item(p, ITEM_EXACTLY)->text) ||
+		       parse_error(p, "write C <repeat 998 \"octets\">");
 	} else {
-		return parse_error(p, "the client can <message [name]>, <chunk>, <close>, <octets 100>, <nothing 5s>");
+		return parse_error(p, "the client can <message [name]>, <chunk>, <close>, <octets 100>, <nothing 5s>, "
+				   "<raw \"x\">, <repeat 9 \"x\">");
 	}
 	return true;
 }
@@ -310,6 +337,9 @@ const char *script_show_item(const struct script_item *item)
 	case ITEM_CHUNK:
 		str_add_cstr(&out, "C <chunk>");
 		break;
+	case ITEM_EXACTLY:
+		str_printf(&out, "C %s", script_show(slice_head(item->text, 60)));
+		break;
 	case ITEM_OCTETS:
 		str_printf(&out, "C <octets %llu>", (unsigned long long)item->number);
 		break;
@@ -359,11 +389,30 @@ static bool parse_content(struct parse *p, struct slice *rest, struct slice *ret
 
 	if (rest->len > 0 && rest->ptr[0] == '"')
 		return text_quoted(rest, ret_content) || parse_error(p, "not well quoted: %.*s", SLICE_FMT(*rest));
+	if (text_take_word(rest, "repeat"))
+		return (text_number(text_word(rest), &n) && parse_repeated(rest, n, ret_content)) ||
+		       parse_error(p, "write content repeat 999 \"octets\"");
 	if (text_take_word(rest, "size") && text_number(text_word(rest), &n) && n <= MIB(256)) {
 		*ret_content = made_content(n);
 		return true;
 	}
-	return parse_error(p, "write content \"octets\", or content size 20000");
+	return parse_error(p, "write content \"octets\", content repeat 999 \"octets\", or content size 20000");
+}
+
+/* Behind what has been given before. */
+static bool add_content(struct parse *p, struct slice *rest, struct script_message *m)
+{
+	struct slice more;
+
+	if (!parse_content(p, rest, &more))
+		return false;
+	char *all = text_alloc(m->content.len + more.len + 1);
+
+	if (m->content.len > 0)
+		memcpy(all, m->content.ptr, m->content.len);
+	memcpy(all + m->content.len, more.ptr, more.len);
+	m->content = slice_of(all, m->content.len + more.len);
+	return true;
 }
 
 static bool parse_rcpt(struct parse *p, struct script_message *m, struct slice *rest)
@@ -463,7 +512,7 @@ static bool parse_field(struct parse *p, struct script_message *m, struct slice 
 	if (slice_eq(word, SLICE("to")))
 		return parse_rcpt(p, m, rest);
 	if (slice_eq(word, SLICE("content")))
-		return parse_content(p, rest, &m->content);
+		return add_content(p, rest, m);
 	if (slice_eq(word, SLICE("client")))
 		return parse_client_attributes(p, m, rest);
 	if (slice_eq(word, SLICE("age")))

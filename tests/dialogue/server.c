@@ -158,6 +158,15 @@ static enum step expect_chunk(struct server *s, const struct script_item *item)
 	return STEP_DONE;
 }
 
+static enum step expect_exactly(struct server *s, const struct script_item *item)
+{
+	if (!agrees(s, item, item->text, &s->message_at, SIZE_MAX) || s->message_at < item->text.len)
+		return STEP_WAIT;
+	play_tell(s->play, "%u C %s", s->number, script_show(slice_head(item->text, 60)));
+	s->message_at = 0;
+	return STEP_DONE;
+}
+
 static enum step expect_octets(struct server *s, const struct script_item *item)
 {
 	size_t n = MIN((uint64_t)s->input_len, item->number - s->message_at);
@@ -275,7 +284,7 @@ static bool must_be_quiet(const struct server *s)
 {
 	const struct script_item *before = s->next > 0 ? item_at(s, s->next - 1) : NULL;
 
-	return before != NULL && before->kind <= ITEM_OCTETS && s->send_at == 0 && s->sent_times == 0 &&
+	return before != NULL && before->kind <= ITEM_EXACTLY && s->send_at == 0 && s->sent_times == 0 &&
 	       !play_of(s->play)->relaxed;
 }
 
@@ -379,6 +388,8 @@ static enum step play_item(struct server *s, const struct script_item *item)
 		return expect_chunk(s, item);
 	case ITEM_OCTETS:
 		return expect_octets(s, item);
+	case ITEM_EXACTLY:
+		return expect_exactly(s, item);
 	case ITEM_NOTHING:
 		return expect_nothing(s, item);
 	case ITEM_CLIENT_CLOSE:
