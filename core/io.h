@@ -91,6 +91,10 @@ void io_send_zc(struct op *op, int file, const void *buf, size_t len, unsigned f
 /* how: SHUT_RD, SHUT_WR, SHUT_RDWR. */
 void io_shutdown(struct op *op, int file, int how);
 
+/* Ends a connection at once and tells the peer so: what it has not acknowledged is forgotten, and the memory of sends
+ * that were not copied becomes free soon, however little the peer reads. */
+void io_reset(struct op *op, int file);
+
 /* --- receive buffers -------------------------------------------------------------------------- */
 
 /* In a callback of io_recv: do not take the buffer back at its end. Returns its number, to be put later. */

@@ -325,13 +325,23 @@ void io_sendmsg(struct op *op, int file, const struct iovec *iov, unsigned count
 	op_started(op, sqe, true);
 }
 
+static bool in_arena(const struct io *io, const void *buf, size_t len)
+{
+	const char *p = buf;
+
+	return io->arena_registered && p >= io->arena && p + len <= io->arena + io->arena_size;
+}
+
 void io_send_zc(struct op *op, int file, const void *buf, size_t len, unsigned flags)
 {
 	struct io_uring_sqe *sqe = op_start(op, KIND_SEND_ZC);
 
 	if (sqe == NULL)
 		return;
-	io_uring_prep_send_zc(sqe, file, buf, len, msg_flags(flags), IORING_SEND_ZC_REPORT_USAGE);
+	if (in_arena(io_self, buf, len))
+		io_uring_prep_send_zc_fixed(sqe, file, buf, len, msg_flags(flags), IORING_SEND_ZC_REPORT_USAGE, 0);
+	else
+		io_uring_prep_send_zc(sqe, file, buf, len, msg_flags(flags), IORING_SEND_ZC_REPORT_USAGE);
 	op_started(op, sqe, true);
 }
 
@@ -342,6 +352,18 @@ void io_shutdown(struct op *op, int file, int how)
 	if (sqe == NULL)
 		return;
 	io_uring_prep_shutdown(sqe, file, how);
+	op_started(op, sqe, true);
+}
+
+void io_reset(struct op *op, int file)
+{
+	/* To connect to nobody is what dissolves a connection. */
+	static const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	struct io_uring_sqe *sqe = op_start(op, KIND_SHUTDOWN);
+
+	if (sqe == NULL)
+		return;
+	io_uring_prep_connect(sqe, file, &nobody, sizeof(nobody));
 	op_started(op, sqe, true);
 }
 
@@ -420,13 +442,6 @@ void io_open(struct op *op, const char *path, int flags, unsigned mode)
 	/* The kernel refuses O_CLOEXEC for direct descriptors, which no child ever inherits anyway. */
 	io_uring_prep_openat_direct(sqe, AT_FDCWD, path, flags & ~O_CLOEXEC, mode, IORING_FILE_INDEX_ALLOC);
 	op_started(op, sqe, false);
-}
-
-static bool in_arena(const struct io *io, const void *buf, size_t len)
-{
-	const char *p = buf;
-
-	return io->arena_registered && p >= io->arena && p + len <= io->arena + io->arena_size;
 }
 
 void io_read(struct op *op, int file, void *buf, size_t len, uint64_t offset)

@@ -19,7 +19,6 @@ static const struct {
 	{ "smtp_address_verify_target", PENDING, false },
 	{ "lmtp_assume_final", PENDING, false },
 	/* content */
-	{ "smtp_line_length_limit", PENDING, false },
 	{ "disable_mime_output_conversion", PENDING, false },
 	{ "mime_boundary_length_limit", PENDING, false },
 	{ "mime_nesting_limit", PENDING, false },

@@ -88,8 +88,14 @@ X(SIZE, journal_memory, "67108864", 4194304, 17179869184, NULL, \
 	"Octets of memory for each core that hold the newest part of the journal, from which " \
 	"most messages are sent.") \
 X(SIZE, content_memory, "33554432", 1048576, 1073741824, NULL, \
-	"Octets of memory for each core through which content passes; half of it for what is read back from the " \
-	"disk. Sessions that find none wait.") \
+	"Octets of memory for each core through which content passes: one half for what is read back from the disk, " \
+	"the other for what has to be changed for a server (64 kB a session). Sessions that find none wait.") \
+X(SIZE, zero_copy_threshold, "12288", 0, PARAM_U32, NULL, \
+	"Pieces of content from this size on are sent without being copied, to peers for which the kernel does not " \
+	"copy them all the same (as it does on loopback). 0: never.") \
+X(SIZE, zero_copy_limit, "67108864", 0, PARAM_U64, NULL, \
+	"Octets on each core that peers have been sent without a copy and have not acknowledged yet. One peer may " \
+	"have an eighth of it; what goes beyond is copied.") \
 X(INT, queue_message_limit, "200000", 1, PARAM_U32, NULL, \
 	"Messages in the queue at one time; beyond it, new messages are refused with 452.") \
 X(INT, session_limit, "10000", 1, 1000000, NULL, \
@@ -287,7 +293,7 @@ X(MLIST, debug_peer_list, "", 1, 0, NULL, \
 X(MLIST, smtp_chunking_destinations, "", 1, 0, NULL, \
 	"Next hops to which messages go with BDAT instead of DATA when the server offers CHUNKING (RFC 3030); " \
 	"static:all for every one. A server that offers it and does not know BDAT gets DATA, on another " \
-	"connection, from then on.") \
+	"connection, from then on. A message that has to be changed for its server goes with DATA, too.") \
 X(SIZE, smtp_chunk_size_limit, "0", 0, PARAM_U64, NULL, \
 	"Octets of one BDAT chunk; the reply to each is waited for. 0: the whole message is one chunk.") \
 X(SIZE, smtp_chunking_ahead_limit, "65536", 0, PARAM_U64, NULL, \

@@ -167,14 +167,14 @@ static void on_due(struct wheel_timer *timer)
 	arm_due(d);
 }
 
-void delivery_log_skipped(const struct job *job, struct slice why)
+void delivery_log_job(const struct job *job, struct slice text)
 {
 	char storage[LOG_FIELD_MAX + MESSAGE_ID_TEXT_MAX + 8];
 	struct str line = STR(storage);
 
 	message_id_text(&line, job->msg->id);
 	str_add_cstr(&line, ": ");
-	str_add_cut(&line, why, LOG_FIELD_MAX);
+	str_add_cut(&line, text, LOG_FIELD_MAX);
 	line.full = false;
 	log_put(LOG_LEVEL_INFO, "smtp", str_slice(&line));
 }
@@ -291,6 +291,17 @@ struct tls_context *delivery_set_tls(struct delivery *d, struct tls_context *con
 	return before;
 }
 
+/* The other half is the source's. */
+static size_t content_size(const struct params *params)
+{
+	return params->content_memory / 2;
+}
+
+size_t delivery_arena_size(const struct params *params)
+{
+	return content_arena_size(content_size(params));
+}
+
 /* Nobody needs more routes or lookups than there are destinations. */
 static size_t bound_of(const struct delivery *d, size_t most)
 {
@@ -306,6 +317,7 @@ static size_t lane_size(const struct delivery *d)
 static int open_pools(struct delivery *d)
 {
 	size_t lanes = d->conf.sessions_max, destinations = bound_of(d, DESTINATIONS_MAX);
+	zero_copy_init(&d->zero_copy, d->conf.params->zero_copy_threshold, d->conf.params->zero_copy_limit);
 	int r = pool_init(&d->destinations, "destinations", sizeof(struct destination), destinations);
 
 	if (r == 0)
@@ -322,6 +334,8 @@ static int open_pools(struct delivery *d)
 		r = pool_init(&d->transcripts, "transcripts", sizeof(struct transcript), MIN(lanes, TRANSCRIPTS_MAX));
 	if (r == 0)
 		r = map_init(&d->by_nexthop, destinations);
+	if (r == 0)
+		r = content_pool_init(&d->contents, content_size(d->conf.params));
 	if (r == 0)
 		r = heap_init(&d->deferred, d->conf.jobs_max);
 	if (r == 0)
@@ -389,6 +403,7 @@ void delivery_free(struct delivery **d)
 	map_done(&(*d)->by_nexthop);
 	pool_done(&(*d)->tls);
 	pool_done(&(*d)->transcripts);
+	content_pool_done(&(*d)->contents);
 	pool_done(&(*d)->trials);
 	pool_done(&(*d)->lanes);
 	pool_done(&(*d)->lookups);

@@ -43,6 +43,9 @@ struct delivery_conf {
  * metrics. */
 void delivery_start(const struct params *params, unsigned cores);
 
+/* Octets of io_arena_take that delivery_new asks for; without them it takes other memory. */
+size_t delivery_arena_size(const struct params *params);
+
 /* On the core's own thread, before its first turn. NULL: no memory. */
 struct delivery *delivery_new(const struct delivery_conf *conf);
 void delivery_free(struct delivery **d);

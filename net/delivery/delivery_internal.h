@@ -39,6 +39,8 @@ struct delivery {
 	struct window_conf window_shard;	/* of one that is split over all cores */
 	struct pool destinations, routes, lookups, lanes, trials;
 	struct pool tls;		/* of struct session_tls; empty where TLS is never asked for */
+	struct content_pool contents;
+	struct zero_copy zero_copy;
 	struct pool transcripts;	/* empty unless notify_classes wants some */
 	struct map by_nexthop;
 	struct list unused;		/* destinations with nothing to do, the longest unused first */
@@ -248,8 +250,8 @@ void delivery_drain_check(struct delivery *d);
 
 void delivery_defer(struct delivery *d, struct job *job);
 
-/* "QUEUEID: why": a host was left for the next one (B 22.4). */
-void delivery_log_skipped(const struct job *job, struct slice why);
+/* "QUEUEID: text": a host was left for the next one (B 22.4), a line was broken. */
+void delivery_log_job(const struct job *job, struct slice text);
 
 extern struct metric metric_sessions_opened, metric_connects_failed, metric_transactions, metric_suspended,
 	metric_starttls_injected, metric_homeless, metric_cache_hits, metric_cache_moved, metric_cache_stale;

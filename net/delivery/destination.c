@@ -31,6 +31,7 @@ void destination_new_round(struct job *job)
 	job->element = 0;
 	job->completed = false;
 	job->begun_ns = 0;
+	job->wrap_told = false;
 }
 
 uint64_t destination_request_end(const struct destination *dst, struct job *job)

@@ -53,6 +53,7 @@ struct job {
 	uint8_t element;		/* of the route's list: whose sessions they are */
 	bool completed;			/* some session of this round ran to its normal end (B 4) */
 	uint8_t plain_at;		/* an address and 1, at which TLS has failed and is not tried again */
+	bool wrap_told;			/* of the request under way: that a long line was broken (case 484) */
 	bool never_ahead;		/* an answer to content sent ahead was not to be believed: not again */
 	uint64_t ready_ns;		/* monotonic: when it entered the ready queue */
 	uint64_t begun_ns;		/* monotonic: when the request under way went to its first host; 0: none is */

@@ -410,7 +410,7 @@ static void leader_failed(struct lane *lane, struct job *job)
 
 	if (may_skip && !lane->session.failure.is_last && destination_has_next(dst, job)) {
 		if (lane->session.failure.state != SESSION_CONNECT)
-			delivery_log_skipped(job, str_slice(&why));
+			delivery_log_job(job, str_slice(&why));
 		destination_push_ready(dst, job, true);
 		return;
 	}
@@ -610,6 +610,8 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 			     .tables = d->conf.tables,
 			     .generic = &d->generic,
 			     .mapper = generic_is_wanted(&d->generic) ? (struct mapper *)(lane + 1) : NULL,
+			     .contents = &d->contents,
+			     .zero_copy = &d->zero_copy,
 			     .is_worse_mx = dst->route->addresses[address].is_worse,
 			     .lmtp = d->conf.params->is_lmtp,
 			     .chunking = dst->chunking,

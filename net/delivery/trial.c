@@ -234,7 +234,7 @@ static void log_skipped(const struct attempt *a)
 		if (!is_at(r, OUTCOME_SOFT) || r->text.ptr == said)
 			continue;
 		said = r->text.ptr;
-		delivery_log_skipped(a->job, r->text);
+		delivery_log_job(a->job, r->text);
 	}
 }
 
@@ -359,6 +359,20 @@ static void note_doubt(struct trial *t)
 		 SLICE_FMT(session_relay(&t->lane->session)));
 }
 
+/* Once for each request, however many lines and transactions. */
+static void tell_wrapped(struct job *job)
+{
+	char storage[128];
+	struct str text = STR(storage);
+
+	if (job->wrap_told)
+		return;
+	job->wrap_told = true;
+	str_printf(&text, "breaking line > %u bytes with <CR><LF>SPACE",
+		   delivery_self()->conf.params->smtp_line_length_limit);
+	delivery_log_job(job, str_slice(&text));
+}
+
 void trial_finish(struct trial *t)
 {
 	struct attempt *a = &t->attempt;
@@ -373,6 +387,8 @@ void trial_finish(struct trial *t)
 	a->times.done_ns = t->transaction.done_ns;
 	if (t->transaction.retry_here)
 		note_doubt(t);
+	if (t->transaction.wrapped)
+		tell_wrapped(a->job);
 	struct lane *lane = t->lane;
 
 	t->plain_next = t->lost && lane_may_go_plain(lane, a->job);
@@ -467,8 +483,10 @@ void delivery_on_settled(struct attempt *a, int err)
 	struct destination *dst = job->destination;
 
 	CHECK_MAGIC(a, ATTEMPT_MAGIC);
-	if (!any_at(a, OUTCOME_SOFT))
+	if (!any_at(a, OUTCOME_SOFT)) {
 		job->begun_ns = 0;	/* what is left of the job is another request */
+		job->wrap_told = false;
+	}
 	reset_outcomes(a);
 	if (a->retry_at_ns != 0) {
 		job->attempts = a->job_attempts;

@@ -5,11 +5,48 @@
 #include "core/err.h"
 
 static void chain_advance(struct conn *c, size_t n);
+static void finish_close(struct conn *c);
+static void on_uncopied(struct op *op, int res);
+
+static struct conn_zero_copy *copy_at(struct conn *c, unsigned i)
+{
+	return &c->copies[(c->copy_first + i) % CONN_ZERO_COPIES];
+}
+
+/* The send under way, if it is one that is not copied. */
+static struct conn_zero_copy *copy_unanswered(struct conn *c)
+{
+	struct conn_zero_copy *last = c->copy_count > 0 ? copy_at(c, c->copy_count - 1) : NULL;
+
+	return last != NULL && !last->answered ? last : NULL;
+}
+
+static bool is_sending(struct conn *c)
+{
+	return c->send_op.in_kernel || copy_unanswered(c) != NULL;
+}
+
+static void on_reset(struct op *op, int res)
+{
+	struct conn *c = container_of(op, struct conn, recv_op);
+
+	(void)res;		/* if it is not connected any more, all the better */
+	CHECK_MAGIC(c, CONN_MAGIC);
+	finish_close(c);
+}
 
 static void finish_close(struct conn *c)
 {
 	if (c->recv_op.in_kernel || c->send_op.in_kernel)
 		return;		/* their completions bring us back here */
+	if (c->copy_count > 0) {
+		if (c->resetting)
+			return;
+		c->resetting = true;
+		op_init(&c->recv_op, on_reset);
+		io_reset(&c->recv_op, c->file);
+		return;
+	}
 	/* Which of the wrapped octets the peer can read, we do not know: some of them have left. */
 	if (c->wire_cut)
 		chain_advance(c, c->wire_plain);
@@ -119,6 +156,13 @@ void conn_add(struct conn *c, const void *ptr, size_t len, uint8_t tag)
 	c->piece_count++;
 }
 
+static bool may_go_uncopied(struct conn *c, const struct conn_piece *p)
+{
+	return !p->is_command && c->transform == NULL && c->copy_count < CONN_ZERO_COPIES &&
+	       zero_copy_may(c->zero_copy, c->peer, p->len, reactor_now());
+}
+
+/* What goes next, up to a piece that goes alone, without being copied. */
 static unsigned chain_iov(struct conn *c, struct iovec iov[IO_IOV_MAX])
 {
 	unsigned n = 0;
@@ -126,6 +170,8 @@ static unsigned chain_iov(struct conn *c, struct iovec iov[IO_IOV_MAX])
 	for (; n < c->piece_count && n < IO_IOV_MAX; n++) {
 		struct conn_piece *p = &c->pieces[(c->piece_first + n) % CONN_PIECES];
 
+		if (n > 0 && may_go_uncopied(c, p))
+			break;
 		iov[n] = (struct iovec){ (void *)(uintptr_t)p->ptr, p->len };
 	}
 	return n;
@@ -147,11 +193,22 @@ static void flush_wrapped(struct conn *c)
 		io_send(&c->send_op, c->file, c->wire.ptr, c->wire.len, 0);
 }
 
+static void send_uncopied(struct conn *c, const struct conn_piece *p)
+{
+	struct conn_zero_copy *z = copy_at(c, c->copy_count);
+
+	*z = (struct conn_zero_copy){ .conn = c, .size = p->len };
+	op_init(&z->op, on_uncopied);
+	c->copy_count++;
+	zero_copy_begin(c->zero_copy, c->peer, z->size);
+	io_send_zc(&z->op, c->file, p->ptr, p->len, c->piece_count > 1 ? IO_SEND_MORE : 0);
+}
+
 void conn_flush(struct conn *c)
 {
 	struct iovec iov[IO_IOV_MAX];
 
-	if (c->state != CONN_OPEN || c->send_op.in_kernel)
+	if (c->state != CONN_OPEN || is_sending(c))
 		return;
 	if (c->transform != NULL) {
 		flush_wrapped(c);
@@ -159,6 +216,10 @@ void conn_flush(struct conn *c)
 	}
 	if (c->piece_count == 0)
 		return;
+	if (may_go_uncopied(c, &c->pieces[c->piece_first])) {
+		send_uncopied(c, &c->pieces[c->piece_first]);
+		return;
+	}
 	unsigned n = chain_iov(c, iov);
 	unsigned flags = n < c->piece_count ? IO_SEND_MORE : 0;
 
@@ -187,7 +248,9 @@ static void chain_advance(struct conn *c, size_t n)
 		c->piece_first = (c->piece_first + 1) % CONN_PIECES;
 		if (--c->piece_count == 0)
 			c->out_used = 0;
-		if (tag != 0 && c->state == CONN_OPEN)
+		if (tag != 0 && c->copy_count > 0)
+			copy_at(c, c->copy_count - 1)->tags |= tag;	/* once all are let go of that may be its */
+		else if (tag != 0 && c->state == CONN_OPEN)
 			c->events->on_sent(c, tag);
 	}
 }
@@ -209,20 +272,9 @@ static void on_octets_sent(struct conn *c, size_t n)
 		chain_advance(c, n);
 }
 
-static void on_send(struct op *op, int res)
+/* A send has ended, and did so well or not. */
+static void after_send(struct conn *c, int res)
 {
-	struct conn *c = container_of(op, struct conn, send_op);
-
-	CHECK_MAGIC(c, CONN_MAGIC);
-	if (c->state == CONN_CLOSING) {
-		/* What has left has left: the owner may ask what is still in the chain (row WIN-05). */
-		if (res > 0)
-			on_octets_sent(c, (size_t)res);
-		finish_close(c);
-		return;
-	}
-	if (c->wrap_err < 0)
-		res = c->wrap_err;	/* this was not a send */
 	if (res < 0) {
 		/* The peer's last words may still be on their way in: a reset send says nothing about them. The
 		 * receive ends by itself, and then we know all (B 15.6). */
@@ -240,6 +292,70 @@ static void on_send(struct op *op, int res)
 		c->events->on_drained(c);
 	if (c->state == CONN_OPEN)
 		conn_flush(c);
+}
+
+static void on_send(struct op *op, int res)
+{
+	struct conn *c = container_of(op, struct conn, send_op);
+
+	CHECK_MAGIC(c, CONN_MAGIC);
+	if (c->state == CONN_CLOSING) {
+		/* What has left has left: the owner may ask what is still in the chain (row WIN-05). */
+		if (res > 0)
+			on_octets_sent(c, (size_t)res);
+		finish_close(c);
+		return;
+	}
+	after_send(c, c->wrap_err < 0 ? c->wrap_err : res);	/* with a wrap_err, this was not a send */
+}
+
+/* The oldest sends that the kernel has let go of are forgotten, and their pieces are their owner's again. */
+static void retire_copies(struct conn *c)
+{
+	const unsigned before = c->copy_count;
+	uint8_t tags = 0;
+
+	for (; c->copy_count > 0 && copy_at(c, 0)->let_go; c->copy_count--) {
+		struct conn_zero_copy *z = copy_at(c, 0);
+
+		zero_copy_end(c->zero_copy, c->peer, z->size, z->told, z->copied, reactor_now());
+		tags |= z->tags;
+		c->copy_first = (c->copy_first + 1) % CONN_ZERO_COPIES;
+	}
+	if (c->copy_count == before || c->state != CONN_OPEN)
+		return;
+	if (tags != 0)
+		c->events->on_sent(c, tags);
+	if (c->state == CONN_OPEN)
+		c->events->on_progress(c);
+	if (c->state == CONN_OPEN)
+		conn_flush(c);
+}
+
+/* Two completions: the result, and that the kernel has let go. Whether the second comes, the first one says (row
+ * URG-15). */
+static void on_uncopied(struct op *op, int res)
+{
+	struct conn_zero_copy *z = container_of(op, struct conn_zero_copy, op);
+	struct conn *c = z->conn;
+	const bool is_result = !z->answered;
+
+	CHECK_MAGIC(c, CONN_MAGIC);
+	z->answered = true;
+	z->is_sent |= is_result && res > 0;
+	z->let_go = !op->more;
+	z->told |= !is_result && z->is_sent;
+	z->copied |= op->copied;
+	if (is_result && c->state == CONN_CLOSING && res > 0)
+		on_octets_sent(c, (size_t)res);
+	else if (is_result && c->state == CONN_OPEN && res < 0 && zero_copy_refused(c->zero_copy, res, reactor_now()))
+		conn_flush(c);
+	else if (is_result && c->state != CONN_CLOSING)
+		after_send(c, res);
+	if (z->let_go)
+		retire_copies(c);
+	if (c->state == CONN_CLOSING)
+		finish_close(c);
 }
 
 /* --- beginning and end ------------------------------------------------------------------------ */
@@ -264,7 +380,8 @@ static void on_connect(struct op *op, int res)
 	c->events->on_open(c, 0);
 }
 
-void conn_open(struct conn *c, const struct conn_events *events, const struct addr *remote, const struct addr *local)
+void conn_open(struct conn *c, const struct conn_events *events, const struct addr *remote, const struct addr *local,
+	       struct zero_copy *zero_copy)
 {
 	ASSERT(c->state == CONN_CLOSED);
 	c->magic = CONN_MAGIC;
@@ -279,6 +396,11 @@ void conn_open(struct conn *c, const struct conn_events *events, const struct ad
 	c->wire_cut = false;
 	c->wrap_err = 0;
 	c->file = -1;
+	c->zero_copy = zero_copy;
+	c->peer = zero_copy_peer(zero_copy, remote);
+	c->copy_first = 0;
+	c->copy_count = 0;
+	c->resetting = false;
 	c->piece_first = 0;
 	c->piece_count = 0;
 	c->out_used = 0;
@@ -291,7 +413,7 @@ void conn_open(struct conn *c, const struct conn_events *events, const struct ad
 
 void conn_transform_begin(struct conn *c, struct conn_transform *t)
 {
-	ASSERT(c->state == CONN_OPEN && conn_is_drained(c) && !c->send_op.in_kernel);
+	ASSERT(c->state == CONN_OPEN && conn_is_drained(c) && !is_sending(c));
 	c->transform = t;
 	conn_flush(c);
 }
@@ -307,7 +429,9 @@ void conn_close(struct conn *c)
 	io_buf_wait_cancel(&c->buf_wait);
 	io_cancel(&c->recv_op);
 	io_cancel(&c->send_op);
-	if (c->recv_op.in_kernel || c->send_op.in_kernel)
+	if (copy_unanswered(c) != NULL)
+		io_cancel(&copy_unanswered(c)->op);
+	if (c->recv_op.in_kernel || c->send_op.in_kernel || copy_unanswered(c) != NULL)
 		return;
 	/* Nothing is under way: on_closed must still not run inside this call. */
 	op_init(&c->send_op, on_send);

@@ -5,8 +5,12 @@
  * Between socket and dialogue there is a place for a byte transform (TLS): what on_data gives and conn_add takes is the
  * dialogue's side of it, so that nobody above has to know.
  *
+ * Large pieces may leave without being copied (zero_copy.h): then on_sent comes when the kernel has let go of them,
+ * which is when the peer has acknowledged them. Without a peer that reads, that may take for ever: a connection that is
+ * closed while the kernel holds octets of it is reset.
+ *
  * bounds   CONN_PIECES pieces in the chain, CONN_OUT octets of commands; one receive and one send in the kernel (row
- *          URG-14)
+ *          URG-14), and CONN_ZERO_COPIES sends whose octets it still holds
  * memory   pieces are borrowed until on_sent or on_closed; commands live in the conn's own storage
  * errors   on_lost with ERR_EOF or a negative errno, once; afterwards only conn_close is allowed
  */
@@ -15,9 +19,11 @@
 #include "core/io.h"
 #include "core/reactor.h"
 #include "core/str.h"
+#include "net/smtp/zero_copy.h"
 
 #define CONN_MAGIC	UINT32_C(0x636f6e31)
 #define CONN_PIECES	16u
+#define CONN_ZERO_COPIES 3u	/* a window each, and one that was sent in two parts */
 #define CONN_OUT	KIB(4)	/* a group of commands: MAIL, a dozen RCPTs and DATA fit; what does not fit waits */
 
 struct conn;
@@ -53,6 +59,19 @@ struct conn_piece {
 	bool is_command;	/* in c->out */
 };
 
+/* A send that is not copied. */
+struct conn_zero_copy {
+	struct op op;
+	struct conn *conn;
+	size_t size;
+	uint8_t tags;		/* of pieces that have left with it, or since */
+	bool answered;		/* the result is here, and the next send may follow */
+	bool is_sent;		/* some of its octets are on their way */
+	bool let_go;
+	bool told;		/* the kernel has said whether it copied them */
+	bool copied;
+};
+
 enum conn_state { CONN_CLOSED, CONN_CONNECTING, CONN_OPEN, CONN_LOST, CONN_CLOSING };
 
 struct conn {
@@ -71,6 +90,12 @@ struct conn {
 	int file;
 	struct op recv_op;
 	struct op send_op;	/* also the connect */
+	struct zero_copy *zero_copy;
+	struct zero_copy_peer *peer;	/* NULL: everything is copied */
+	struct conn_zero_copy copies[CONN_ZERO_COPIES];	/* oldest first */
+	unsigned copy_first;
+	unsigned copy_count;
+	bool resetting;
 	struct io_buf_waiter buf_wait;
 	struct conn_piece pieces[CONN_PIECES];
 	unsigned piece_first;
@@ -79,8 +104,9 @@ struct conn {
 	char out[CONN_OUT];
 };
 
-/* local: the source address, or NULL. */
-void conn_open(struct conn *c, const struct conn_events *events, const struct addr *remote, const struct addr *local);
+/* local: the source address, or NULL. zero_copy: this core's, or NULL. */
+void conn_open(struct conn *c, const struct conn_events *events, const struct addr *remote, const struct addr *local,
+	       struct zero_copy *zero_copy);
 
 /* From here on everything goes through t (NULL is allowed: nothing does). The connection is open, and nothing waits to
  * be sent; t stays the caller's. */
@@ -97,6 +123,12 @@ void conn_add(struct conn *c, const void *ptr, size_t len, uint8_t tag);
 static inline unsigned conn_room(const struct conn *c)
 {
 	return CONN_PIECES - c->piece_count;
+}
+
+/* Does the kernel hold octets that have left, as it may after the peer's answer to them? */
+static inline bool conn_is_held(const struct conn *c)
+{
+	return c->copy_count > 0;
 }
 
 static inline bool conn_is_drained(const struct conn *c)

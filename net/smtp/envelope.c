@@ -43,13 +43,13 @@ static enum smtp_ret ret_of(const struct message *msg)
 }
 
 int envelope_add_mail(struct str *out, const struct message *msg, struct slice sender, const struct smtp_caps *caps,
-		      const struct params *params)
+		      const struct params *params, bool is_changed)
 {
 	char storage[QUOTED_MAX];
 	struct str quoted = STR(storage);
 	struct smtp_mail mail = {
 		.sender = wire_form(sender, params, &quoted),
-		.has_size = offers(caps, SMTP_CAP_SIZE) && size_is_known(msg, caps),
+		.has_size = offers(caps, SMTP_CAP_SIZE) && !is_changed && size_is_known(msg, caps),
 		.size = msg->size,
 		.body = body_of(msg, caps),
 		.smtputf8 = offers(caps, SMTP_CAP_SMTPUTF8) && (msg->facts & MESSAGE_SMTPUTF8),

@@ -10,8 +10,8 @@
  *	REQUIRETLS	is believed inside TLS only, so it is never sent as long as there is none; but who asked for it
  *			is not to have his content come back in a stranger's report: RET becomes HDRS (RFC 8689 5)
  *	AUTH=<>		needs AUTH, which we do not speak yet
- *	SIZE		is left out when the content would have to be converted for this server: the size of what it
- *			becomes is not known beforehand
+ *	SIZE		is left out when the content has to be changed for this server: the size of what it becomes is
+ *			not known beforehand
  *
  * memory   lines go to the caller's str, all or nothing
  * errors   those of net/wire/smtp_command.h: -EINVAL and -EMSGSIZE, an address that no line can carry
@@ -23,9 +23,9 @@
 #include "net/params.h"
 #include "net/wire/smtp_ehlo.h"
 
-/* sender: the message's, or what it has been mapped to. */
+/* sender: the message's, or what it has been mapped to. is_changed: the content is, on its way. */
 int envelope_add_mail(struct str *out, const struct message *msg, struct slice sender, const struct smtp_caps *caps,
-		      const struct params *params);
+		      const struct params *params, bool is_changed);
 /* addr: the recipient's, or what it has been mapped to; then ORCPT says who it was. */
 int envelope_add_rcpt(struct str *out, const struct message *msg, const struct rcpt *rcpt, struct slice addr,
 		      const struct smtp_caps *caps, const struct params *params);

@@ -100,6 +100,8 @@ static enum session_state deadline_subject(const struct session *s)
 	/* While octets of a body wait to leave, the peer owes us reading, whatever else it owes. */
 	if (s->current != NULL && s->current->state >= TRANSACTION_BODY && !conn_is_drained(&s->conn))
 		return SESSION_BODY;
+	if (s->current != NULL && s->current->state == TRANSACTION_HELD && oldest == NULL)
+		return SESSION_BODY;	/* it has answered what it has not acknowledged */
 	if (s->current != NULL && s->current->dot_waits)
 		return SESSION_PAUSE;
 	if (oldest == NULL)
@@ -451,6 +453,10 @@ static void on_progress(struct conn *c)
 
 	if ((s->deadline_key & 0xff) == SESSION_BODY)
 		s->deadline_ns = reactor_now() + body_time_left(s);
+	/* A window that has been sent is filled again while the other one is. */
+	if (s->current != NULL && s->current->content != NULL)
+		session_pump(s);
+	session_let_go(s);
 }
 
 static void on_drained(struct conn *c)
@@ -559,6 +565,8 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->loop_check = addr_port(target->remote) == 25 && !target->lmtp;
 	s->until_ns = target->until_ns;
 	s->tables = target->tables;
+	s->contents = target->contents;
+	session_content_init(s);
 	s->asks = false;
 	memset(&s->ask, 0, sizeof(s->ask));
 	s->mapper = target->mapper;
@@ -583,7 +591,7 @@ void session_open(struct session *s, const struct session_events *events, const 
 	name_relay(s, target->host, target->remote);
 	session_enter(s, SESSION_CONNECT);
 	s->conn.state = CONN_CLOSED;
-	conn_open(&s->conn, &conn_events, target->remote, target->local);
+	conn_open(&s->conn, &conn_events, target->remote, target->local, target->zero_copy);
 	deadline_set(s);
 }
 
@@ -619,6 +627,9 @@ void session_start(struct session *s, struct transaction *t)
 	t->lone_dot = false;
 	t->dot_waits = false;
 	t->stale = false;
+	t->wrapped = false;
+	t->needs = content_needs(t->msg, &s->caps, s->params);
+	t->content = NULL;
 	t->xforward_due = s->xforward;
 	t->verdicts_final = false;
 	t->began_ns = reactor_now();

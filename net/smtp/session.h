@@ -20,6 +20,7 @@
 #include "net/lookup/table_net.h"
 #include "net/params.h"
 #include "net/smtp/conn.h"
+#include "net/smtp/content.h"
 #include "net/smtp/mapper.h"
 #include "net/smtp/pipeline.h"
 #include "net/smtp/transaction.h"
@@ -129,6 +130,8 @@ struct session {
 	uint64_t body_left_ns;		/* of the time for a body, while we wait for ourselves */
 	uint64_t body_answered;		/* pipeline.answered: which body that is */
 	struct smtp_reply_parser parser;
+	struct content_pool *contents;
+	struct content_waiter content_wait;
 	struct conn_transform *transform;
 	struct session_tls *tls;
 	bool tls_goodbye;		/* close_notify has been said */
@@ -136,8 +139,8 @@ struct session {
 	struct conn conn;
 };
 
-/* Whom to speak with. All of it is copied, but for the transform, the transcript and the tables, which stay the
- * caller's. */
+/* Whom to speak with. All of it is copied, but for the transform, the transcript and what is of this core, which
+ * stay the caller's. */
 struct session_target {
 	struct slice host;		/* the server's name, for the log */
 	const struct addr *remote;
@@ -150,6 +153,8 @@ struct session_target {
 	struct table_net *tables;	/* of this core, for tables of other processes; NULL: they are all in error */
 	const struct generic_conf *generic; /* for addresses of the envelope; not looked at without a mapper */
 	struct mapper *mapper;		/* memory for it, the caller's; NULL: addresses stay as they are */
+	struct content_pool *contents;	/* of this core, for content that has to be changed */
+	struct zero_copy *zero_copy;	/* of this core, or NULL: everything is copied */
 	bool is_worse_mx;		/* a better host is in the list: meeting ourselves here is no loop for good */
 	bool lmtp;			/* LMTP (RFC 2033) instead of SMTP */
 	bool chunking;			/* use BDAT if the server offers it */

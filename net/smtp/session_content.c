@@ -1,6 +1,7 @@
 /* session_content.c - the message itself, from the reply to DATA to the last octet (B 15, 24.1)
  *
- *	DATA:	DATA 354 | window window ... . |				stored octets as they are
+ *	DATA:	DATA 354 | window window ... . |				stored octets as they are, or
+ *										what content.c makes of them
  *	BDAT:	BDAT n | octets | 250 | BDAT m LAST | octets |			without stuffed dots (RFC 3030)
  *
  * A chunk is announced with the exact number of its octets, so these are counted as they are handed over: content that
@@ -21,10 +22,16 @@ enum { TAG_NONE = 0, TAG_WINDOW_0 = BIT(0), TAG_WINDOW_1 = BIT(1), TAG_DOT = BIT
 #define CHUNK_DOTS	8u	/* so many are always all right, */
 #define CHUNK_DOT_SIZE	256u	/* and then one for so many octets */
 
+/* Where the octets for this server come from. */
+static struct body *body_of(const struct transaction *t)
+{
+	return t->content != NULL ? content_body(t->content) : t->body;
+}
+
 /* The content cannot be had: no dot, so that the server throws away what it got. There is no other way to cancel. */
 static bool fail_body(struct session *s, struct transaction *t)
 {
-	const struct verdict v = { .step = SESSION_BODY, .err = t->body->err };
+	const struct verdict v = { .step = SESSION_BODY, .err = body_of(t)->err };
 
 	session_judge_all(t, &v);
 	session_lose(s, -ECANCELED);	/* the one behind has nothing to do with it */
@@ -59,7 +66,7 @@ static void leave_window(struct transaction *t, bool queued)
 {
 	t->window_queued[t->window] = queued;
 	if (!queued)
-		t->body->release(t->body, &t->body->windows[t->window]);
+		body_of(t)->release(body_of(t), &body_of(t)->windows[t->window]);
 	t->window ^= 1;
 	t->at.piece = 0;
 }
@@ -82,7 +89,7 @@ void session_pause_over(struct session *s)
 
 static bool step_data(struct session *s, struct transaction *t)
 {
-	struct body_window *w = &t->body->windows[t->window];
+	struct body_window *w = &body_of(t)->windows[t->window];
 	bool last = w->last;
 
 	if (conn_room(&s->conn) < BODY_PIECES + 2)
@@ -209,17 +216,58 @@ static bool step_chunk(struct session *s, struct transaction *t)
 
 /* --- both ------------------------------------------------------------------------------------- */
 
+static void on_content_free(struct content_waiter *waiter)
+{
+	session_body_ready(container_of(waiter, struct session, content_wait));
+}
+
+void session_content_init(struct session *s)
+{
+	s->content_wait = (struct content_waiter){ .fn = on_content_free };
+	list_init(&s->content_wait.node);
+}
+
+void session_content_end(struct session *s, struct transaction *t)
+{
+	if (t->needs == 0)
+		return;
+	content_wait_cancel(s->contents, &s->content_wait);
+	if (t->content != NULL)
+		t->wrapped = content_was_wrapped(t->content);
+	content_put(&t->content);
+}
+
+/* The windows that come next, with as much in them as there is. False: there is no memory to change it in, and we stand
+ * in line. */
+static bool prepare_windows(struct session *s, struct transaction *t)
+{
+	if (t->needs == 0)
+		return true;
+	if (t->content == NULL) {
+		t->content = content_take(s->contents, &s->content_wait);
+		if (t->content == NULL)
+			return false;
+		content_begin(t->content, t->needs, s->params, t->body);
+	}
+	content_fill(t->content);
+	return true;
+}
+
 bool session_body_step(struct session *s, struct transaction *t)
 {
-	const struct body_window *w = &t->body->windows[t->window];
-
 	if (pipeline_is_full(&s->pipeline) || t->dot_waits)
 		return false;
 	if (t->lone_dot)
 		return conn_room(&s->conn) > 0 && add_end(s, t, ".\r\n");
 	if (t->body->err < 0)
 		return fail_body(s, t);
-	if (!w->ready || t->window_queued[t->window])
+	if (!prepare_windows(s, t))
+		return false;
+	const struct body *body = body_of(t);
+
+	if (body->err < 0)
+		return fail_body(s, t);
+	if (!body->windows[t->window].ready || t->window_queued[t->window])
 		return false;
 	return t->is_chunked ? step_chunk(s, t) : step_data(s, t);
 }
@@ -231,11 +279,13 @@ void session_body_sent(struct session *s, uint8_t tag)
 	/* Only the current one can have a body under way: that of the one behind waits for the reply to ours. */
 	if (t == NULL)
 		return;
+	struct body *body = body_of(t);
+
 	for (unsigned i = 0; i <= 1; i++) {
 		if (!(tag & (TAG_WINDOW_0 << i)))
 			continue;
 		t->window_queued[i] = false;
-		t->body->release(t->body, &t->body->windows[i]);
+		body->release(body, &body->windows[i]);
 	}
 }
 

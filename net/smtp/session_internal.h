@@ -72,6 +72,10 @@ bool session_transaction_step(struct session *s);
 /* The same while it has a body to send. */
 bool session_body_step(struct session *s, struct transaction *t);
 
+/* session_content.c: nobody waits for memory to be changed in; the end of t, however it came. */
+void session_content_init(struct session *s);
+void session_content_end(struct session *s, struct transaction *t);
+
 /* Is there so little to leave out of this content that BDAT costs no more than DATA? */
 bool session_content_fits_chunks(const struct message *msg);
 
@@ -105,6 +109,9 @@ void session_judge_all(struct transaction *t, const struct verdict *v);
 
 /* A tagged piece has left. */
 void session_body_sent(struct session *s, uint8_t tag);
+
+/* The kernel holds less than before: a transaction may have waited for that with its end. */
+void session_let_go(struct session *s);
 
 /* The connection is closed: judges what is not judged yet, and calls done, oldest first. */
 void session_transactions_lost(struct session *s);

@@ -62,12 +62,18 @@ static void forget_verdicts(struct transaction *t)
 			t->rcpts[i].outcome = OUTCOME_NONE;
 }
 
-/* The current transaction has all its outcomes: hand it back and let the riding one move up. */
+/* The current transaction has all its outcomes: hand it back and let the riding one move up. While the kernel holds
+ * octets of its body they are not its owner's again; then session_let_go finishes. */
 static void finish(struct session *s)
 {
 	struct transaction *t = s->current;
 
 	ASSERT(t->state != TRANSACTION_DONE);
+	if (s->conn.state == CONN_OPEN && conn_is_held(&s->conn)) {
+		t->state = TRANSACTION_HELD;
+		return;
+	}
+	session_content_end(s, t);
 	t->state = TRANSACTION_DONE;
 	t->done_ns = reactor_queue_now();
 	if (s->mapper != NULL)
@@ -75,6 +81,23 @@ static void finish(struct session *s)
 	s->current = s->riding;
 	s->riding = NULL;
 	s->events->done(s, t);
+}
+
+static void quit_if_used_up(struct session *s)
+{
+	if (s->current == NULL && s->state == SESSION_OPEN && !s->reusable && s->conn.state == CONN_OPEN)
+		session_quit(s);
+}
+
+void session_let_go(struct session *s)
+{
+	if (s->current == NULL || s->current->state != TRANSACTION_HELD || conn_is_held(&s->conn))
+		return;
+	s->in_callback = true;
+	finish(s);
+	s->in_callback = false;
+	quit_if_used_up(s);
+	session_pump(s);
 }
 
 /* Ends the current transaction without a final dot; the server has to be told before the next one. */
@@ -89,7 +112,7 @@ static void finish_aborted(struct session *s)
 
 static struct transaction *sending(const struct session *s)
 {
-	return s->current != NULL && s->current->state == TRANSACTION_DOT ? s->riding : s->current;
+	return s->current != NULL && s->current->state >= TRANSACTION_DOT ? s->riding : s->current;
 }
 
 static bool write_command(struct session *s, enum session_state step, struct transaction *t, uint32_t rcpt,
@@ -205,7 +228,7 @@ static bool write_mail(struct session *s, struct transaction *t)
 	t->unsent_err = r;
 	if (r < 0)
 		return refuse_unsent(s, t, r);
-	if (envelope_add_mail(&command, t->msg, sender, &s->caps, s->params) < 0)
+	if (envelope_add_mail(&command, t->msg, sender, &s->caps, s->params, t->needs != 0) < 0)
 		return refuse_unsent(s, t, -EBADMSG);
 	t->mail_written = true;
 	t->mail_ns = reactor_queue_now();
@@ -269,7 +292,7 @@ static bool any_rcpt_unanswered(const struct session *s, const struct transactio
 
 static bool uses_chunks(const struct session *s, const struct transaction *t)
 {
-	return s->chunking && (s->caps.bits & SMTP_CAP_CHUNKING) && !(t->msg->facts & MESSAGE_PROBE) &&
+	return s->chunking && (s->caps.bits & SMTP_CAP_CHUNKING) && !(t->msg->facts & MESSAGE_PROBE) && t->needs == 0 &&
 	       session_content_fits_chunks(t->msg);
 }
 
@@ -351,6 +374,8 @@ bool session_transaction_step(struct session *s)
 		return false;
 	if (s->probe_left > 0 && t->state == TRANSACTION_BODY)
 		return false;		/* no content before we know that the connection is alive */
+	if (t != s->current && t->state == TRANSACTION_BODY)
+		return false;		/* nor before the kernel has let go of the one before */
 	switch (t->state) {
 	case TRANSACTION_COMMANDS:
 		return step_commands(s, t);
@@ -360,6 +385,7 @@ bool session_transaction_step(struct session *s)
 		return s->rset_due && write_rset(s);
 	case TRANSACTION_DATA:
 	case TRANSACTION_DOT:
+	case TRANSACTION_HELD:
 	case TRANSACTION_DONE:
 		return false;
 	}
@@ -664,8 +690,7 @@ static void on_step_reply(struct session *s, const struct expectation *e, const 
 void session_transaction_reply(struct session *s, const struct expectation *e, const struct smtp_reply *reply)
 {
 	on_step_reply(s, e, reply);
-	if (s->current == NULL && s->state == SESSION_OPEN && !s->reusable && s->conn.state == CONN_OPEN)
-		session_quit(s);
+	quit_if_used_up(s);
 }
 
 /* --- loss ------------------------------------------------------------------------------------- */
@@ -678,6 +703,7 @@ static enum session_state step_of(const struct session *s, const struct transact
 		[TRANSACTION_RESET] = SESSION_RSET,
 		[TRANSACTION_BODY] = SESSION_BODY,
 		[TRANSACTION_DOT] = SESSION_FINAL_DOT,
+		[TRANSACTION_HELD] = SESSION_FINAL_DOT,
 	};
 
 	ASSERT(t->state != TRANSACTION_DONE);

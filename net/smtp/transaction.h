@@ -14,6 +14,7 @@
 #include "net/smtp/session_states.h"
 #include "net/wire/smtp_reply.h"
 
+struct content;
 struct session;
 struct transaction;
 
@@ -39,6 +40,7 @@ enum transaction_state {
 	TRANSACTION_RESET,	/* DATA was refused; the reply to RSET shows whether those before it were in place */
 	TRANSACTION_BODY,	/* the body is being handed to the connection */
 	TRANSACTION_DOT,	/* all of it is; the reply decides */
+	TRANSACTION_HELD,	/* every recipient has his outcome, but the kernel holds octets of the body */
 	TRANSACTION_DONE,
 };
 
@@ -64,8 +66,11 @@ struct transaction {
 	/* What failed softly is the way it was sent (BDAT, or ahead): another connection to this host does better. */
 	bool retry_here;
 	bool stale;			/* the probe in front of it failed (session_probe): as if never begun */
+	bool wrapped;			/* some line was longer than smtp_line_length_limit */
 	/* private: the session's */
 	enum transaction_state state;
+	uint32_t needs;			/* what this server's copy of the content has to go through (content.h) */
+	struct content *content;	/* and where it does so, from the reply to DATA on */
 	uint32_t xforward_due;		/* attributes that go before MAIL */
 	bool mail_written;
 	bool mail_failed;

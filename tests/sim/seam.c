@@ -335,6 +335,12 @@ void io_shutdown(struct op *op, int file, int how)
 	f->checksum = checksum(f);
 }
 
+/* The notifications of what was not copied come by themselves here, and soon. */
+void io_reset(struct op *op, int file)
+{
+	io_shutdown(op, file, SHUT_RDWR);
+}
+
 /* --- receive buffers --------------------------------------------------------------------------- */
 
 static char *buf_at(const struct machine_core *c, uint32_t buf)

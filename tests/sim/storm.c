@@ -81,6 +81,7 @@ static const char *draw_main_cf(enum way way)
 	str_printf(&out, "%s_connect_timeout = %us\n", kind, (unsigned)tape_range(5, 30));
 	str_printf(&out, "%s_data_done_timeout = %us\n", kind, (unsigned)tape_range(30, 600));
 	str_printf(&out, "%s_connection_cache_time_limit = %us\n", kind, (unsigned)tape_range(1, 10));
+	str_printf(&out, "zero_copy_threshold = %u\n", (unsigned)(tape_below(2) == 0 ? 0 : tape_range(1, 5000)));
 	if (way == WAY_RELAYHOST)
 		str_add_cstr(&out, "relayhost = [192.0.2.1]\n");
 	if (way == WAY_LMTP)

@@ -186,7 +186,8 @@ static void start_core(void *context)
 		.core = p->core,
 		.files_max = world.conf.files_max != 0 ? world.conf.files_max : FILES_MAX,
 		.recv_bufs = world.conf.recv_bufs != 0 ? world.conf.recv_bufs : RECV_BUFS,
-		.arena_size = world.conf.spool ? spool_arena_size(&p->spool_conf) : 0,
+		.arena_size = (world.conf.spool ? spool_arena_size(&p->spool_conf) : 0) +
+			      delivery_arena_size(&world.params),
 	};
 
 	ASSERT(reactor_open(&machine_cores[p->core].reactor, &io) == 0);

@@ -446,7 +446,8 @@ int engine_start(struct daemon *d)
 		spool_conf_from_params(&d->params, i, d->cores, s);
 		s->dir = d->params.spool_directory;
 		s->log_rcpt = maillog_rcpt;
-		conf.io.arena_size = MAX(conf.io.arena_size, spool_arena_size(s));
+		conf.io.arena_size =
+			MAX(conf.io.arena_size, spool_arena_size(s) + delivery_arena_size(outgoing_params(d)));
 		engine.jobs_max += spool_jobs_max(s);
 	}
 	r = runtime_start(&conf);

@@ -156,8 +156,15 @@ static void op_over(struct fake_op *op)
 	file->in_flight--;
 	if (is_receive(op))
 		file->receiving = false;
-	if (is_send(op))
+	if (is_send(op) && !op->zc_done)
 		file->sending = false;
+}
+
+/* The result of a send that is not copied: the next one may come, but its octets are still ours. */
+static void op_answered(struct fake_op *op)
+{
+	op->zc_done = true;
+	file_of(op)->sending = false;
 }
 
 /* A step of a chain that failed takes the rest with it, hard links or not: silently, if it was to be silent about
@@ -186,6 +193,8 @@ void fake_finish(struct fake_op *op, int res, unsigned flags)
 
 	if (!(flags & IORING_CQE_F_MORE))
 		op_over(op);
+	else if (op->sqe.opcode == IORING_OP_SEND_ZC)
+		op_answered(op);
 	if (res < 0 || !(copy.sqe.flags & IOSQE_CQE_SKIP_SUCCESS))
 		post(copy.sqe.user_data, res, flags);
 	if (!(flags & IORING_CQE_F_MORE))
@@ -300,8 +309,7 @@ static void work_send(struct fake_op *op)
 	for (int i = 0; i < res; i++)
 		fake.mixed += octets[i] != fake_octet(file->identity, file->sent++, false);
 	/* That a notification comes is what F_MORE says, not the result (row URG-15). */
-	op->zc_done = zero_copy && (res > 0 || one_in(2));
-	fake_finish(op, res, op->zc_done ? IORING_CQE_F_MORE : 0);
+	fake_finish(op, res, zero_copy && (res > 0 || one_in(2)) ? IORING_CQE_F_MORE : 0);
 }
 
 static void work_receive(struct fake_op *op)
@@ -361,6 +369,11 @@ static void work_connect(struct fake_op *op)
 
 	if (!file->open) {
 		fake_finish(op, -EBADF, 0);
+		return;
+	}
+	if (to->sin_family == AF_UNSPEC) {	/* to nobody: the connection is dissolved */
+		file->shut = true;
+		fake_finish(op, 0, 0);
 		return;
 	}
 	op->stuck = one_in(10);

@@ -64,7 +64,7 @@ static void every_mail_case(void **state)
 		struct str out = STR(line);
 
 		snprintf(want, sizeof(want), "MAIL FROM:<%.*s>%s\r\n", SLICE_FMT(c->sender), c->parameters);
-		assert_int_equal(envelope_add_mail(&out, &msg, msg.sender, &caps, &quoting), 0);
+		assert_int_equal(envelope_add_mail(&out, &msg, msg.sender, &caps, &quoting, false), 0);
 		if (!slice_eq(str_slice(&out), slice_of_str(want)))
 			fail_msg("%s: said %s", c->claim, str_cstr(&out));
 	}
@@ -192,7 +192,8 @@ static void every_quote_case(void **state)
 		char line[128];
 		struct str out = STR(line);
 
-		assert_path(c->claim, envelope_add_mail(&out, &msg, msg.sender, &caps, params), &out, "MAIL FROM:", path);
+		assert_path(c->claim, envelope_add_mail(&out, &msg, msg.sender, &caps, params, false),
+			    &out, "MAIL FROM:", path);
 		str_clear(&out);
 		assert_path(c->claim, envelope_add_rcpt(&out, &msg, &rcpt, rcpt.addr, &caps, params), &out, "RCPT TO:", path);
 	}

@@ -1,0 +1,85 @@
+/* content.h - what a message becomes on its way to one server
+ *
+ *	source's windows --------------------------------------------------> session	nothing has to be changed
+ *	source's windows -> unstuff -> wrap -> dot -> windows of our own ---> session	something has
+ *
+ * Which of the two is decided for each transaction, when it is known what its server can take: what goes untouched to
+ * one server may be changed for the next one. Content that is changed always goes with DATA, for nobody knows its size
+ * beforehand; for the same reason no SIZE is announced then.
+ *
+ * The session pulls: content_fill makes ready what it can from the windows that the source has made ready, and gives
+ * those back once the last octet of them has been used.
+ *
+ * bounds   a transfer that is changed has CONTENT_WINDOWS windows of CONTENT_WINDOW octets, whatever the message's
+ *          size; the number of such transfers is fixed at start, and who finds none free waits in line: first come,
+ *          first served
+ * memory   windows from the core's arena (core/io.h), the rest from a pool; transfers are put back once the kernel has
+ *          done with all they gave
+ * errors   body.err: the content cannot be had, or cannot become what this server takes
+ * thread   one core each
+ */
+#pragma once
+
+#include "core/pool.h"
+#include "core/reactor.h"
+#include "net/mail/body.h"
+#include "net/mail/message.h"
+#include "net/params.h"
+#include "net/wire/smtp_ehlo.h"
+
+#define CONTENT_WINDOW	KIB(32)
+#define CONTENT_WINDOWS	2u
+
+/* What has to happen to a message before this server gets it; 0: nothing, nobody looks at its octets. */
+enum content_need {
+	CONTENT_WRAP	= BIT(0),	/* lines may be longer than smtp_line_length_limit */
+};
+
+uint32_t content_needs(const struct message *msg, const struct smtp_caps *caps, const struct params *params);
+
+struct content;
+
+/* Somebody in line for a transfer. */
+struct content_waiter {
+	struct list node;
+	void (*fn)(struct content_waiter *waiter);	/* it is your turn: content_take once more */
+	/* private */
+	bool is_served;
+};
+
+/* All transfers of a core. */
+struct content_pool {
+	/* private */
+	struct pool transfers;
+	struct pool windows;		/* as many: the memory of each */
+	struct list waiters;
+	struct task serve;
+};
+
+/* Start only. size: octets of windows, for at least one transfer. 0 or -ENOMEM; content_pool_done in both cases.
+ * Registers the metrics. */
+int content_pool_init(struct content_pool *pool, size_t size);
+void content_pool_done(struct content_pool *pool);
+
+/* Octets of io_arena_take that content_pool_init asks for; without them it takes other memory. */
+size_t content_arena_size(size_t size);
+
+/* A transfer of msg as these needs say, from the windows of source. NULL: none is free; the waiter stands in line then,
+ * if it does not already. */
+struct content *content_take(struct content_pool *pool, struct content_waiter *waiter);
+void content_begin(struct content *c, uint32_t needs, const struct params *params, struct body *source);
+
+/* Not in line any more. Harmless when it never was. */
+void content_wait_cancel(struct content_pool *pool, struct content_waiter *waiter);
+
+/* What the session sends: its windows, to be released as any source's. on_ready is never called: who pulls knows. */
+struct body *content_body(struct content *c);
+
+/* Makes windows ready, as far as the source's allow. */
+void content_fill(struct content *c);
+
+/* Has any line been broken? */
+bool content_was_wrapped(const struct content *c);
+
+/* NULL is accepted. What of the source's windows is not used up stays theirs. */
+void content_put(struct content **c);

@@ -1,0 +1,3 @@
+#!/bin/sh
+# content.sh - large content, changed on its way, in bounded memory; see content.py.
+exec python3 -B "$(dirname "$0")/content.py" "$@"

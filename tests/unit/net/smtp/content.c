@@ -1,0 +1,344 @@
+#include <errno.h>
+
+#include "tests/test.h"
+
+#include "core/err.h"
+#include "core/xcall.h"
+#include "net/smtp/content.h"
+
+#define OUT_MAX MIB(2)
+
+static struct reactor reactor;
+static struct content_pool pool;
+static struct params params = { .smtp_line_length_limit = 998 };
+
+static int setup(void **state)
+{
+	const struct io_conf io = { .files_max = 16, .arena_size = MIB(1), .recv_bufs = 8 };
+
+	(void)state;
+	assert_int_equal(xcall_start(1), 0);
+	assert_int_equal(reactor_open(&reactor, &io), 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	reactor_close(&reactor);
+	xcall_stop();
+	return 0;
+}
+
+static void turn(void)
+{
+	assert_int_equal(reactor_turn(&reactor, 0), 0);
+}
+
+/* --- a source --------------------------------------------------------------------------------------------------- */
+
+static struct source {
+	struct body body;
+	struct slice left;
+	size_t piece_size;
+	unsigned pieces;	/* a window */
+	unsigned next;		/* the window to fill */
+	unsigned released;
+	bool ended;
+} source;
+
+static void on_release(struct body *body, struct body_window *window)
+{
+	assert_true(window == &body->windows[source.released % 2]);
+	assert_true(window->ready);
+	/* Nobody may look at what has been given back. */
+	for (unsigned i = 0; i < window->count; i++)
+		window->pieces[i] = slice_of(NULL, 1);
+	window->ready = false;
+	source.released++;
+}
+
+static void source_init(struct slice content, size_t piece_size, unsigned pieces)
+{
+	source = (struct source){ .left = content, .piece_size = piece_size, .pieces = pieces };
+	source.body.release = on_release;
+}
+
+/* Fills the next window, if it is empty. */
+static bool source_fill(void)
+{
+	struct body_window *w = &source.body.windows[source.next];
+
+	if (w->ready || source.ended)
+		return false;
+	for (w->count = 0; w->count < source.pieces && source.left.len > 0; w->count++) {
+		w->pieces[w->count] = slice_head(source.left, source.piece_size);
+		slice_skip(&source.left, w->pieces[w->count].len);
+	}
+	w->last = source.left.len == 0;
+	w->ready = true;
+	source.ended = w->last;
+	source.next ^= 1;
+	return true;
+}
+
+/* --- what should come ------------------------------------------------------------------------------------------- */
+
+/* B 15.2, 15.3, one octet at a time: stored dots away, lines broken, dots again. */
+static size_t reference(struct slice in, uint32_t limit, char *out)
+{
+	size_t n = 0, line = 0;
+
+	for (size_t i = 0; i < in.len; i++) {
+		const bool at_start = i == 0 || in.ptr[i - 1] == '\n';
+
+		if (at_start && in.ptr[i] == '.')
+			continue;
+		if (limit > 0 && line == limit && in.ptr[i] != '\r' && in.ptr[i] != '\n') {
+			memcpy(out + n, "\r\n ", 3);
+			n += 3;
+			line = 1;
+		}
+		if (line == 0 && in.ptr[i] == '.')
+			out[n++] = '.';
+		out[n++] = in.ptr[i];
+		line = in.ptr[i] == '\n' ? 0 : line + (in.ptr[i] != '\r');
+	}
+	return n;
+}
+
+static char expected[OUT_MAX], got[OUT_MAX];
+
+/* Takes what there is, at most two windows at a time as a session does; returns whether that was the end. */
+static bool drain(struct content *c, unsigned *window, size_t *len)
+{
+	struct body *b = content_body(c);
+
+	for (;;) {
+		struct body_window *w = &b->windows[*window];
+
+		if (!w->ready)
+			return false;
+		assert_true(w->count <= 1);
+		for (unsigned i = 0; i < w->count; i++) {
+			assert_in_range(w->pieces[i].len, 1, CONTENT_WINDOW);
+			memcpy(got + *len, w->pieces[i].ptr, w->pieces[i].len);
+			*len += w->pieces[i].len;
+		}
+		const bool last = w->last;
+
+		b->release(b, w);
+		*window ^= 1;
+		if (last)
+			return true;
+	}
+}
+
+static void run(struct slice in, uint32_t limit, size_t piece_size, unsigned pieces)
+{
+	struct content_waiter waiter = { .fn = NULL };
+	const size_t want = reference(in, limit, expected);
+	unsigned window = 0;
+	size_t len = 0;
+
+	list_init(&waiter.node);
+	params.smtp_line_length_limit = limit;
+	source_init(in, piece_size, pieces);
+	struct content *c = content_take(&pool, &waiter);
+
+	assert_non_null(c);
+	content_begin(c, CONTENT_WRAP, &params, &source.body);
+	for (unsigned i = 0;; i++) {
+		assert_true(i < 100000);
+		if (i % 3 != 0)
+			(void)source_fill();
+		content_fill(c);
+		if (drain(c, &window, &len))
+			break;
+	}
+	content_fill(c);		/* after the end, nothing */
+	assert_false(content_body(c)->windows[0].ready || content_body(c)->windows[1].ready);
+	assert_int_equal(len, want);
+	assert_memory_equal(got, expected, want);
+	params.smtp_line_length_limit = 998;
+	content_put(&c);
+	assert_null(c);
+}
+
+static void every_cut_of_the_source_gives_the_same(void **state)
+{
+	static char text[KIB(3)];
+	size_t len = 0;
+
+	(void)state;
+	assert_int_equal(content_pool_init(&pool, KIB(64)), 0);
+	for (unsigned line = 0; len < sizeof(text) - 200; line++) {
+		if (line % 3 == 0)
+			text[len++] = '.', text[len++] = '.';
+		for (unsigned i = 0; i < line * 7 % 130; i++)
+			text[len++] = (char)('a' + (line + i) % 26);
+		memcpy(text + len, "\r\n", 2);
+		len += 2;
+	}
+	for (size_t piece = 1; piece < 70; piece++)
+		for (unsigned pieces = 1; pieces <= BODY_PIECES; pieces += 2) {
+			run(slice_of(text, len), 50, piece, pieces);
+			run(slice_of(text, len), 998, piece, pieces);
+		}
+	run(slice_of(text, 0), 50, 10, 1);
+	content_pool_done(&pool);
+}
+
+static void large_content_goes_through_two_windows(void **state)
+{
+	static char text[KIB(300)];
+
+	(void)state;
+	assert_int_equal(content_pool_init(&pool, KIB(64)), 0);
+	memset(text, 'x', sizeof(text));
+	memcpy(text + sizeof(text) - 2, "\r\n", 2);
+	run(slice_of(text, sizeof(text)), 998, KIB(60), BODY_PIECES);
+	run(slice_of(text, sizeof(text)), 2, KIB(60), 1);		/* four octets for each */
+	content_pool_done(&pool);
+}
+
+static void a_source_that_fails_fails_us(void **state)
+{
+	struct content_waiter waiter = { .fn = NULL };
+
+	(void)state;
+	assert_int_equal(content_pool_init(&pool, KIB(64)), 0);
+	list_init(&waiter.node);
+	source_init(SLICE("abc\r\ndef\r\n"), 5, 1);
+	struct content *c = content_take(&pool, &waiter);
+
+	content_begin(c, CONTENT_WRAP, &params, &source.body);
+	(void)source_fill();
+	content_fill(c);
+	assert_int_equal(content_body(c)->err, 0);
+	source.body.err = ERR_CORRUPT;
+	content_fill(c);
+	assert_int_equal(content_body(c)->err, ERR_CORRUPT);
+	content_put(&c);
+	content_pool_done(&pool);
+}
+
+/* --- the line --------------------------------------------------------------------------------------------------- */
+
+struct taker {
+	struct content_waiter waiter;
+	struct content_pool *pool;
+	struct content *content;
+	unsigned served;
+};
+
+static unsigned serving;
+
+static void on_turn(struct content_waiter *waiter)
+{
+	struct taker *t = container_of(waiter, struct taker, waiter);
+
+	t->served = ++serving;
+	t->content = content_take(t->pool, &t->waiter);
+	assert_non_null(t->content);
+}
+
+static void who_finds_none_waits_in_line(void **state)
+{
+	struct taker takers[5];
+
+	(void)state;
+	assert_int_equal(content_pool_init(&pool, 2 * KIB(64) - 1), 0);	/* one */
+	serving = 0;
+	for (unsigned i = 0; i < 5; i++) {
+		takers[i] = (struct taker){ .pool = &pool, .waiter = { .fn = on_turn } };
+		list_init(&takers[i].waiter.node);
+		takers[i].content = content_take(&pool, &takers[i].waiter);
+		assert_int_equal(takers[i].content != NULL, i == 0);
+	}
+	assert_null(content_take(&pool, &takers[3].waiter));	/* asking again does not change the order */
+	content_put(&takers[0].content);
+	/* Who comes now does not pass those in line, though one is free. */
+	assert_null(content_take(&pool, &takers[0].waiter));
+	content_wait_cancel(&pool, &takers[2].waiter);
+	turn();
+	assert_non_null(takers[1].content);
+	assert_int_equal(takers[1].served, 1);
+	for (unsigned i = 1; i < 5; i++) {
+		content_put(&takers[i].content);
+		content_wait_cancel(&pool, &takers[i].waiter);	/* who is not in line any more */
+		turn();
+	}
+	assert_int_equal(takers[2].served, 0);
+	assert_int_equal(takers[3].served, 2);
+	assert_int_equal(takers[4].served, 3);
+	assert_int_equal(takers[0].served, 4);
+	content_put(&takers[0].content);
+	content_pool_done(&pool);
+}
+
+/* It left the line when it was its turn: the next one gets it. */
+static void who_leaves_lets_the_next_one_have_it(void **state)
+{
+	struct taker takers[3];
+
+	(void)state;
+	assert_int_equal(content_pool_init(&pool, KIB(64)), 0);
+	serving = 0;
+	for (unsigned i = 0; i < 3; i++) {
+		takers[i] = (struct taker){ .pool = &pool, .waiter = { .fn = on_turn } };
+		list_init(&takers[i].waiter.node);
+		takers[i].content = content_take(&pool, &takers[i].waiter);
+	}
+	content_put(&takers[0].content);
+	content_wait_cancel(&pool, &takers[1].waiter);
+	turn();
+	assert_non_null(takers[2].content);
+	content_put(&takers[2].content);
+	content_pool_done(&pool);
+}
+
+/* --- what is to be done ----------------------------------------------------------------------------------------- */
+
+static void facts_and_limits_decide(void **state)
+{
+	static const struct {
+		const char *claim;
+		uint32_t facts;
+		uint32_t caps;
+		uint32_t limit;
+		uint32_t needs;
+	} cases[] = {
+		{ "nothing is known to be wrong with it", 0, SMTP_CAP_8BITMIME, 998, 0 },
+		{ "dots are stored as they are sent", MESSAGE_STUFFED, SMTP_CAP_8BITMIME, 998, 0 },
+		{ "a long line", MESSAGE_LONG_LINE, SMTP_CAP_8BITMIME, 998, CONTENT_WRAP },
+		{ "a long line, and no limit (case 478)", MESSAGE_LONG_LINE, SMTP_CAP_8BITMIME, 0, 0 },
+		{ "no long line, and a limit above 998", 0, SMTP_CAP_8BITMIME, 2000, 0 },
+		{ "lines up to 998, and a limit of 990", 0, SMTP_CAP_8BITMIME, 990, CONTENT_WRAP },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct message msg = { .facts = cases[i].facts };
+		const struct smtp_caps caps = { .bits = cases[i].caps };
+
+		params = (struct params){ .smtp_line_length_limit = cases[i].limit };
+		if (content_needs(&msg, &caps, &params) != cases[i].needs)
+			fail_msg("%s", cases[i].claim);
+	}
+	params.smtp_line_length_limit = 998;
+}
+
+int main(void)
+{
+	const struct CMUnitTest claims[] = {
+		CLAIM("every cut of the source gives the same octets", every_cut_of_the_source_gives_the_same),
+		CLAIM("large content goes through two windows", large_content_goes_through_two_windows),
+		CLAIM("a source that fails fails us", a_source_that_fails_fails_us),
+		CLAIM("who finds no transfer waits in line", who_finds_none_waits_in_line),
+		CLAIM("who leaves the line lets the next one have it", who_leaves_lets_the_next_one_have_it),
+		CLAIM("facts and limits decide what is to be done", facts_and_limits_decide),
+	};
+
+	return cmocka_run_group_tests_name("smtp/content", claims, setup, teardown);
+}
