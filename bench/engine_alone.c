@@ -175,7 +175,8 @@ static void engine_start(void)
 		task_init(&r->settled, on_settled);
 		(void)rcpt_set(&r->rcpt, r->rcpt_text, &facts);
 		r->msg = (struct message){
-			.magic = MESSAGE_MAGIC, .id = (uint64_t)i << 32, .size = conf.body_len,
+			.magic = MESSAGE_MAGIC, .id = (uint64_t)i << 32, .facts = MESSAGE_BODY_7BIT,
+			.size = conf.body_len,
 			.wire_size = conf.body_len, .rcpt_count = 1, .sender = SLICE("s@client.test"), .rcpts = &r->rcpt,
 		};
 		offer(r);

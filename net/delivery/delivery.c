@@ -335,7 +335,7 @@ static int open_pools(struct delivery *d)
 	if (r == 0)
 		r = map_init(&d->by_nexthop, destinations);
 	if (r == 0)
-		r = content_pool_init(&d->contents, content_size(d->conf.params));
+		r = content_pool_init(&d->contents, content_size(d->conf.params), d->conf.params, &d->generic);
 	if (r == 0)
 		r = heap_init(&d->deferred, d->conf.jobs_max);
 	if (r == 0)

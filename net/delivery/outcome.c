@@ -174,6 +174,8 @@ static struct outcome outcome_of_verdict(const struct verdict *v)
 	if (v->deliverable)
 		return (struct outcome){ OUTCOME_SENT, v->reply->code / 100 == 2 ? v->reply->enhanced :
 										    (struct enhanced_code){ 2, 0, 0 } };
+	if (v->reply == NULL && v->err == ERR_CONTENT)
+		return (struct outcome){ OUTCOME_HARD, v->failure.dsn };
 	return v->reply != NULL ? outcome_of_reply(v->step, v->reply) : outcome_of_error(v->step, v->err);
 }
 
@@ -187,6 +189,8 @@ void outcome_judge(struct attempt *a, struct rcpt *rcpt, const struct verdict *v
 		add_reply_text(&text, v->reply->text);
 	else if (v->reply != NULL)
 		reason_of_reply(&text, v, peer);
+	else if (v->err == ERR_CONTENT)
+		str_add_cstr(&text, v->failure.words);
 	else
 		reason_of_error(&text, v->step, v->err, peer);
 	rcpt->is_softened = o.kind == OUTCOME_HARD && (soft_bounce || v->until_final);

@@ -1,7 +1,10 @@
 #include "net/smtp/content.h"
 
 #include "core/metric.h"
+#include "core/err.h"
+#include "core/log.h"
 #include "net/mail/dot.h"
+#include "net/mail/rewrite.h"
 #include "net/mail/stage.h"
 #include "net/mail/unstuff.h"
 #include "net/mail/wrap.h"
@@ -17,6 +20,8 @@ static struct metric metric_waited =
 	METRIC_COUNTER("ringpost_content_waits_total", "transfers that stood in line for memory to be changed in");
 static struct metric metric_used = METRIC_GAUGE("ringpost_content_transfers", "transfers being changed now");
 
+enum asking { ASKING_NOTHING, ASKING, ANSWERED };
+
 struct content {
 	uint32_t magic;
 	struct content_pool *pool;
@@ -31,8 +36,19 @@ struct content {
 	struct slice span;		/* what the chain has given, and no window has taken */
 	bool is_over;			/* it has given everything */
 	bool is_ended;			/* and all of it is in a window */
-	bool wraps;
+	struct content_waiter *waiter;	/* hears when a table has answered */
+	const struct message *msg;
+	void *structure;		/* memory for mime and rewrite */
+	uint32_t needs;
+	struct asker asker;
+	struct maps_ask ask;
+	enum asking asking;
+	int answer;
+	struct table_net *tables;
+	struct mail_log log;
+	struct rewrite rewrite;
 	struct unstuff unstuff;
+	struct mime mime;
 	struct wrap wrap;
 	struct dot dot;
 	struct chain chain;
@@ -40,16 +56,118 @@ struct content {
 
 /* --- what is to be done ------------------------------------------------------------------------------------------- */
 
-uint32_t content_needs(const struct message *msg, const struct smtp_caps *caps, const struct params *params)
+static bool is_converted(const struct message *msg, const struct smtp_caps *caps, const struct params *params)
+{
+	return !(caps->bits & SMTP_CAP_8BITMIME) && !(msg->facts & MESSAGE_BODY_7BIT) &&
+	       !params->disable_mime_output_conversion;
+}
+
+/* With a limit below what is legal, nobody knows whether the longest line exceeds it; nor what others make of lines. */
+static bool may_be_too_long(const struct message *msg, const struct params *params)
 {
 	const uint32_t limit = params->smtp_line_length_limit;
-	uint32_t needs = 0;
 
-	(void)caps;
-	/* With a limit below what is legal, nobody knows whether the longest line exceeds it. */
-	if (limit > 0 && (limit < LINE_MAX_5322 || (msg->facts & MESSAGE_LONG_LINE)))
-		needs |= CONTENT_WRAP;
-	return needs;
+	return limit > 0 && (limit < LINE_MAX_5322 || (msg->facts & MESSAGE_LONG_LINE) || rewrite_is_wanted(params));
+}
+
+uint32_t content_needs(const struct message *msg, const struct smtp_caps *caps, const struct params *params)
+{
+	return (may_be_too_long(msg, params) ? (uint32_t)CONTENT_WRAP : 0) |
+	       (is_converted(msg, caps, params) ? (uint32_t)CONTENT_CONVERT : 0) |
+	       (rewrite_is_wanted(params) ? (uint32_t)CONTENT_REWRITE : 0);
+}
+
+/* --- what the stages ask for -------------------------------------------------------------------------------------- */
+
+static void on_answer(struct maps_ask *ask, int result)
+{
+	struct content *c = container_of(ask, struct content, ask);
+
+	CHECK_MAGIC(c, CONTENT_MAGIC);
+	c->asking = ANSWERED;
+	c->answer = result;
+	c->waiter->fn(c->waiter);
+}
+
+static int find(struct asker *a, const struct maps *maps, struct slice key, unsigned flags, struct str *ret_value)
+{
+	struct content *c = container_of(a, struct content, asker);
+
+	if (c->asking == ANSWERED) {
+		c->asking = ASKING_NOTHING;
+		return c->answer;
+	}
+	if (c->asking == ASKING_NOTHING) {
+		c->asking = ASKING;
+		maps_ask(c->tables, &c->ask, maps, key, flags, ret_value, on_answer);
+	}
+	return ASKER_WAIT;
+}
+
+static void log_of_message(struct mail_log *log, bool is_warning, struct slice text)
+{
+	const struct content *c = container_of(log, const struct content, log);
+	char storage[LOG_FIELD_MAX + MESSAGE_ID_TEXT_MAX + 8];
+	struct str line = STR(storage);
+
+	message_id_text(&line, c->msg->id);
+	str_add_cstr(&line, ": ");
+	str_add_cut(&line, text, LOG_FIELD_MAX);
+	line.full = false;
+	log_put(is_warning ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "smtp", str_slice(&line));
+}
+
+static struct mime_conf mime_conf(const struct params *params, bool converts)
+{
+	return (struct mime_conf){
+		.converts = converts,
+		.finds_parts = rewrite_wants_structure(params),
+		.mime_boundary_length_limit = params->mime_boundary_length_limit,
+		.mime_nesting_limit = params->mime_nesting_limit,
+		.header_size_limit = params->header_size_limit,
+		.line_length_limit = params->line_length_limit,
+	};
+}
+
+static int no_header(struct mime_hooks *h, enum mime_header_kind kind, struct slice header, struct slice *ret_text)
+{
+	(void)h, (void)kind, (void)header, (void)ret_text;
+	UNREACHABLE();
+}
+
+static int no_line(struct mime_hooks *h, struct slice line, struct slice *ret_text)
+{
+	(void)h, (void)line, (void)ret_text;
+	UNREACHABLE();
+}
+
+/* Octets that mime_init may want, whatever the message. */
+static size_t mime_size(const struct params *params)
+{
+	static const struct mime_hooks all = { .header = no_header, .line = no_line };
+	const struct mime_conf conf = mime_conf(params, true);
+
+	return round_up(mime_memory(&conf, rewrite_is_wanted(params) ? &all : NULL), 16);
+}
+
+static void add_mime(struct content *c)
+{
+	const struct params *params = c->pool->params;
+	const struct mime_conf conf = mime_conf(params, c->needs & CONTENT_CONVERT);
+	const size_t rewrite_size = c->needs & CONTENT_REWRITE ? rewrite_memory(params) : 0;
+	struct mime_hooks *hooks = NULL;
+
+	if (rewrite_size > 0) {
+		const struct rewrite_conf rewrite = {
+			.params = params, .generic = c->pool->generic, .log = &c->log,
+			.asker = c->tables != NULL ? &c->asker : NULL,
+		};
+
+		rewrite_init(&c->rewrite, &rewrite, (char *)c->structure + mime_size(params), rewrite_size);
+		hooks = &c->rewrite.hooks;
+	}
+	mime_init(&c->mime, &conf, hooks, c->structure);
+	chain_add(&c->chain, &c->mime.stage);
 }
 
 /* --- from the source's windows through the chain ------------------------------------------------------------------ */
@@ -137,21 +255,33 @@ struct body *content_body(struct content *c)
 
 bool content_was_wrapped(const struct content *c)
 {
-	return c->wraps && c->wrap.has_split;
+	return (c->needs & CONTENT_WRAP) && c->wrap.has_split;
+}
+
+struct mime_failure content_failure(const struct content *c)
+{
+	return mime_failure(&c->mime);
 }
 
 /* --- a transfer --------------------------------------------------------------------------------------------------- */
 
-void content_begin(struct content *c, uint32_t needs, const struct params *params, struct body *source)
+void content_begin(struct content *c, uint32_t needs, const struct message *msg, struct body *source,
+		   struct table_net *tables)
 {
 	ASSERT(needs != 0);
 	c->source = source;
-	c->wraps = needs & CONTENT_WRAP;
+	c->msg = msg;
+	c->needs = needs;
+	c->tables = tables;
+	c->asker.find = find;
+	c->log.line = log_of_message;
 	chain_init(&c->chain);
 	unstuff_init(&c->unstuff);
 	chain_add(&c->chain, &c->unstuff.stage);
-	if (c->wraps) {
-		wrap_init(&c->wrap, params->smtp_line_length_limit);
+	if (needs & (CONTENT_CONVERT | CONTENT_REWRITE))
+		add_mime(c);
+	if (needs & CONTENT_WRAP) {
+		wrap_init(&c->wrap, c->pool->params->smtp_line_length_limit);
 		chain_add(&c->chain, &c->wrap.stage);
 	}
 	dot_init(&c->dot);
@@ -172,10 +302,11 @@ struct content *content_take(struct content_pool *pool, struct content_waiter *w
 		}
 		return NULL;
 	}
-	*c = (struct content){ .magic = CONTENT_MAGIC, .pool = pool };
+	*c = (struct content){ .magic = CONTENT_MAGIC, .pool = pool, .waiter = waiter };
 	c->body.release = release;
 	c->memory = pool_take(&pool->windows);
-	ASSERT(c->memory != NULL);
+	c->structure = pool_take(&pool->structures);
+	ASSERT(c->memory != NULL && c->structure != NULL);
 	metric_add(&metric_used, 1);
 	return c;
 }
@@ -189,7 +320,9 @@ void content_put(struct content **cp)
 	CHECK_MAGIC(c, CONTENT_MAGIC);
 	struct content_pool *pool = c->pool;
 
+	maps_ask_cancel(&c->ask);
 	pool_put(&pool->windows, &c->memory);
+	pool_put(&pool->structures, &c->structure);
 	c->magic = 0;
 	pool_put(&pool->transfers, cp);
 	metric_add(&metric_used, -1);
@@ -234,11 +367,18 @@ size_t content_arena_size(size_t size)
 	return transfers_of(size) * WINDOWS_SIZE;
 }
 
+static size_t structure_size(const struct params *params)
+{
+	return mime_size(params) + (rewrite_is_wanted(params) ? rewrite_memory(params) : 0);
+}
+
 static int init_pools(struct content_pool *pool, size_t count)
 {
 	void *memory = io_arena_take(count * WINDOWS_SIZE, CONTENT_ALIGN);
 	int r = pool_init(&pool->transfers, "content transfers", sizeof(struct content), count);
 
+	if (r == 0)
+		r = pool_init(&pool->structures, "content structures", structure_size(pool->params), count);
 	if (r < 0)
 		return r;
 	if (memory != NULL)
@@ -246,9 +386,12 @@ static int init_pools(struct content_pool *pool, size_t count)
 	return pool_init(&pool->windows, "content windows", WINDOWS_SIZE, count);
 }
 
-int content_pool_init(struct content_pool *pool, size_t size)
+int content_pool_init(struct content_pool *pool, size_t size, const struct params *params,
+		      const struct generic_conf *generic)
 {
 	memset(pool, 0, sizeof(*pool));
+	pool->params = params;
+	pool->generic = generic;
 	list_init(&pool->waiters);
 	task_init(&pool->serve, on_serve);
 	metric_register(&metric_changed);
@@ -260,6 +403,7 @@ int content_pool_init(struct content_pool *pool, size_t size)
 void content_pool_done(struct content_pool *pool)
 {
 	reactor_unpost(&pool->serve);
+	pool_done(&pool->structures);
 	pool_done(&pool->windows);
 	pool_done(&pool->transfers);
 }

@@ -1,7 +1,8 @@
 /* content.h - what a message becomes on its way to one server
  *
- *	source's windows --------------------------------------------------> session	nothing has to be changed
- *	source's windows -> unstuff -> wrap -> dot -> windows of our own ---> session	something has
+ *	source's windows -------------------------------------------------------------> session	nothing is to be done
+ *	source's windows -> unstuff -> mime -> wrap -> dot -> windows of our own -----> session	something is
+ *		                        \-> headers and body lines are shown to net/mail/rewrite.h
  *
  * Which of the two is decided for each transaction, when it is known what its server can take: what goes untouched to
  * one server may be changed for the next one. Content that is changed always goes with DATA, for nobody knows its size
@@ -22,8 +23,11 @@
 
 #include "core/pool.h"
 #include "core/reactor.h"
+#include "net/lookup/table_net.h"
 #include "net/mail/body.h"
+#include "net/mail/generic.h"
 #include "net/mail/message.h"
+#include "net/mail/mime.h"
 #include "net/params.h"
 #include "net/wire/smtp_ehlo.h"
 
@@ -33,16 +37,19 @@
 /* What has to happen to a message before this server gets it; 0: nothing, nobody looks at its octets. */
 enum content_need {
 	CONTENT_WRAP	= BIT(0),	/* lines may be longer than smtp_line_length_limit */
+	CONTENT_CONVERT	= BIT(1),	/* 8-bit content for a server without 8BITMIME (B 16.1) */
+	CONTENT_REWRITE	= BIT(2),	/* somebody wants to see headers or body lines (B 12, B 13) */
 };
 
 uint32_t content_needs(const struct message *msg, const struct smtp_caps *caps, const struct params *params);
 
 struct content;
 
-/* Somebody in line for a transfer. */
+/* Somebody who wants a transfer, or has one. */
 struct content_waiter {
 	struct list node;
-	void (*fn)(struct content_waiter *waiter);	/* it is your turn: content_take once more */
+	/* It is your turn: content_take once more. Or: a table has answered, content_fill goes on. */
+	void (*fn)(struct content_waiter *waiter);
 	/* private */
 	bool is_served;
 };
@@ -51,23 +58,29 @@ struct content_waiter {
 struct content_pool {
 	/* private */
 	struct pool transfers;
-	struct pool windows;		/* as many: the memory of each */
+	struct pool windows;		/* as many: the memory of each, */
+	struct pool structures;		/* and what it takes to see headers and parts */
+	const struct params *params;
+	const struct generic_conf *generic;
 	struct list waiters;
 	struct task serve;
 };
 
-/* Start only. size: octets of windows, for at least one transfer. 0 or -ENOMEM; content_pool_done in both cases.
- * Registers the metrics. */
-int content_pool_init(struct content_pool *pool, size_t size);
+/* Start only. size: octets of windows, for at least one transfer. 0 or -ENOMEM; content_pool_done in both cases. What
+ * generic points at stays, its addresses may change. Registers the metrics. */
+int content_pool_init(struct content_pool *pool, size_t size, const struct params *params,
+		      const struct generic_conf *generic);
 void content_pool_done(struct content_pool *pool);
 
 /* Octets of io_arena_take that content_pool_init asks for; without them it takes other memory. */
 size_t content_arena_size(size_t size);
 
-/* A transfer of msg as these needs say, from the windows of source. NULL: none is free; the waiter stands in line then,
- * if it does not already. */
+/* NULL: none is free; the waiter stands in line then, if it does not already. */
 struct content *content_take(struct content_pool *pool, struct content_waiter *waiter);
-void content_begin(struct content *c, uint32_t needs, const struct params *params, struct body *source);
+
+/* A transfer of msg as these needs say, from the windows of source. tables: of this core, or NULL. */
+void content_begin(struct content *c, uint32_t needs, const struct message *msg, struct body *source,
+		   struct table_net *tables);
 
 /* Not in line any more. Harmless when it never was. */
 void content_wait_cancel(struct content_pool *pool, struct content_waiter *waiter);
@@ -77,6 +90,9 @@ struct body *content_body(struct content *c);
 
 /* Makes windows ready, as far as the source's allow. */
 void content_fill(struct content *c);
+
+/* Behind ERR_CONTENT: why, for every recipient. */
+struct mime_failure content_failure(const struct content *c);
 
 /* Has any line been broken? */
 bool content_was_wrapped(const struct content *c);

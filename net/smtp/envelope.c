@@ -30,11 +30,6 @@ static enum smtp_body body_of(const struct message *msg, const struct smtp_caps 
 	return msg->facts & MESSAGE_BODY_7BIT ? SMTP_BODY_7BIT : SMTP_BODY_UNKNOWN;
 }
 
-static bool size_is_known(const struct message *msg, const struct smtp_caps *caps)
-{
-	return offers(caps, SMTP_CAP_8BITMIME) || (msg->facts & MESSAGE_BODY_7BIT);
-}
-
 static enum smtp_ret ret_of(const struct message *msg)
 {
 	if (msg->facts & (MESSAGE_RET_HDRS | MESSAGE_REQUIRETLS))
@@ -49,7 +44,7 @@ int envelope_add_mail(struct str *out, const struct message *msg, struct slice s
 	struct str quoted = STR(storage);
 	struct smtp_mail mail = {
 		.sender = wire_form(sender, params, &quoted),
-		.has_size = offers(caps, SMTP_CAP_SIZE) && !is_changed && size_is_known(msg, caps),
+		.has_size = offers(caps, SMTP_CAP_SIZE) && !is_changed,
 		.size = msg->size,
 		.body = body_of(msg, caps),
 		.smtputf8 = offers(caps, SMTP_CAP_SMTPUTF8) && (msg->facts & MESSAGE_SMTPUTF8),

@@ -31,7 +31,10 @@ static struct body *body_of(const struct transaction *t)
 /* The content cannot be had: no dot, so that the server throws away what it got. There is no other way to cancel. */
 static bool fail_body(struct session *s, struct transaction *t)
 {
-	const struct verdict v = { .step = SESSION_BODY, .err = body_of(t)->err };
+	struct verdict v = { .step = SESSION_BODY, .err = body_of(t)->err };
+
+	if (v.err == ERR_CONTENT)
+		v.failure = content_failure(t->content);
 
 	session_judge_all(t, &v);
 	session_lose(s, -ECANCELED);	/* the one behind has nothing to do with it */
@@ -247,7 +250,7 @@ static bool prepare_windows(struct session *s, struct transaction *t)
 		t->content = content_take(s->contents, &s->content_wait);
 		if (t->content == NULL)
 			return false;
-		content_begin(t->content, t->needs, s->params, t->body);
+		content_begin(t->content, t->needs, t->msg, t->body, s->tables);
 	}
 	content_fill(t->content);
 	return true;

@@ -10,6 +10,7 @@
 
 #include "net/mail/body.h"
 #include "net/mail/message.h"
+#include "net/mail/mime.h"
 #include "net/mail/unstuff.h"
 #include "net/smtp/session_states.h"
 #include "net/wire/smtp_reply.h"
@@ -26,6 +27,7 @@ struct verdict {
 				 * address cannot be sent; -EILSEQ: it needs SMTPUTF8; -EUSERS: it may have one
 				 * recipient only; ERR_TABLE: a table gave no answer; -EIO, -ETIME and ERR_CORRUPT: the
 				 * content cannot be had, not in time, not undamaged */
+	struct mime_failure failure;	/* of ERR_CONTENT: what this server takes cannot be made of the content */
 	bool waited_for_us;	/* the connection was lost while the peer owed us nothing: our content did not come */
 	bool maybe_delivered;	/* the final dot was under way */
 	bool deliverable;	/* it is a probe, and this reply is all it wanted to know (B 17.6) */

@@ -345,6 +345,7 @@ struct world_job *world_job(const char *nexthop, unsigned rcpts)
 						: SLICE("c@example.org");
 	j->msg = (struct message){
 		.magic = MESSAGE_MAGIC,
+		.facts = MESSAGE_BODY_7BIT,
 		.id = world.job_count,
 		.arrival_ns = reactor_queue_now(),
 		.size = strlen(CONTENT),

@@ -10,7 +10,13 @@
 
 static struct reactor reactor;
 static struct content_pool pool;
-static struct params params = { .smtp_line_length_limit = 998 };
+static const struct generic_conf generic = { .params = NULL };
+static const struct message message;
+static char flags[] = "";
+
+#define CONTENT_PARAMS { .smtp_line_length_limit = 998, .mime_boundary_length_limit = 2048, .mime_nesting_limit = 100, \
+		 .header_size_limit = 102400, .line_length_limit = 2048, .smtp_service_flags = flags }
+static struct params params = CONTENT_PARAMS;
 
 static int setup(void **state)
 {
@@ -147,7 +153,7 @@ static void run(struct slice in, uint32_t limit, size_t piece_size, unsigned pie
 	struct content *c = content_take(&pool, &waiter);
 
 	assert_non_null(c);
-	content_begin(c, CONTENT_WRAP, &params, &source.body);
+	content_begin(c, CONTENT_WRAP, &message, &source.body, NULL);
 	for (unsigned i = 0;; i++) {
 		assert_true(i < 100000);
 		if (i % 3 != 0)
@@ -171,7 +177,7 @@ static void every_cut_of_the_source_gives_the_same(void **state)
 	size_t len = 0;
 
 	(void)state;
-	assert_int_equal(content_pool_init(&pool, KIB(64)), 0);
+	assert_int_equal(content_pool_init(&pool, KIB(64), &params, &generic), 0);
 	for (unsigned line = 0; len < sizeof(text) - 200; line++) {
 		if (line % 3 == 0)
 			text[len++] = '.', text[len++] = '.';
@@ -194,7 +200,7 @@ static void large_content_goes_through_two_windows(void **state)
 	static char text[KIB(300)];
 
 	(void)state;
-	assert_int_equal(content_pool_init(&pool, KIB(64)), 0);
+	assert_int_equal(content_pool_init(&pool, KIB(64), &params, &generic), 0);
 	memset(text, 'x', sizeof(text));
 	memcpy(text + sizeof(text) - 2, "\r\n", 2);
 	run(slice_of(text, sizeof(text)), 998, KIB(60), BODY_PIECES);
@@ -207,12 +213,12 @@ static void a_source_that_fails_fails_us(void **state)
 	struct content_waiter waiter = { .fn = NULL };
 
 	(void)state;
-	assert_int_equal(content_pool_init(&pool, KIB(64)), 0);
+	assert_int_equal(content_pool_init(&pool, KIB(64), &params, &generic), 0);
 	list_init(&waiter.node);
 	source_init(SLICE("abc\r\ndef\r\n"), 5, 1);
 	struct content *c = content_take(&pool, &waiter);
 
-	content_begin(c, CONTENT_WRAP, &params, &source.body);
+	content_begin(c, CONTENT_WRAP, &message, &source.body, NULL);
 	(void)source_fill();
 	content_fill(c);
 	assert_int_equal(content_body(c)->err, 0);
@@ -248,7 +254,7 @@ static void who_finds_none_waits_in_line(void **state)
 	struct taker takers[5];
 
 	(void)state;
-	assert_int_equal(content_pool_init(&pool, 2 * KIB(64) - 1), 0);	/* one */
+	assert_int_equal(content_pool_init(&pool, 2 * KIB(64) - 1, &params, &generic), 0);	/* one */
 	serving = 0;
 	for (unsigned i = 0; i < 5; i++) {
 		takers[i] = (struct taker){ .pool = &pool, .waiter = { .fn = on_turn } };
@@ -283,7 +289,7 @@ static void who_leaves_lets_the_next_one_have_it(void **state)
 	struct taker takers[3];
 
 	(void)state;
-	assert_int_equal(content_pool_init(&pool, KIB(64)), 0);
+	assert_int_equal(content_pool_init(&pool, KIB(64), &params, &generic), 0);
 	serving = 0;
 	for (unsigned i = 0; i < 3; i++) {
 		takers[i] = (struct taker){ .pool = &pool, .waiter = { .fn = on_turn } };
@@ -307,26 +313,98 @@ static void facts_and_limits_decide(void **state)
 		uint32_t facts;
 		uint32_t caps;
 		uint32_t limit;
+		bool sent_raw;
 		uint32_t needs;
 	} cases[] = {
-		{ "nothing is known to be wrong with it", 0, SMTP_CAP_8BITMIME, 998, 0 },
-		{ "dots are stored as they are sent", MESSAGE_STUFFED, SMTP_CAP_8BITMIME, 998, 0 },
-		{ "a long line", MESSAGE_LONG_LINE, SMTP_CAP_8BITMIME, 998, CONTENT_WRAP },
-		{ "a long line, and no limit (case 478)", MESSAGE_LONG_LINE, SMTP_CAP_8BITMIME, 0, 0 },
-		{ "no long line, and a limit above 998", 0, SMTP_CAP_8BITMIME, 2000, 0 },
-		{ "lines up to 998, and a limit of 990", 0, SMTP_CAP_8BITMIME, 990, CONTENT_WRAP },
+		{ "nothing is known to be wrong with it", 0, SMTP_CAP_8BITMIME, 998, false, 0 },
+		{ "dots are stored as they are sent", MESSAGE_STUFFED, SMTP_CAP_8BITMIME, 998, false, 0 },
+		{ "a long line", MESSAGE_LONG_LINE, SMTP_CAP_8BITMIME, 998, false, CONTENT_WRAP },
+		{ "a long line, and no limit (case 478)", MESSAGE_LONG_LINE, SMTP_CAP_8BITMIME, 0, false, 0 },
+		{ "no long line, and a limit above 998", 0, SMTP_CAP_8BITMIME, 2000, false, 0 },
+		{ "lines up to 998, and a limit of 990", 0, SMTP_CAP_8BITMIME, 990, false, CONTENT_WRAP },
+		{ "8bit, and a server that takes it (case 494)", MESSAGE_8BIT | MESSAGE_BODY_8BITMIME, SMTP_CAP_8BITMIME,
+		  998, false, 0 },
+		{ "8bit, and one that does not", MESSAGE_8BIT | MESSAGE_BODY_8BITMIME, 0, 998, false, CONTENT_CONVERT },
+		{ "the same, disable_mime_output_conversion (case 495)", MESSAGE_8BIT | MESSAGE_BODY_8BITMIME, 0, 998,
+		  true, 0 },
+		{ "labelled 7bit (case 496)", MESSAGE_BODY_7BIT, 0, 998, false, 0 },
+		{ "nobody knows what it is", MESSAGE_8BIT, 0, 998, false, CONTENT_CONVERT },
+		{ "both", MESSAGE_8BIT | MESSAGE_LONG_LINE, 0, 998, false, CONTENT_CONVERT | CONTENT_WRAP },
 	};
+	struct params p;
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
 		const struct message msg = { .facts = cases[i].facts };
 		const struct smtp_caps caps = { .bits = cases[i].caps };
 
-		params = (struct params){ .smtp_line_length_limit = cases[i].limit };
-		if (content_needs(&msg, &caps, &params) != cases[i].needs)
+		p = (struct params){ .smtp_line_length_limit = cases[i].limit, .smtp_service_flags = flags,
+				     .disable_mime_output_conversion = cases[i].sent_raw };
+		if (content_needs(&msg, &caps, &p) != cases[i].needs)
 			fail_msg("%s", cases[i].claim);
 	}
-	params.smtp_line_length_limit = 998;
+}
+
+/* --- conversion ------------------------------------------------------------------------------------------------- */
+
+/* Content that is converted as a whole, through windows cut anywhere. */
+static int convert(struct slice in, size_t piece_size, size_t *ret_len, struct mime_failure *ret_failure)
+{
+	struct content_waiter waiter = { .fn = NULL };
+	unsigned window = 0;
+
+	list_init(&waiter.node);
+	source_init(in, piece_size, 2);
+	struct content *c = content_take(&pool, &waiter);
+
+	content_begin(c, CONTENT_CONVERT, &message, &source.body, NULL);
+	*ret_len = 0;
+	for (unsigned i = 0; content_body(c)->err == 0; i++) {
+		assert_true(i < 100000);
+		(void)source_fill();
+		content_fill(c);
+		if (drain(c, &window, ret_len))
+			break;
+	}
+	const int err = content_body(c)->err;
+
+	if (err == ERR_CONTENT)
+		*ret_failure = content_failure(c);
+	content_put(&c);
+	return err;
+}
+
+static void what_is_8bit_becomes_quoted_printable(void **state)
+{
+	static const char in[] = "Content-Transfer-Encoding: 8bit\r\nSubject: x\r\n\r\n..\xc3\xa9\r\n";
+	static const char out[] = "Subject: x\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n..=C3=A9\r\n";
+	struct mime_failure failure;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(content_pool_init(&pool, KIB(64), &params, &generic), 0);
+	for (size_t piece = 1; piece < sizeof(in); piece++) {
+		assert_int_equal(convert(slice_of(in, sizeof(in) - 1), piece, &len, &failure), 0);
+		assert_int_equal(len, sizeof(out) - 1);
+		assert_memory_equal(got, out, len);
+	}
+	content_pool_done(&pool);
+}
+
+static void what_cannot_be_converted_fails_with_its_reason(void **state)
+{
+	static const char in[] = "Content-Type: message/partial\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xc3\xa9\r\n";
+	struct mime_failure failure = { 0 };
+	size_t len;
+
+	(void)state;
+	assert_int_equal(content_pool_init(&pool, KIB(64), &params, &generic), 0);
+	assert_int_equal(convert(slice_of(in, sizeof(in) - 1), 10, &len, &failure), ERR_CONTENT);
+	assert_int_equal(failure.dsn.class, 5);
+	assert_int_equal(failure.dsn.subject, 6);
+	assert_int_equal(failure.dsn.detail, 1);
+	assert_non_null(failure.words);
+	content_pool_done(&pool);
 }
 
 int main(void)
@@ -338,6 +416,8 @@ int main(void)
 		CLAIM("who finds no transfer waits in line", who_finds_none_waits_in_line),
 		CLAIM("who leaves the line lets the next one have it", who_leaves_lets_the_next_one_have_it),
 		CLAIM("facts and limits decide what is to be done", facts_and_limits_decide),
+		CLAIM("what is 8bit becomes quoted-printable, at every cut", what_is_8bit_becomes_quoted_printable),
+		CLAIM("what cannot be converted fails with its reason", what_cannot_be_converted_fails_with_its_reason),
 	};
 
 	return cmocka_run_group_tests_name("smtp/content", claims, setup, teardown);

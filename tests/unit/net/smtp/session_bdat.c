@@ -23,7 +23,7 @@ static struct mail *stuffed(const char *rcpts, const char *content, unsigned dot
 {
 	struct mail *m = stage_mail("s@client.test", rcpts, content);
 
-	m->msg.facts = dots > 0 ? MESSAGE_STUFFED : 0;
+	m->msg.facts = dots > 0 ? MESSAGE_BODY_7BIT | MESSAGE_STUFFED : MESSAGE_BODY_7BIT;
 	m->msg.wire_size = strlen(content);
 	m->msg.size = strlen(content) - dots;
 	return m;
@@ -380,7 +380,7 @@ static void early_replies_to_a_queued_chunk(void **state)
 		stage.params.smtp_chunk_size_limit = 6 * sizeof(block);	/* more than the kernel takes for us */
 		struct mail *m = simple("a@example.org");
 
-		m->msg.facts = 0;
+		m->msg.facts = MESSAGE_BODY_7BIT;
 		m->msg.size = m->msg.wire_size = 7 * sizeof(block);
 		m->body.content = slice_of(block, sizeof(block));
 		m->body.repeat = 7;

@@ -12,8 +12,10 @@
 struct theatre stage;
 
 static struct reactor reactor;
+static struct content_pool contents;
 static struct params_system sys;
 static struct params defaults;
+static const struct generic_conf generic = { .params = &defaults };
 static struct attempt attempt;
 
 int stage_setup(void **state)
@@ -29,6 +31,7 @@ int stage_setup(void **state)
 	}
 	assert_int_equal(xcall_start(1), 0);
 	assert_int_equal(reactor_open(&reactor, &conf), 0);
+	assert_int_equal(content_pool_init(&contents, KIB(256), &defaults, &generic), 0);
 	return 0;
 }
 
@@ -36,6 +39,7 @@ int stage_teardown(void **state)
 {
 	(void)state;
 	puppet_close(&stage.puppet); /* of a test that failed half way */
+	content_pool_done(&contents);
 	reactor_close(&reactor);
 	xcall_stop();
 	return 0;
@@ -285,6 +289,7 @@ void stage_start(void)
 			     .transform = stage.transform,
 			     .transcript = stage.transcript,
 			     .debug_level = stage.debug_level,
+			     .contents = &contents,
 		     });
 	stage.took_ns = clock_mono_ns();
 }
