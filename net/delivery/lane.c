@@ -392,7 +392,7 @@ static void leader_failed(struct lane *lane, struct job *job)
 		metric_add(&metric_starttls_injected, 1);
 	if (lane_may_go_plain(lane, job)) {
 		job->plain_at = (uint8_t)(lane->address + 1);
-		delivery_log_skipped(job, str_slice(&why));
+		delivery_log_job(job, str_slice(&why));
 		destination_push_ready(dst, job, true);
 		return;
 	}

@@ -169,6 +169,12 @@ static void reason_of_error(struct str *out, enum session_state step, int err, s
 	}
 }
 
+static void reason_of_loop(struct str *out, const struct rcpt *rcpt)
+{
+	str_add_cstr(out, "mail forwarding loop for ");
+	str_add_printable(out, rcpt->addr, MESSAGE_ADDR_MAX / 2);
+}
+
 static struct outcome outcome_of_verdict(const struct verdict *v)
 {
 	if (v->deliverable)
@@ -191,6 +197,8 @@ void outcome_judge(struct attempt *a, struct rcpt *rcpt, const struct verdict *v
 		reason_of_reply(&text, v, peer);
 	else if (v->err == ERR_CONTENT)
 		str_add_cstr(&text, v->failure.words);
+	else if (v->err == -ELOOP)
+		reason_of_loop(&text, rcpt);
 	else
 		reason_of_error(&text, v->step, v->err, peer);
 	rcpt->is_softened = o.kind == OUTCOME_HARD && (soft_bounce || v->until_final);

@@ -3,6 +3,7 @@
 #include "core/metric.h"
 #include "core/err.h"
 #include "core/log.h"
+#include "net/mail/added.h"
 #include "net/mail/dot.h"
 #include "net/mail/rewrite.h"
 #include "net/mail/stage.h"
@@ -26,7 +27,7 @@ struct content {
 	uint32_t magic;
 	struct content_pool *pool;
 	struct body body;
-	struct body *source;
+	struct content_transfer transfer;
 	char *memory;			/* for all windows */
 	unsigned filling;		/* the window that is filled next */
 	unsigned reading;		/* the source's window that is used next */
@@ -37,18 +38,17 @@ struct content {
 	bool is_over;			/* it has given everything */
 	bool is_ended;			/* and all of it is in a window */
 	struct content_waiter *waiter;	/* hears when a table has answered */
-	const struct message *msg;
 	void *structure;		/* memory for mime and rewrite */
 	uint32_t needs;
 	struct asker asker;
 	struct maps_ask ask;
 	enum asking asking;
 	int answer;
-	struct table_net *tables;
 	struct mail_log log;
 	struct rewrite rewrite;
 	struct unstuff unstuff;
 	struct mime mime;
+	struct added added;
 	struct wrap wrap;
 	struct dot dot;
 	struct chain chain;
@@ -67,14 +67,16 @@ static bool may_be_too_long(const struct message *msg, const struct params *para
 {
 	const uint32_t limit = params->smtp_line_length_limit;
 
-	return limit > 0 && (limit < LINE_MAX_5322 || (msg->facts & MESSAGE_LONG_LINE) || rewrite_is_wanted(params));
+	return limit > 0 && (limit < LINE_MAX_5322 || (msg->facts & MESSAGE_LONG_LINE) || rewrite_is_wanted(params) ||
+			     added_is_wanted(params));
 }
 
 uint32_t content_needs(const struct message *msg, const struct smtp_caps *caps, const struct params *params)
 {
 	return (may_be_too_long(msg, params) ? (uint32_t)CONTENT_WRAP : 0) |
 	       (is_converted(msg, caps, params) ? (uint32_t)CONTENT_CONVERT : 0) |
-	       (rewrite_is_wanted(params) ? (uint32_t)CONTENT_REWRITE : 0);
+	       (rewrite_is_wanted(params) ? (uint32_t)CONTENT_REWRITE : 0) |
+	       (added_is_wanted(params) ? (uint32_t)CONTENT_ADD : 0);
 }
 
 /* --- what the stages ask for -------------------------------------------------------------------------------------- */
@@ -99,7 +101,7 @@ static int find(struct asker *a, const struct maps *maps, struct slice key, unsi
 	}
 	if (c->asking == ASKING_NOTHING) {
 		c->asking = ASKING;
-		maps_ask(c->tables, &c->ask, maps, key, flags, ret_value, on_answer);
+		maps_ask(c->transfer.tables, &c->ask, maps, key, flags, ret_value, on_answer);
 	}
 	return ASKER_WAIT;
 }
@@ -110,7 +112,7 @@ static void log_of_message(struct mail_log *log, bool is_warning, struct slice t
 	char storage[LOG_FIELD_MAX + MESSAGE_ID_TEXT_MAX + 8];
 	struct str line = STR(storage);
 
-	message_id_text(&line, c->msg->id);
+	message_id_text(&line, c->transfer.msg->id);
 	str_add_cstr(&line, ": ");
 	str_add_cut(&line, text, LOG_FIELD_MAX);
 	line.full = false;
@@ -150,6 +152,28 @@ static size_t mime_size(const struct params *params)
 	return round_up(mime_memory(&conf, rewrite_is_wanted(params) ? &all : NULL), 16);
 }
 
+/* Whose Delivered-To would be a loop; empty: nobody's. */
+static struct slice delivered_to(const struct content *c)
+{
+	const struct rcpt *rcpt = params_service_flag(c->pool->params, 'D') ? c->transfer.rcpt : NULL;
+
+	return rcpt != NULL ? rcpt->addr : (struct slice){ 0 };
+}
+
+static void add_headers(struct content *c)
+{
+	const struct added_conf conf = {
+		.generic = c->pool->generic,
+		.asker = c->transfer.tables != NULL ? &c->asker : NULL,
+		.log = &c->log,
+		.sender = c->transfer.msg->sender,
+		.rcpt = c->transfer.rcpt,
+	};
+
+	added_init(&c->added, &conf);
+	chain_add(&c->chain, &c->added.stage);
+}
+
 static void add_mime(struct content *c)
 {
 	const struct params *params = c->pool->params;
@@ -160,7 +184,8 @@ static void add_mime(struct content *c)
 	if (rewrite_size > 0) {
 		const struct rewrite_conf rewrite = {
 			.params = params, .generic = c->pool->generic, .log = &c->log,
-			.asker = c->tables != NULL ? &c->asker : NULL,
+			.asker = c->transfer.tables != NULL ? &c->asker : NULL,
+			.delivered_to = delivered_to(c),
 		};
 
 		rewrite_init(&c->rewrite, &rewrite, (char *)c->structure + mime_size(params), rewrite_size);
@@ -175,9 +200,9 @@ static void add_mime(struct content *c)
 /* The next piece becomes the chain's input; false: the source has none ready. */
 static bool next_piece(struct content *c)
 {
-	struct body_window *w = &c->source->windows[c->reading];
+	struct body_window *w = &c->transfer.source->windows[c->reading];
 
-	for (; w->ready; w = &c->source->windows[c->reading]) {
+	for (; w->ready; w = &c->transfer.source->windows[c->reading]) {
 		if (c->piece < w->count || w->last) {
 			c->in = c->piece < w->count ? w->pieces[c->piece] : (struct slice){ 0 };
 			c->piece++;
@@ -186,7 +211,7 @@ static bool next_piece(struct content *c)
 		}
 		c->piece = 0;
 		c->reading ^= 1;
-		c->source->release(c->source, w);
+		c->transfer.source->release(c->transfer.source, w);
 	}
 	return false;
 }
@@ -232,7 +257,7 @@ void content_fill(struct content *c)
 {
 	CHECK_MAGIC(c, CONTENT_MAGIC);
 	if (c->body.err == 0)
-		c->body.err = c->source->err;
+		c->body.err = c->transfer.source->err;
 	while (c->body.err == 0 && !c->is_ended && !c->body.windows[c->filling].ready)
 		if (!fill_window(c))
 			break;
@@ -265,14 +290,11 @@ struct mime_failure content_failure(const struct content *c)
 
 /* --- a transfer --------------------------------------------------------------------------------------------------- */
 
-void content_begin(struct content *c, uint32_t needs, const struct message *msg, struct body *source,
-		   struct table_net *tables)
+void content_begin(struct content *c, uint32_t needs, const struct content_transfer *transfer)
 {
 	ASSERT(needs != 0);
-	c->source = source;
-	c->msg = msg;
+	c->transfer = *transfer;
 	c->needs = needs;
-	c->tables = tables;
 	c->asker.find = find;
 	c->log.line = log_of_message;
 	chain_init(&c->chain);
@@ -280,6 +302,8 @@ void content_begin(struct content *c, uint32_t needs, const struct message *msg,
 	chain_add(&c->chain, &c->unstuff.stage);
 	if (needs & (CONTENT_CONVERT | CONTENT_REWRITE))
 		add_mime(c);
+	if (needs & CONTENT_ADD)
+		add_headers(c);
 	if (needs & CONTENT_WRAP) {
 		wrap_init(&c->wrap, c->pool->params->smtp_line_length_limit);
 		chain_add(&c->chain, &c->wrap.stage);

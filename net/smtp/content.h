@@ -1,7 +1,7 @@
 /* content.h - what a message becomes on its way to one server
  *
  *	source's windows -------------------------------------------------------------> session	nothing is to be done
- *	source's windows -> unstuff -> mime -> wrap -> dot -> windows of our own -----> session	something is
+ *	source's windows -> unstuff -> mime -> added -> wrap -> dot -> our own ones ---> session	something is
  *		                        \-> headers and body lines are shown to net/mail/rewrite.h
  *
  * Which of the two is decided for each transaction, when it is known what its server can take: what goes untouched to
@@ -39,6 +39,7 @@ enum content_need {
 	CONTENT_WRAP	= BIT(0),	/* lines may be longer than smtp_line_length_limit */
 	CONTENT_CONVERT	= BIT(1),	/* 8-bit content for a server without 8BITMIME (B 16.1) */
 	CONTENT_REWRITE	= BIT(2),	/* somebody wants to see headers or body lines (B 12, B 13) */
+	CONTENT_ADD	= BIT(3),	/* headers are put on top of it (B 14) */
 };
 
 uint32_t content_needs(const struct message *msg, const struct smtp_caps *caps, const struct params *params);
@@ -78,9 +79,16 @@ size_t content_arena_size(size_t size);
 /* NULL: none is free; the waiter stands in line then, if it does not already. */
 struct content *content_take(struct content_pool *pool, struct content_waiter *waiter);
 
-/* A transfer of msg as these needs say, from the windows of source. tables: of this core, or NULL. */
-void content_begin(struct content *c, uint32_t needs, const struct message *msg, struct body *source,
-		   struct table_net *tables);
+/* What goes to whom. */
+struct content_transfer {
+	const struct message *msg;
+	const struct rcpt *rcpt;	/* the only one; NULL: there are several */
+	struct body *source;
+	struct table_net *tables;	/* of this core, or NULL */
+};
+
+/* A transfer as these needs say. What is named in *transfer stays until content_put. */
+void content_begin(struct content *c, uint32_t needs, const struct content_transfer *transfer);
 
 /* Not in line any more. Harmless when it never was. */
 void content_wait_cancel(struct content_pool *pool, struct content_waiter *waiter);

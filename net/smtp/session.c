@@ -565,8 +565,7 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->loop_check = addr_port(target->remote) == 25 && !target->lmtp;
 	s->until_ns = target->until_ns;
 	s->tables = target->tables;
-	s->contents = target->contents;
-	session_content_init(s);
+	session_content_init(s, target->contents);
 	s->asks = false;
 	memset(&s->ask, 0, sizeof(s->ask));
 	s->mapper = target->mapper;

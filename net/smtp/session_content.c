@@ -224,8 +224,9 @@ static void on_content_free(struct content_waiter *waiter)
 	session_body_ready(container_of(waiter, struct session, content_wait));
 }
 
-void session_content_init(struct session *s)
+void session_content_init(struct session *s, struct content_pool *contents)
 {
+	s->contents = contents;
 	s->content_wait = (struct content_waiter){ .fn = on_content_free };
 	list_init(&s->content_wait.node);
 }
@@ -250,7 +251,12 @@ static bool prepare_windows(struct session *s, struct transaction *t)
 		t->content = content_take(s->contents, &s->content_wait);
 		if (t->content == NULL)
 			return false;
-		content_begin(t->content, t->needs, t->msg, t->body, s->tables);
+		content_begin(t->content, t->needs, &(struct content_transfer){
+			.msg = t->msg,
+			.rcpt = t->rcpt_count == 1 ? &t->rcpts[0] : NULL,
+			.source = t->body,
+			.tables = s->tables,
+		});
 	}
 	content_fill(t->content);
 	return true;

@@ -73,7 +73,7 @@ bool session_transaction_step(struct session *s);
 bool session_body_step(struct session *s, struct transaction *t);
 
 /* session_content.c: nobody waits for memory to be changed in; the end of t, however it came. */
-void session_content_init(struct session *s);
+void session_content_init(struct session *s, struct content_pool *contents);
 void session_content_end(struct session *s, struct transaction *t);
 
 /* Is there so little to leave out of this content that BDAT costs no more than DATA? */

@@ -447,7 +447,7 @@ int engine_start(struct daemon *d)
 		s->dir = d->params.spool_directory;
 		s->log_rcpt = maillog_rcpt;
 		conf.io.arena_size =
-			MAX(conf.io.arena_size, spool_arena_size(s) + delivery_arena_size(outgoing_params(d)));
+			MAX(conf.io.arena_size, spool_arena_size(s) + delivery_arena_size(engine_params(d)));
 		engine.jobs_max += spool_jobs_max(s);
 	}
 	r = runtime_start(&conf);

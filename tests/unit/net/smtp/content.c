@@ -88,6 +88,8 @@ static bool source_fill(void)
 	return true;
 }
 
+static const struct content_transfer transfer = { .msg = &message, .source = &source.body };
+
 /* --- what should come ------------------------------------------------------------------------------------------- */
 
 /* B 15.2, 15.3, one octet at a time: stored dots away, lines broken, dots again. */
@@ -153,7 +155,7 @@ static void run(struct slice in, uint32_t limit, size_t piece_size, unsigned pie
 	struct content *c = content_take(&pool, &waiter);
 
 	assert_non_null(c);
-	content_begin(c, CONTENT_WRAP, &message, &source.body, NULL);
+	content_begin(c, CONTENT_WRAP, &transfer);
 	for (unsigned i = 0;; i++) {
 		assert_true(i < 100000);
 		if (i % 3 != 0)
@@ -218,7 +220,7 @@ static void a_source_that_fails_fails_us(void **state)
 	source_init(SLICE("abc\r\ndef\r\n"), 5, 1);
 	struct content *c = content_take(&pool, &waiter);
 
-	content_begin(c, CONTENT_WRAP, &message, &source.body, NULL);
+	content_begin(c, CONTENT_WRAP, &transfer);
 	(void)source_fill();
 	content_fill(c);
 	assert_int_equal(content_body(c)->err, 0);
@@ -357,7 +359,7 @@ static int convert(struct slice in, size_t piece_size, size_t *ret_len, struct m
 	source_init(in, piece_size, 2);
 	struct content *c = content_take(&pool, &waiter);
 
-	content_begin(c, CONTENT_CONVERT, &message, &source.body, NULL);
+	content_begin(c, CONTENT_CONVERT, &transfer);
 	*ret_len = 0;
 	for (unsigned i = 0; content_body(c)->err == 0; i++) {
 		assert_true(i < 100000);
