@@ -210,11 +210,10 @@ static void hear(struct server *s, struct slice data)
 		add_input(s, data);
 		return;
 	}
-	while ((n = tls_server_feed(s->tls, data, plain, sizeof(plain))) > 0 || data.len > 0) {
+	/* More is in there than fits at once: ask again, without anything new. */
+	while ((n = tls_server_feed(s->tls, data, plain, sizeof(plain))) > 0) {
 		add_input(s, slice_of(plain, n));
 		data = s->tls->in;
-		if (n == 0)
-			break;
 	}
 	flush_tls(s);
 }

@@ -250,6 +250,12 @@ def files(stage, t):
     peer = outcome(stage, t, "case 239: our certificate", {"smtp_tls_security_level": "encrypt",
                    "smtp_tls_cert_file": pki("client_pair.pem")}, "sent", client_ca="root.pem")
     t.ok(peer.certificates[0] is not None, "it has been shown")
+    peer = outcome(stage, t, "case 242: chain files go before it", {"smtp_tls_security_level": "encrypt",
+                   "smtp_tls_chain_files": pki("client_pair.pem"), "smtp_tls_cert_file": "/nonexistent/cert.pem"}, "sent",
+                   client_ca="root.pem")
+    t.ok(peer.certificates[0] is not None, "theirs has been shown")
+    outcome(stage, t, "case 241: a DSA pair does not matter", {"smtp_tls_security_level": "encrypt",
+            "smtp_tls_dcert_file": "/nonexistent/dsa.pem"}, "sent")
 
 
 def names(stage, t):
