@@ -1,22 +1,14 @@
 #include "net/mail/crlf.h"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 #include "core/err.h"
 #include "net/mail/message.h"
+#include "net/mail/scan.h"
 
-#define BLOCK 64u
+#define BLOCK SCAN_BLOCK
 
-/* One bit an octet, the first octet in the lowest bit. */
-struct block {
-	uint64_t cr;
-	uint64_t lf;
-	uint64_t dot;
-	uint64_t nul;
-	bool is_8bit;
-};
+/* So many blocks are looked at in advance. What ends a scan makes us look at them again, and so the first looks are
+ * short. */
+#define BLOCKS_MAX 16u
 
 void crlf_init(struct crlf *c, enum crlf_source source, bool normalise)
 {
@@ -29,67 +21,6 @@ void crlf_init(struct crlf *c, enum crlf_source source, bool normalise)
 }
 
 /* --- 64 octets at a time ------------------------------------------------------------------------ */
-
-#if defined(__SSE2__)
-
-static uint64_t mask_of(const __m128i v[4], char c)
-{
-	__m128i want = _mm_set1_epi8(c);
-	uint64_t mask = 0;
-
-	for (unsigned i = 0; i < 4; i++)
-		mask |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(v[i], want)) << (16 * i);
-	return mask;
-}
-
-static struct block look_at(const char *p)
-{
-	__m128i v[4];
-
-	for (unsigned i = 0; i < 4; i++)
-		v[i] = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i));
-	__m128i all = _mm_or_si128(_mm_or_si128(v[0], v[1]), _mm_or_si128(v[2], v[3]));
-	__m128i least = _mm_min_epu8(_mm_min_epu8(v[0], v[1]), _mm_min_epu8(v[2], v[3]));
-	bool has_nul = _mm_movemask_epi8(_mm_cmpeq_epi8(least, _mm_setzero_si128())) != 0;
-	struct block b = {
-		.cr = mask_of(v, '\r'),
-		.lf = mask_of(v, '\n'),
-		.is_8bit = _mm_movemask_epi8(all) != 0,
-	};
-
-	/* Dots matter at the start of a line only: without a line end, that can be the first octet alone. */
-	b.dot = b.lf != 0 ? mask_of(v, '.') : (uint64_t)(p[0] == '.');
-	b.nul = unlikely(has_nul) ? mask_of(v, '\0') : 0;
-	return b;
-}
-
-#else
-
-static struct block look_at(const char *p)
-{
-	struct block b = { 0 };
-
-	for (unsigned i = 0; i < BLOCK; i++) {
-		b.cr |= (uint64_t)(p[i] == '\r') << i;
-		b.lf |= (uint64_t)(p[i] == '\n') << i;
-		b.dot |= (uint64_t)(p[i] == '.') << i;
-		b.nul |= (uint64_t)(p[i] == '\0') << i;
-		b.is_8bit |= (unsigned char)p[i] >= 0x80;
-	}
-	return b;
-}
-
-#endif
-
-/* The rest of the input, filled up with letters, which are never of interest. */
-static struct block look_at_rest(const char *p, size_t len)
-{
-	char padded[BLOCK];
-
-	memset(padded, 'a', sizeof(padded));
-	memcpy(padded, p, len);
-	return look_at(padded);
-}
 
 static uint64_t below(unsigned bit)
 {
@@ -115,7 +46,7 @@ static void count_stuffing(struct crlf *c)
 
 /* The part of a block that needs no thought is ended by a flaw. A bare CR is told at the octet behind it, which may be
  * in the next block. */
-static unsigned flaw_bit(const struct block *b, bool after_cr)
+static unsigned flaw_bit(const struct scan_masks *b, bool after_cr)
 {
 	/* Each LF stands behind a CR, and behind each CR stands an LF. */
 	uint64_t wrong = b->lf ^ (b->cr << 1 | after_cr);
@@ -150,14 +81,6 @@ static void note_lines(struct crlf *c, uint64_t lf, uint64_t block_pos)
 	c->line_at = block_pos + BLOCK - (unsigned)__builtin_clzll(lf);
 }
 
-static bool has_8bit(struct slice text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if ((unsigned char)text.ptr[i] >= 0x80)
-			return true;
-	return false;
-}
-
 struct scan {
 	size_t done;
 	bool at_start;		/* of a line */
@@ -165,31 +88,67 @@ struct scan {
 };
 
 /* One block. Returns false when the scan has to stop inside of it. */
-static bool scan_block(struct crlf *c, struct slice in, struct scan *s)
+static bool scan_block(struct crlf *c, struct slice in, struct scan *s, const struct scan_masks *b)
 {
 	struct slice rest = slice_of(in.ptr + s->done, in.len - s->done);
 	unsigned len = (unsigned)MIN(rest.len, (size_t)BLOCK);
-	struct block b = len == BLOCK ? look_at(rest.ptr) : look_at_rest(rest.ptr, len);
 	uint64_t block_pos = c->pos + s->done;
-	uint64_t starts = b.lf << 1 | s->at_start;
-	unsigned flaw = flaw_bit(&b, s->after_cr);
+	uint64_t starts = b->lf << 1 | s->at_start;
+	unsigned flaw = flaw_bit(b, s->after_cr);
 	unsigned stop = MIN(flaw, len);
 	unsigned last_dot = BLOCK;
-	uint64_t dots = starts & b.dot & below(stop);
+	uint64_t dots = starts & b->dot & below(stop);
 
 	if (dots != 0)
 		stop = dot_bit(c, dots, stop, rest, s->done == 0, &last_dot);
-	note_lines(c, b.lf & below(stop), block_pos);
+	note_lines(c, b->lf & below(stop), block_pos);
 	if (last_dot < BLOCK && c->line_at == block_pos + last_dot)
 		c->line_at++;
 	/* What is behind the stop may not be ours. */
-	if (b.is_8bit && !(c->facts & MESSAGE_8BIT) && (stop == len || has_8bit(slice_head(rest, stop))))
+	if (b->high & below(stop))
 		c->facts |= MESSAGE_8BIT;
 	if (stop > 0)
-		s->after_cr = b.cr >> (stop - 1) & 1;
-	s->at_start = stop < BLOCK ? starts >> stop & 1 : b.lf >> (BLOCK - 1);
+		s->after_cr = b->cr >> (stop - 1) & 1;
+	s->at_start = stop < BLOCK ? starts >> stop & 1 : b->lf >> (BLOCK - 1);
 	s->done += stop;
 	return stop == len;
+}
+
+/* The next block, or what is left of the input. */
+static bool scan_one(struct crlf *c, struct slice in, struct scan *s)
+{
+	struct slice rest = slice_of(in.ptr + s->done, in.len - s->done);
+	struct scan_masks masks;
+
+	if (rest.len >= BLOCK) {
+		scan_look(rest.ptr, 1, &masks);
+	} else {
+		char padded[BLOCK];
+
+		memset(padded, 'a', sizeof(padded));	/* letters are never of interest */
+		memcpy(padded, rest.ptr, rest.len);
+		scan_look(padded, 1, &masks);
+	}
+	return scan_block(c, in, s, &masks);
+}
+
+static bool scan_many(struct crlf *c, struct slice in, struct scan *s, size_t count)
+{
+	struct scan_masks masks[BLOCKS_MAX];
+
+	scan_look(in.ptr + s->done, count, masks);
+	for (size_t i = 0; i < count; i++)
+		if (!scan_block(c, in, s, &masks[i]))
+			return false;
+	return true;
+}
+
+/* The next blocks, at most so many. Returns false when the scan has to stop inside of one. */
+static bool scan_blocks(struct crlf *c, struct slice in, struct scan *s, size_t max)
+{
+	size_t count = MIN((in.len - s->done) / BLOCK, max);
+
+	return count > 1 ? scan_many(c, in, s, count) : scan_one(c, in, s);
 }
 
 /* Goes over all that needs no thought, and returns its length, without a CR at the end: that one is held back. */
@@ -197,7 +156,7 @@ static size_t scan_span(struct crlf *c, struct slice *in)
 {
 	struct scan s = { .at_start = c->state == CRLF_LINE_START };
 
-	while (s.done < in->len && scan_block(c, *in, &s))
+	for (size_t max = 1; s.done < in->len && scan_blocks(c, *in, &s, max); max = MIN(2 * max, BLOCKS_MAX))
 		;
 	if (s.done > 0)
 		c->dot_is_content = c->source == CRLF_BDAT;

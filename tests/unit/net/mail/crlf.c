@@ -1,8 +1,5 @@
-#include "tests/test.h"
-
-#include <stdio.h>
-
 #include "tests/unit/net/mail/crlf_reference.h"
+#include "tests/unit/net/mail/scan_levels.h"
 
 #define INPUT_MAX 4096
 
@@ -450,5 +447,5 @@ int main(void)
 		CLAIM("a span is the input itself, as long as it goes", the_input_itself_is_given),
 	};
 
-	return cmocka_run_group_tests_name("net/mail/crlf", claims, NULL, NULL);
+	return scan_run_each_level("net/mail/crlf", claims, ARRAY_LEN(claims));
 }
