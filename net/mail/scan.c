@@ -107,7 +107,20 @@ ALWAYS_INLINE void look(equal_fn *equal, high_fn *high, const char *text, size_t
 	}
 }
 
-#define LEVEL(name, target)									\
+/* Where a mask costs more than a line: memchr is the fastest that there is on a processor that we do not know. */
+ALWAYS_INLINE size_t find_behind_lf_by_line(equal_fn *equal, const char *text, size_t len, char c)
+{
+	struct slice in = slice_of(text, len);
+	ptrdiff_t lf = -1;
+
+	(void)equal;
+	while ((lf = slice_find_char(in, (size_t)(lf + 1), '\n')) >= 0)
+		if ((size_t)lf + 1 < len && text[lf + 1] == c)
+			return (size_t)lf + 1;
+	return len;
+}
+
+#define LEVEL(name, target, find_behind_lf)							\
 	target static size_t find_behind_lf_##name(const char *text, size_t len, char c)	\
 	{											\
 		return find_behind_lf(equal_##name, text, len, c);				\
@@ -171,7 +184,7 @@ static inline uint64_t high_portable(const char *p)
 }
 
 #define NO_TARGET
-LEVEL(portable, NO_TARGET)
+LEVEL(portable, NO_TARGET, find_behind_lf_by_line)
 
 /* --- x86-64 -------------------------------------------------------------------------------------- */
 
@@ -201,7 +214,7 @@ static inline uint64_t high_sse2(const char *p)
 	return mask;
 }
 
-LEVEL(sse2, NO_TARGET)
+LEVEL(sse2, NO_TARGET, find_behind_lf)
 
 #define AVX2 __attribute__((target("avx2")))
 
@@ -227,7 +240,7 @@ AVX2 static inline uint64_t high_avx2(const char *p)
 	return (uint64_t)high << 32 | low;
 }
 
-LEVEL(avx2, AVX2)
+LEVEL(avx2, AVX2, find_behind_lf)
 
 #define AVX512 __attribute__((target("avx512f,avx512bw")))
 
@@ -241,7 +254,7 @@ AVX512 static inline uint64_t high_avx512(const char *p)
 	return _mm512_movepi8_mask(_mm512_loadu_si512(p));
 }
 
-LEVEL(avx512, AVX512)
+LEVEL(avx512, AVX512, find_behind_lf)
 
 #endif
 
