@@ -162,6 +162,59 @@ static void no_limit(void **state)
 	}
 }
 
+/* Octets that come out, and the longest line of them. */
+struct measure {
+	uint64_t octets, lines;
+	size_t in_line, longest;
+};
+
+static void measure(struct measure *m, struct slice span)
+{
+	m->octets += span.len;
+	for (;;) {
+		ptrdiff_t lf = slice_find_char(span, 0, '\n');
+
+		m->in_line += lf < 0 ? span.len : (size_t)lf + 1;
+		m->longest = MAX(m->longest, m->in_line);
+		if (lf < 0)
+			return;
+		m->lines++;
+		m->in_line = 0;
+		slice_skip(&span, (size_t)lf + 1);
+	}
+}
+
+static void endless_lines(void **state)
+{
+	static const uint64_t pieces[] = { 1, 53, 5243 };	/* 20 KB, 1 MiB, 100 MiB */
+	const uint64_t limit = 998;
+
+	(void)state;
+	memset(text, '.', TEXT_MAX);
+	for (unsigned i = 0; i < ARRAY_LEN(pieces); i++) {
+		struct setting s = { .limit = limit, .stuffs = true };
+		uint64_t size = pieces[i] * TEXT_MAX, lines = 1 + (size - limit + limit - 2) / (limit - 1);
+		struct measure m = { 0 };
+		struct chain c;
+		struct slice span, end = SLICE("\r\n");
+
+		chain_init(&c);
+		set_up(&s, &c);
+		for (uint64_t n = 0; n < pieces[i]; n++) {
+			struct slice in = slice_of(text, TEXT_MAX);
+
+			while (chain_next(&c, &in, false, &span) == STAGE_SPAN)
+				measure(&m, span);
+		}
+		while (chain_next(&c, &end, true, &span) == STAGE_SPAN)
+			measure(&m, span);
+		assert_int_equal(m.lines, lines);
+		assert_int_equal(m.octets, size + 3 * (lines - 1) + 2 + 1);
+		/* The first line has a stuffed dot more, which is not counted. */
+		assert_int_equal(m.longest, limit + 2 + 1);
+	}
+}
+
 /* --- against the reference ---------------------------------------------------------------------- */
 
 static void random_texts(void **state)
@@ -194,6 +247,7 @@ int main(void)
 		CLAIM("breaks fall where they should, at every cut (cases 476, 477, 481, 483, 485, row SMG-07)",
 		      known_answers),
 		CLAIM("without a limit a line stays one line, and no dot in it is doubled (cases 478, 479)", no_limit),
+		CLAIM("a line of 100 MiB is broken in the memory of a short one (row SMG-07)", endless_lines),
 		CLAIM("random texts are as the reference says, at every cut", random_texts),
 	};
 
