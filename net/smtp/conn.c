@@ -208,7 +208,7 @@ void conn_flush(struct conn *c)
 {
 	struct iovec iov[IO_IOV_MAX];
 
-	if (c->state != CONN_OPEN || is_sending(c))
+	if (c->state != CONN_OPEN || c->send_broken || is_sending(c))
 		return;
 	if (c->transform != NULL) {
 		flush_wrapped(c);
@@ -278,6 +278,7 @@ static void after_send(struct conn *c, int res)
 	if (res < 0) {
 		/* The peer's last words may still be on their way in: a reset send says nothing about them. The
 		 * receive ends by itself, and then we know all (B 15.6). */
+		c->send_broken = true;
 		if ((res == -EPIPE || res == -ECONNRESET) && c->recv_op.in_kernel && c->state == CONN_OPEN)
 			return;
 		lose(c, res);
@@ -401,6 +402,7 @@ void conn_open(struct conn *c, const struct conn_events *events, const struct ad
 	c->copy_first = 0;
 	c->copy_count = 0;
 	c->resetting = false;
+	c->send_broken = false;
 	c->piece_first = 0;
 	c->piece_count = 0;
 	c->out_used = 0;

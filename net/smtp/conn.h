@@ -96,6 +96,7 @@ struct conn {
 	unsigned copy_first;
 	unsigned copy_count;
 	bool resetting;
+	bool send_broken;		/* nothing can be sent any more, and the receive is about to say why */
 	struct io_buf_waiter buf_wait;
 	struct conn_piece pieces[CONN_PIECES];
 	unsigned piece_first;
