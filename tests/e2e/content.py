@@ -247,7 +247,7 @@ class Watch(threading.Thread):
 
 # ---------------------------------------------------------------- the runs
 
-def world_of(stage, domains, extra):
+def world_of(stage, name, domains, extra):
     net = world.Net()
     zone = world.Zone()
     host = zone.host("mx.test", net.address(1))
@@ -257,7 +257,7 @@ def world_of(stage, domains, extra):
     sink = stage.add(Sink(stage, net.address(1), net.port))
     parameters = {"dns_servers": dns.endpoint, "smtp_tcp_port": str(net.port), "message_size_limit": "0"}
     parameters.update(extra)
-    return sink, stage.add(engine.Engine(stage, parameters))
+    return sink, stage.add(engine.Engine(stage, parameters, name))
 
 
 def deliver(one, sink, content, rcpts, limit_s):
@@ -269,7 +269,7 @@ def deliver(one, sink, content, rcpts, limit_s):
 
 def big(stage, args, t):
     for kind in args.kinds:
-        sink, one = world_of(stage, ["big.test"], {})
+        sink, one = world_of(stage, "engine-" + kind, ["big.test"], {})
         one.start()
         small, large = Content(kind, 100 << 10), Content(kind, args.size << 20)
         # As many as it takes until each receive buffer of each core has been used: 512 of 16 KiB.
@@ -296,7 +296,7 @@ def big(stage, args, t):
 
 def many(stage, args, t):
     domains = ["d%d.test" % i for i in range(args.many)]
-    sink, one = world_of(stage, domains, {
+    sink, one = world_of(stage, "engine", domains, {
         "content_memory": str(args.memory // 2 << 20), "initial_destination_concurrency": "1",
         "smtp_data_xfer_timeout": "3600s", "smtp_data_done_timeout": "3600s"})
     kind = args.kinds[0]
