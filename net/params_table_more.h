@@ -17,7 +17,9 @@ X(INT, header_size_limit, "102400", 1, PARAM_U32, NULL, \
 X(INT, header_address_token_limit, "10240", 1, PARAM_U32, NULL, \
 	"How many words and marks of one header field are searched for addresses. Those behind are passed on as they are.") \
 X(MAPS, smtp_generic_maps, "", 0, 0, NULL, \
-	"Tables from an address of this site to one that is valid elsewhere.") \
+	"Tables from an address of this site to one that is valid elsewhere, for MAIL, RCPT and the message's own " \
+	"From:, To: and the like. Asked for user+ext@domain, user@domain, user+ext and user (domains of ours only), " \
+	"@domain; patterns hear the first only. A result @domain keeps the user. Not mapped again.") \
 X(SET, propagate_unmatched_extensions, "canonical, virtual", 0, 0, "canonical virtual alias forward include generic", \
 	"Where the extension of an address is carried over to the new address. Here only generic has a meaning " \
 	"(smtp_generic_maps).") \
@@ -32,9 +34,10 @@ X(STR, smtp_service_flags, "", 0, 0, NULL, \
 	"O X-Original-To:, D Delivered-To: (and a message that has been delivered to this address before comes back, " \
 	"5.4.6). O and D need one recipient a transaction: smtp_destination_recipient_limit = 1. X has no effect yet.") \
 X(MAPS, smtp_header_checks, "", 0, 0, NULL, \
-	"Tables of patterns and actions for header fields.") \
+	"Tables of patterns and actions for header fields: DUNNO, OK, INFO, WARN, IGNORE, STRIP, REPLACE, PREPEND. " \
+	"Others are warned about, and nothing is done. A table of another process hears at most 4 KiB.") \
 X(MAPS, smtp_mime_header_checks, "", 0, 0, NULL, \
-	"The same for header fields of MIME parts.") \
+	"The same for header fields of MIME parts, and for MIME header fields wherever they stand.") \
 X(MAPS, smtp_nested_header_checks, "", 0, 0, NULL, \
 	"The same for header fields of attached messages.") \
 X(MAPS, smtp_body_checks, "", 0, 0, NULL, \
