@@ -47,7 +47,17 @@ struct request {
 	struct task settled;
 };
 
+/* What the engine makes of the content on its way. */
+enum passage { PASSAGE_AS_IT_IS, PASSAGE_WRAP, PASSAGE_CONVERT, PASSAGE_COUNT };
+
+static const char *const passage_words[PASSAGE_COUNT] = {
+	[PASSAGE_AS_IT_IS] = "nothing to do",
+	[PASSAGE_WRAP] = "looked at for long lines and dots",
+	[PASSAGE_CONVERT] = "8bit to quoted-printable",
+};
+
 static struct alone_conf conf;
+static enum passage passage;
 static struct slice next_hop;
 static struct request *requests;
 
@@ -140,6 +150,10 @@ static void load(struct params *p)
 	conf_override(c, text);
 	if (conf.mode == ALONE_STEP)
 		conf_override(c, "smtp_discard_ehlo_keywords=pipelining, silent-discard");
+	if (passage == PASSAGE_WRAP)
+		conf_override(c, "smtp_line_length_limit=997");
+	if (passage == PASSAGE_CONVERT)
+		conf_override(c, "smtp_discard_ehlo_keywords=8bitmime, silent-discard");
 	if (conf.mode == ALONE_FRESH)
 		conf_override(c, "smtp_connection_cache_on_demand=no");
 	ASSERT(params_load(p, c) == 0);
@@ -175,7 +189,8 @@ static void engine_start(void)
 		task_init(&r->settled, on_settled);
 		(void)rcpt_set(&r->rcpt, r->rcpt_text, &facts);
 		r->msg = (struct message){
-			.magic = MESSAGE_MAGIC, .id = (uint64_t)i << 32, .facts = MESSAGE_BODY_7BIT,
+			.magic = MESSAGE_MAGIC, .id = (uint64_t)i << 32,
+			.facts = passage == PASSAGE_CONVERT ? 0 : MESSAGE_BODY_7BIT,
 			.size = conf.body_len,
 			.wire_size = conf.body_len, .rcpt_count = 1, .sender = SLICE("s@client.test"), .rcpts = &r->rcpt,
 		};
@@ -272,14 +287,20 @@ static double median(double *values, unsigned count)
 	return values[count / 2];
 }
 
-static void measure(enum alone_mode mode, size_t size, unsigned reps, uint64_t seconds)
+static void measure(const char *words, enum alone_mode mode, size_t size, unsigned reps, uint64_t seconds)
 {
+	static const char plain[] = "Subject: alone\r\n\r\n";
+	static const char label[] = "Content-Transfer-Encoding: 8bit\r\n\r\n";
 	double rate[2][REPS_MAX], cpu[2][REPS_MAX], ratio[REPS_MAX];
-	static char body[KIB(64)];
+	static char body[KIB(1024)];
 
+	/* One octet in 24 is none of ASCII, as in German. */
 	for (size_t i = 0; i < size; i++)
-		body[i] = i % 72 == 70 ? '\r' : i % 72 == 71 ? '\n' : 'x';
-	memcpy(body, "Subject: alone\r\n\r\n", 18);
+		body[i] = i % 72 == 70				       ? '\r' :
+			  i % 72 == 71				       ? '\n' :
+			  passage == PASSAGE_CONVERT && i % 24 == 5 ? '\xfc' :
+									 'x';
+	memcpy(body, passage == PASSAGE_CONVERT ? label : plain, strlen(passage == PASSAGE_CONVERT ? label : plain));
 	memcpy(body + size - 2, "\r\n", 2);
 	conf.mode = mode;
 	conf.body = body;
@@ -294,7 +315,7 @@ static void measure(enum alone_mode mode, size_t size, unsigned reps, uint64_t s
 		}
 		ratio[i] = rate[1][i] / rate[0][i];
 	}
-	printf("%-34s %6zu  %9.0f %9.0f  %8.2f %8.2f  %6.2f\n", mode_words[mode], size, median(rate[1], reps),
+	printf("%-34s %7zu  %9.0f %9.0f  %8.2f %8.2f  %6.2f\n", words, size, median(rate[1], reps),
 	       median(rate[0], reps), median(cpu[1], reps), median(cpu[0], reps), median(ratio, reps));
 	(void)fflush(stdout);
 }
@@ -311,9 +332,20 @@ static unsigned number(const char *text, unsigned max)
 	return (unsigned)n;
 }
 
+/* Messages of all sizes, as they are and changed on their way, beside a plain send of the octets that came in. */
+static void measure_content(unsigned reps, unsigned seconds)
+{
+	static const size_t sizes[] = { KIB(1), KIB(4), KIB(50), KIB(1000) };
+
+	for (passage = PASSAGE_AS_IT_IS; passage < PASSAGE_COUNT; passage++)
+		for (unsigned i = 0; i < ARRAY_LEN(sizes); i++)
+			measure(passage_words[passage], ALONE_RIDE, sizes[i], reps, seconds);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned seconds = 2, reps = 5;
+	bool content = false;
 
 	conf.sessions = 50;
 	for (int i = 1; i < argc; i++) {
@@ -323,17 +355,21 @@ int main(int argc, char **argv)
 			reps = number(argv[++i], REPS_MAX);
 		else if (i + 1 < argc && strcmp(argv[i], "--sessions") == 0)
 			conf.sessions = number(argv[++i], 1000);
+		else if (strcmp(argv[i], "--content") == 0)
+			content = true;
 		else {
-			fprintf(stderr, "usage: bench_engine_alone [--seconds N] [--reps N] [--sessions N]\n");
+			fprintf(stderr, "usage: bench_engine_alone [--content] [--seconds N] [--reps N] [--sessions N]\n");
 			return 2;
 		}
 	}
 	printf("%u sessions, medians of %u runs of %u s; messages a second, CPU microseconds a message\n", conf.sessions, reps,
 	       seconds);
-	printf("%-34s %6s  %9s %9s  %8s %8s  %6s\n", "mode", "octets", "engine", "floor", "cpu", "cpu", "ratio");
-	for (enum alone_mode mode = 0; mode < ALONE_MODES; mode++) {
-		measure(mode, 4096, reps, seconds);
-		measure(mode, 51200, reps, seconds);
+	printf("%-34s %7s  %9s %9s  %8s %8s  %6s\n", "mode", "octets", "engine", "floor", "cpu", "cpu", "ratio");
+	if (content)
+		measure_content(reps, seconds);
+	for (enum alone_mode mode = 0; mode < ALONE_MODES && !content; mode++) {
+		measure(mode_words[mode], mode, 4096, reps, seconds);
+		measure(mode_words[mode], mode, 51200, reps, seconds);
 	}
 	return 0;
 }
