@@ -18,10 +18,6 @@ static const struct {
 	/* the client */
 	{ "smtp_address_verify_target", PENDING, false },
 	{ "lmtp_assume_final", PENDING, false },
-	/* content */
-	{ "disable_mime_output_conversion", PENDING, false },
-	{ "mime_boundary_length_limit", PENDING, false },
-	{ "mime_nesting_limit", PENDING, false },
 	/* TLS */
 	{ "smtp_tls_security_level", "dane and dane-only are not built yet: with them, mail waits", false },
 	{ "smtp_use_tls", "obsolete, use smtp_tls_security_level", true },
