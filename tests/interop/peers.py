@@ -1,7 +1,8 @@
 """peers - every mail of tests/mail reaches the servers of others octet by octet
 
 Exim, OpenSMTPD, Sendmail, Dovecot (LMTP) and npm's smtp-server each get every mail through ringpostd, with 1 and 5 recipients, and
-some with 500; with PIPELINING and without, by DATA and, where the server offers CHUNKING, by BDAT.
+some with 500; with PIPELINING and without, by DATA and, where the server offers CHUNKING, by BDAT; to Exim in TLS, too, which is
+GnuTLS there, at the level secure.
 
 What is right is what the server stores when the same mail comes from twenty lines of Python that can do nothing but DATA, one
 command at a time: servers change mail on its way in, each in its own way, and say so nowhere.
@@ -36,9 +37,11 @@ DOMAIN = "peer.test"
 MANY = ("plain", "dot-comb", "8bit-utf8", "no-final-newline")     # with 500 recipients
 FIELD = b"Received: from injector.test by engine.test; Sun, 1 Mar 2026 00:00:00 +0000\r\n"
 
-Way = collections.namedtuple("Way", "words pipelining bdat")
+Way = collections.namedtuple("Way", "words pipelining bdat tls", defaults=(False,))
+PKI = os.path.join(ROOT, "tests", "unit", "crypto", "pki")
 WAYS = (Way("PIPELINING, DATA", True, False), Way("one command at a time, DATA", False, False),
-        Way("PIPELINING, BDAT", True, True), Way("one command at a time, BDAT", False, True))
+        Way("PIPELINING, BDAT", True, True), Way("one command at a time, BDAT", False, True),
+        Way("in TLS, DATA", True, False, True))
 
 
 # ---------------------------------------------------------------- the plain client
@@ -125,6 +128,10 @@ def parameters(peer, way):
         own["default_transport"] = "lmtp:unix:%s" % peer.socket
     else:
         own["relayhost"] = "[%s]:%d" % (peer.host, peer.port)
+    own["smtp_tls_security_level"] = "none"
+    if way.tls:
+        own.update({"smtp_tls_security_level": "secure", "smtp_tls_secure_cert_match": "mx.example.org",
+                    "smtp_tls_CAfile": os.path.join(PKI, "root.pem"), "smtp_tls_connection_reuse": "yes"})
     if not way.pipelining:
         own["smtp_discard_ehlo_keywords"] = own["lmtp_discard_lhlo_keywords"] = "pipelining"
     return own
@@ -200,7 +207,8 @@ def main():
         print("# %s itself refuses %d of %d: %s" % (kind.name, len(refused), len(right), " ".join(refused) or "none"))
         print("# %s itself changes %d of %d: %s" % (kind.name, len(changed), len(right), " ".join(changed) or "none"))
         for way in WAYS[::2] if engine.sanitized() else WAYS:
-            if right and args.way in way.words and (kind.chunking or not way.bdat):
+            if right and args.way in way.words and (kind.chunking or not way.bdat) and \
+                    (getattr(kind, "tls", False) or not way.tls):
                 with e2e.Stage("peer") as stage:
                     t.case("%s: %s" % (kind.name, way.words), run, stage, kind, way, right, t)
     return t.end()

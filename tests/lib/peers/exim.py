@@ -14,7 +14,9 @@ log_file_path = {dir}/log-%slog
 pid_file_path = {dir}/pid
 host_lookup =
 rfc1413_query_timeout = 0s
-tls_advertise_hosts =
+tls_advertise_hosts = *
+tls_certificate = {pki}/server.pem
+tls_privatekey = {pki}/server.key
 accept_8bitmime = true
 pipelining_advertise_hosts = {pipelining}
 chunking_advertise_hosts = {chunking}
@@ -55,6 +57,7 @@ begin retry
 class Exim:
     name = "exim"
     chunking = True
+    tls = True
     lmtp = False
 
     @staticmethod
@@ -63,8 +66,9 @@ class Exim:
 
     def __init__(self, stage, pipelining=True, chunking=True):
         self.host, self.port = "127.0.0.1", e2e.free_port()
-        conf = CONF.format(port=self.port, dir=stage.path("exim"), pipelining="*" if pipelining else "",
-                           chunking="*" if chunking else "")
+        conf = CONF.format(port=self.port, dir=stage.path("exim"),
+                           pki=os.path.join(e2e.ROOT, "tests", "unit", "crypto", "pki"),
+                           pipelining="*" if pipelining else "", chunking="*" if chunking else "")
         # At its own place: named with -C, it would cost Exim its privileges.
         self.root = root.Rooted(stage, "exim", {"etc/exim4/exim4.conf": conf}, users=["Debian-exim"])
         self.root.start(["/usr/sbin/exim4", "-bdf", "-q1s"])
