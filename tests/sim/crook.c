@@ -68,7 +68,7 @@ static bool has_line(struct slice text, char first)
 {
 	const char line[] = { '\n', first };
 
-	return (text.len > 0 && text.ptr[0] == first) || memmem(text.ptr, text.len, line, sizeof(line)) != NULL;
+	return text.len > 0 && (text.ptr[0] == first || memmem(text.ptr, text.len, line, sizeof(line)) != NULL);
 }
 
 /* A yes ahead of the dot is found out as long as the mail is larger than what fits into the way (row WIN-05). Those of
