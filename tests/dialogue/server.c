@@ -48,6 +48,8 @@ static void take_input(struct server *s, size_t n)
 
 static void add_input(struct server *s, struct slice data)
 {
+	if (data.len == 0)
+		return;		/* nothing yet: there may be no memory either */
 	if (s->input_len + data.len > s->input_cap) {
 		s->input_cap = (s->input_len + data.len) * 2;
 		s->input = realloc(s->input, s->input_cap);
