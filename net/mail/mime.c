@@ -264,7 +264,9 @@ static int end(struct mime *m, struct slice *ret_span)
 	drop_given(m);
 	if (m->header_len > 0)
 		return show_header(m, ret_span);
-	return m->line_len > 0 ? show_line(m, true, ret_span) : STAGE_END;
+	if (m->line_len == 0)
+		return STAGE_END;
+	return show_line(m, m->line_len <= m->line_size || ends_line(slice_of(m->line, m->line_len)), ret_span);
 }
 
 static int next_hooked(struct stage *s, struct slice *in, bool is_last, struct slice *ret_span)

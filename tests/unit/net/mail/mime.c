@@ -500,6 +500,7 @@ static const struct hook_case hook_cases[] = {
 	{ "an error ends it", "A: b\r\nB: FAIL\r\nC: d\r\n\r\n", "PA: b|PB: FAIL|", "A: b\r\n", ERR_TABLE },
 	{ "what does not end is whole at the end", "A: b\r\nB: c", "PA: b|PB: c|", NULL, 0 },
 	{ "a line, too", "\r\nxyz", "xyz|", NULL, 0 },
+	{ "and a long one in pieces", "\r\n1234567890123", "123456789012|3|", NULL, 0 },
 };
 
 static void check_hooks(const struct hook_case *c, mime_run_cut_fn *cut, size_t at)
