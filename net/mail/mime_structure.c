@@ -578,8 +578,11 @@ static size_t encode_guarded(struct mime_structure *p, struct slice *in, size_t 
 	if (at == 0) {
 		char octet = p->guarded;
 
-		p->guarded = p->guarded_then;
-		p->guarded_then = 0;
+		/* One dash is enough, but any colon would end a name. */
+		if (octet == '-') {
+			p->guarded = p->guarded_then;
+			p->guarded_then = 0;
+		}
 		taken_of_body(p, take(p, in, 1));
 		return qp_encode_octet(&p->qp, octet, p->out);
 	}

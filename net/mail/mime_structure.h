@@ -24,8 +24,8 @@
  *
  * A line that is no header ends the block. In the primary block, an empty line is put in front of it.
  *
- * Encoding must not make a line what it was not. Where a header might stand, the first colon of a line is encoded, too;
- * and the first dash, where a boundary looks like quoted-printable: "--a=b" does not become the boundary "a=3Db".
+ * Encoding must not make a line what it was not. Where a header might stand, the colons of a line are encoded, too; and
+ * the first dash, where a boundary looks like quoted-printable: "--a=b" does not become the boundary "a=3Db".
  *
  * bounds   header_size_limit octets of a header are understood, MIME_NAME_MAX of a name; levels and boundaries as in
  *          mime_boundary.h. Beyond, content is given on as it is; converting, too many levels fail: MIME_TOO_DEEP
@@ -137,7 +137,7 @@ struct mime_structure {
 
 	/* the body */
 	bool encodes;
-	char guarded, guarded_then;	/* of this line, the first such octet is encoded; 0: none */
+	char guarded, guarded_then;	/* octets of this line that are encoded in any case; 0: none */
 	enum mime_header_kind next_block;
 	bool has_part;			/* behind the boundary line */
 	enum mime_entity part_default;

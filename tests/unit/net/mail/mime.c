@@ -114,7 +114,7 @@ static const struct mime_case cases[] = {
 	  CT "multipart/mixed; boundary=b\r\n\r\n--b\r\nA: b\r\nno header\r\nC: d\r\n--b--\r\n", NULL, FINE },
 	{ "case 521: what is no header does not become one by being encoded",
 	  CT "multipart/mixed; boundary=b\r\n\r\n--b\r\n" CTE "8bit\r\n\xc3\xa9:a:b\r\nc:d\r\n--b--\r\n",
-	  CT "multipart/mixed; boundary=b\r\n\r\n--b\r\n" CTE "quoted-printable\r\n=C3=A9=3Aa:b\r\nc:d\r\n--b--\r\n", FINE },
+	  CT "multipart/mixed; boundary=b\r\n\r\n--b\r\n" CTE "quoted-printable\r\n=C3=A9=3Aa=3Ab\r\nc:d\r\n--b--\r\n", FINE },
 	{ "a part that ends where its header should",
 	  CT "multipart/mixed; boundary=b\r\n\r\n--b\r\n" CTE "8bit\r\n--b\r\n" CTE "8bit\r\n",
 	  CT "multipart/mixed; boundary=b\r\n\r\n--b\r\n" CTE "quoted-printable\r\n--b\r\n" CTE "quoted-printable\r\n", FINE },

@@ -34,7 +34,7 @@ struct reference {
 
 /* What encoding must not make a header or a boundary. */
 struct qp_guards {
-	bool colon;		/* the first of the line */
+	bool colon;
 	bool first;		/* octet of the line */
 	bool dash;		/* behind a soft break */
 };
@@ -55,10 +55,8 @@ static inline void qp_reference_line(struct slice line, struct qp_guards guards,
 			if (guards.dash && c == '-')
 				is_literal = false;
 		}
-		if (guards.colon && c == ':') {
+		if (guards.colon && c == ':')
 			is_literal = false;
-			guards.colon = false;
-		}
 		if (guards.first && i == 0)
 			is_literal = false;
 		if (is_literal)
