@@ -182,6 +182,12 @@ int params_port(const struct params *p, struct slice text, uint16_t *ret_port);
 /* default_transport in two parts: do we speak LMTP, and where does all mail go? That is relayhost when there is no next
  * hop in it, and the recipient's domain when both are empty. */
 bool params_wants_lmtp(const struct params *p);
+/* Which of Postfix's two clients we are: the word behind the tag of a log line. */
+static inline const char *params_client_name(const struct params *p)
+{
+	return p->is_lmtp ? "lmtp" : "smtp";
+}
+
 struct slice params_next_hop(const struct params *p);
 
 /* Is this letter in smtp_service_flags? */

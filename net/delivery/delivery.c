@@ -176,7 +176,7 @@ void delivery_log_job(const struct job *job, struct slice text)
 	str_add_cstr(&line, ": ");
 	str_add_cut(&line, text, LOG_FIELD_MAX);
 	line.full = false;
-	log_put(LOG_LEVEL_INFO, "smtp", str_slice(&line));
+	log_put(LOG_LEVEL_INFO, delivery_log_name(), str_slice(&line));
 }
 
 /* --- those in line ---------------------------------------------------------------------------- */

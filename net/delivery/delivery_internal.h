@@ -149,6 +149,11 @@ struct trial {
 
 /* The calling core's. */
 struct delivery *delivery_self(void);
+/* The program that log lines name. */
+static inline const char *delivery_log_name(void)
+{
+	return params_client_name(delivery_self()->conf.params);
+}
 
 /* --- destination.c ---------------------------------------------------------------------------- */
 

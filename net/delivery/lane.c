@@ -352,7 +352,7 @@ static bool retry_unbound(struct lane *lane)
 
 	if (!bind_failed(lane) || dst->delivery->conf.params->smtp_bind_address_enforce)
 		return false;
-	log_line(LOG_LEVEL_WARNING, "smtp",
+	log_line(LOG_LEVEL_WARNING, delivery_log_name(),
 		 "cannot bind the source address for %.*s (smtp_bind_address): the system chooses",
 		 SLICE_FMT(session_relay(s)));
 	if (s->conn.local.sa.sa_family == AF_INET6)
@@ -397,7 +397,7 @@ static void leader_failed(struct lane *lane, struct job *job)
 		return;
 	}
 	if (lane->session.failure.state == SESSION_CONNECT)
-		log_put(LOG_LEVEL_INFO, "smtp", str_slice(&why));
+		log_put(LOG_LEVEL_INFO, delivery_log_name(), str_slice(&why));
 	if (outcome_is_local(lane->session.failure.err)) {
 		destination_answer(dst, job, outcome, SESSION_CONNECT, str_slice(&why), false);
 		return;
@@ -446,7 +446,7 @@ static void on_closed(struct session *s)
 	struct slice offence = session_offence(s);
 
 	if (offence.len > 0)
-		log_line(LOG_LEVEL_WARNING, "smtp", "protocol error: %.*s sent \"%.*s\", which is no reply",
+		log_line(LOG_LEVEL_WARNING, delivery_log_name(), "protocol error: %.*s sent \"%.*s\", which is no reply",
 			 SLICE_FMT(session_relay(s)), SLICE_FMT(offence));
 	report(d, s, job);
 	if (lane->is_idle)

@@ -7,12 +7,14 @@
 
 static unsigned resolution_digits = 2;
 static bool is_internal;
+static const char *program = "smtp";
 
-void maillog_start(unsigned resolution, bool internal_addresses)
+void maillog_start(const char *client_name, unsigned resolution, bool internal_addresses)
 {
 	ASSERT(resolution <= RESOLUTION_MAX);
 	resolution_digits = resolution;
 	is_internal = internal_addresses;
+	program = client_name;
 }
 
 static void add_decimals(struct str *out, uint64_t us, unsigned digits)
@@ -128,5 +130,5 @@ void maillog_rcpt(const struct attempt *a, const struct rcpt *r, enum maillog_st
 	str_add_cut(&line, r->text, LOG_FIELD_MAX);
 	line.full = false;
 	str_add_char(&line, ')');
-	log_put(LOG_LEVEL_INFO, "smtp", str_slice(&line));
+	log_put(LOG_LEVEL_INFO, program, str_slice(&line));
 }

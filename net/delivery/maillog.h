@@ -20,8 +20,9 @@ enum maillog_status {
 
 void maillog_rcpt(const struct attempt *a, const struct rcpt *r, enum maillog_status status);
 
-/* Start only: delay_logging_resolution_limit, digits after the decimal point; info_log_address_format. */
-void maillog_start(unsigned resolution, bool internal_addresses);
+/* Start only: the program named in each line, "smtp" or "lmtp"; delay_logging_resolution_limit, digits after the decimal
+ * point; info_log_address_format. */
+void maillog_start(const char *client_name, unsigned resolution, bool internal_addresses);
 
 /* A delay as Postfix prints it: rounded to two significant digits and at most resolution decimals, no trailing zeros;
  * whole seconds from 10 s on; 0 for less than the resolution (B 22.2). */

@@ -295,7 +295,7 @@ static void conclude(struct trial *t)
 		if (deferred == NULL && r->outcome == OUTCOME_DEFERRED)
 			report_hop(t, deferred = r);
 		if (!outcome_conclude(a, r, p, expired))
-			log_line(LOG_LEVEL_WARNING, "smtp", "smtp_delivery_status_filter has no good answer for \"%.*s\"",
+			log_line(LOG_LEVEL_WARNING, delivery_log_name(), "smtp_delivery_status_filter has no good answer for \"%.*s\"",
 				 SLICE_FMT(r->text));
 		later |= r->outcome == OUTCOME_DEFERRED;
 	}
@@ -355,7 +355,7 @@ static void note_doubt(struct trial *t)
 	if (!t->lane->session.chunking_broken || !job->destination->chunking)
 		return;
 	job->destination->chunking = false;
-	log_line(LOG_LEVEL_WARNING, "smtp", "%.*s offers CHUNKING and knows no BDAT: no BDAT for this destination any more",
+	log_line(LOG_LEVEL_WARNING, delivery_log_name(), "%.*s offers CHUNKING and knows no BDAT: no BDAT for this destination any more",
 		 SLICE_FMT(session_relay(&t->lane->session)));
 }
 

@@ -208,8 +208,9 @@ static void on_deadline(struct wheel_timer *timer)
 	bool is_over = reactor_now() >= latest_end(s);
 
 	if (reactor_now() >= request_end(s))
-		log_line(LOG_LEVEL_WARNING, "smtp", "watchdog timeout: the session with %.*s ends, its request has taken "
-			 "longer than daemon_timeout", SLICE_FMT(session_relay(s)));
+		log_line(LOG_LEVEL_WARNING, params_client_name(s->params),
+			 "watchdog timeout: the session with %.*s ends, its request has taken longer than daemon_timeout",
+			 SLICE_FMT(session_relay(s)));
 	if (s->asks && !is_over)
 		session_hello_table_late(s);
 	else if (deadline_subject(s) == SESSION_PAUSE && !is_over)
@@ -298,12 +299,13 @@ static int filter_reply(void *context, struct slice line, struct str *ret_line)
 	int r = maps_find(s->params->smtp_reply_filter, line, 0, ret_line);
 
 	if (r < 0) {
-		log_line(LOG_LEVEL_WARNING, "smtp", "smtp_reply_filter: lookup of \"%.*s\" failed: %s", SLICE_FMT(line),
-			 err_text(r));
+		log_line(LOG_LEVEL_WARNING, params_client_name(s->params),
+			 "smtp_reply_filter: lookup of \"%.*s\" failed: %s", SLICE_FMT(line), err_text(r));
 		return ERR_TABLE;
 	}
 	if (r > 0)
-		log_line(LOG_LEVEL_INFO, "smtp", "host %.*s: replacing server reply \"%.*s\" with \"%.*s\"",
+		log_line(LOG_LEVEL_INFO, params_client_name(s->params),
+			 "host %.*s: replacing server reply \"%.*s\" with \"%.*s\"",
 			 SLICE_FMT(session_peer(s)), SLICE_FMT(line), SLICE_FMT(str_slice(ret_line)));
 	return r;
 }

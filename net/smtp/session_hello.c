@@ -76,7 +76,7 @@ static void enable_quirks(struct session *s, int found)
 	s->quirks = quirks_of_answer(s->params, found, str_slice(&s->ask_value));
 	quirks_add_names(&words, s->quirks);
 	if (s->quirks != 0)
-		log_line(LOG_LEVEL_INFO, "smtp", "enabling PIX workarounds: %s for %.*s", str_cstr(&words),
+		log_line(LOG_LEVEL_INFO, params_client_name(s->params), "enabling PIX workarounds: %s for %.*s", str_cstr(&words),
 			 SLICE_FMT(session_relay(s)));
 }
 
@@ -90,7 +90,7 @@ static void log_discarded(const struct session *s)
 		if (s->caps.discarded & bit)
 			str_printf(&line, " %s", smtp_cap_name(bit));
 	str_printf(&line, " (offered by %.*s)", SLICE_FMT(session_peer(s)));
-	log_put(LOG_LEVEL_INFO, "smtp", str_slice(&line));
+	log_put(LOG_LEVEL_INFO, params_client_name(s->params), str_slice(&line));
 }
 
 static void take_caps(struct session *s, int found)
@@ -103,7 +103,7 @@ static void take_caps(struct session *s, int found)
 	if (s->caps.discarded != 0 && !discard.silent)
 		log_discarded(s);
 	if (s->caps.implied_8bitmime)
-		log_line(LOG_LEVEL_INFO, "smtp", "host %.*s offers SMTPUTF8 support, but not 8BITMIME",
+		log_line(LOG_LEVEL_INFO, params_client_name(s->params), "host %.*s offers SMTPUTF8 support, but not 8BITMIME",
 			 SLICE_FMT(session_peer(s)));
 }
 
@@ -140,7 +140,7 @@ static void read_greeting(struct session *s, struct slice text)
 			struct slice rest = line;
 
 			if (is_our_name(s, take_word(&rest)))
-				log_line(LOG_LEVEL_WARNING, "smtp", "host %.*s greeted me with my own hostname %s",
+				log_line(LOG_LEVEL_WARNING, params_client_name(s->params), "host %.*s greeted me with my own hostname %s",
 					 SLICE_FMT(session_peer(s)), s->params->myhostname);
 		}
 		while ((word = take_word(&line)).len > 0)
@@ -217,8 +217,8 @@ void session_hello_ehlo(struct session *s, const struct smtp_reply *reply)
 static void open_with_caps(struct session *s, int found)
 {
 	if (found < 0) {
-		log_line(LOG_LEVEL_WARNING, "smtp", "smtp_discard_ehlo_keyword_address_maps: lookup of %s failed: %s",
-			 s->ask_ip, err_text(found));
+		log_line(LOG_LEVEL_WARNING, params_client_name(s->params),
+			 "smtp_discard_ehlo_keyword_address_maps: lookup of %s failed: %s", s->ask_ip, err_text(found));
 		session_hello_fail(s, ERR_TABLE);
 		return;
 	}

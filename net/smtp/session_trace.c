@@ -5,7 +5,7 @@
 static void trace_line(struct session *s, bool ours, struct slice line)
 {
 	if (s->debug_level > 0)
-		log_line(LOG_LEVEL_INFO, "smtp", "%s %.*s: %.*s", ours ? ">" : "<", SLICE_FMT(session_peer(s)),
+		log_line(LOG_LEVEL_INFO, params_client_name(s->params), "%s %.*s: %.*s", ours ? ">" : "<", SLICE_FMT(session_peer(s)),
 			 SLICE_FMT(line));
 	if (s->transcript != NULL)
 		transcript_add(s->transcript, ours, line);
@@ -24,7 +24,7 @@ void session_trace_lines(struct session *s, bool ours, struct slice text)
 
 void session_trace_state(const struct session *s)
 {
-	log_line(LOG_LEVEL_INFO, "smtp", "%.*s: %s", SLICE_FMT(session_peer(s)), session_state_words(s->state));
+	log_line(LOG_LEVEL_INFO, params_client_name(s->params), "%.*s: %s", SLICE_FMT(session_peer(s)), session_state_words(s->state));
 }
 
 /* Before there is a transaction, the owner knows whose session it is. */

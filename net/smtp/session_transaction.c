@@ -156,7 +156,7 @@ static void on_xforward(struct session *s, const struct smtp_reply *reply)
 {
 	if (reply->code / 100 == 2)
 		return;
-	log_line(LOG_LEVEL_WARNING, "smtp", "host %.*s said: %.*s (in reply to XFORWARD command)",
+	log_line(LOG_LEVEL_WARNING, params_client_name(s->params), "host %.*s said: %.*s (in reply to XFORWARD command)",
 		 SLICE_FMT(session_peer(s)), SLICE_FMT(reply->text));
 	if (reply->code == 421)
 		s->reusable = false;
@@ -206,7 +206,7 @@ static int map_address(struct session *s, const struct transaction *t, struct sl
 	str_add_cstr(&line, r < 0 ? ": lookup error: smtp_generic_maps: " :
 				    ": smtp_generic_maps: several addresses, the first is taken, for ");
 	str_add_printable(&line, address, 100);
-	log_put(LOG_LEVEL_WARNING, "smtp", str_slice(&line));
+	log_put(LOG_LEVEL_WARNING, params_client_name(s->params), str_slice(&line));
 	return r < 0 ? ERR_TABLE : 0;
 }
 

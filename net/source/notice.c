@@ -123,7 +123,8 @@ static void finish(struct notice *m)
 
 static void fail(struct notice *m, int err)
 {
-	log_line(LOG_LEVEL_WARNING, "smtp", "a transcript for error_notice_recipient is lost: %s", err_text(err));
+	log_line(LOG_LEVEL_WARNING, params_client_name(m->home->params),
+		 "a transcript for error_notice_recipient is lost: %s", err_text(err));
 	spool_message_abort(&m->draft);
 	finish(m);
 }
@@ -199,8 +200,8 @@ void notice_post(struct notices *n, struct slice peer, const struct transcript *
 	int r = n->done != NULL || m == n->list + NOTICES_MAX ? -ENOBUFS : spool_message_begin(n->spool, &m->draft);
 
 	if (r < 0) {
-		log_line(LOG_LEVEL_WARNING, "smtp", "no transcript of the session with %.*s is sent: %s", SLICE_FMT(peer),
-			 err_text(r));
+		log_line(LOG_LEVEL_WARNING, params_client_name(n->params),
+			 "no transcript of the session with %.*s is sent: %s", SLICE_FMT(peer), err_text(r));
 		return;
 	}
 	m->is_busy = true;

@@ -37,6 +37,7 @@ void spool_conf_from_params(const struct params *params, unsigned core, unsigned
 	const size_t segment = MAX(params->journal_segment_size / JOURNAL_BLOCK, 4u) * JOURNAL_BLOCK;
 
 	*ret_conf = (struct spool_conf){
+		.client_name = params_client_name(params),
 		.core = core,
 		.cores = cores,
 		.segment_size = segment,

@@ -43,6 +43,7 @@ struct spool;
 struct spool_draft;
 
 struct spool_conf {
+	const char *client_name;	/* the program that log lines about recipients name */
 	const char *dir;		/* spool_directory, prepared by spool_dir_open; borrowed */
 	unsigned core;
 	unsigned cores;

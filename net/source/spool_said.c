@@ -91,7 +91,7 @@ void spool_said_again(struct spool_journal *sj)
 		struct str addr = STR(text);
 
 		message_log_addr(&addr, slice_of(u->addr, u->addr_len), sizeof(text));
-		log_line(LOG_LEVEL_INFO, "smtp", "%s: to=<%.*s>, relay=none, delay=0, delays=0/0/0/0, dsn=%u.%u.%u, "
+		log_line(LOG_LEVEL_INFO, sj->spool->conf.client_name, "%s: to=<%.*s>, relay=none, delay=0, delays=0/0/0/0, dsn=%u.%u.%u, "
 			 "status=bounced (before the last stop; the line that says why may be missing)",
 			 spool_id_cstr(u->id, id), (int)addr.len, addr.ptr, u->dsn.class, u->dsn.subject,
 			 u->dsn.detail);

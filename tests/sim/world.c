@@ -202,7 +202,7 @@ static void start_log(void)
 	const struct log_conf log = { .tag = "ringpost", .facility = "mail", .hostname = "client" };
 
 	log_set_sink(on_line, NULL);
-	maillog_start(world.params.delay_logging_resolution_limit,
+	maillog_start(params_client_name(&world.params), world.params.delay_logging_resolution_limit,
 		      world.params.info_log_address_format == LOG_ADDRESS_INTERNAL);
 	if (started)
 		return;

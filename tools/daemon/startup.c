@@ -225,7 +225,7 @@ int startup_log(struct daemon *d)
 		startup_say("maillog_file %s: %s", file, err_text(r));
 		return EX_CANTCREAT;
 	}
-	maillog_start(d->params.delay_logging_resolution_limit,
+	maillog_start(params_client_name(&d->params), d->params.delay_logging_resolution_limit,
 		      d->params.info_log_address_format == LOG_ADDRESS_INTERNAL);
 	if (log_thread_open() < 0) {
 		startup_say("not enough memory for the log");

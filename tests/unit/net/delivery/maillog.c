@@ -38,7 +38,7 @@ static struct attempt *fresh(void)
 		.mail_ns = 1000 * NS_PER_SEC + 60 * NS_PER_MS,
 		.done_ns = 1000 * NS_PER_SEC + 120 * NS_PER_MS,
 	};
-	maillog_start(2, false);
+	maillog_start("smtp", 2, false);
 	return &attempt;
 }
 
@@ -103,7 +103,7 @@ static void addresses_have_two_forms(void **state)
 	(void)state;
 	maillog_rcpt(a, &r, MAILLOG_SENT);
 	assert_non_null(strstr(said, " to=<\"a b\"@example.org>, relay="));
-	maillog_start(2, true);
+	maillog_start("smtp", 2, true);
 	maillog_rcpt(a, &r, MAILLOG_SENT);
 	assert_non_null(strstr(said, " to=<a b@example.org>, relay="));
 }

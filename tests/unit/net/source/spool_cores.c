@@ -293,6 +293,7 @@ static int start_core(unsigned core, void *context)
 {
 	struct core_state *c = &cores[core];
 	const struct spool_conf conf = {
+		.client_name = "smtp",
 		.dir = dir, .core = core, .cores = core_count, .segment_size = MIB(8), .journal_memory = MIB(8),
 		.message_limit = 2 * MESSAGES, .envelope_memory = MIB(32), .read_memory = MIB(2), .attempt_limit = 16,
 		.backoff_max_ns = NS_PER_SEC, .log_rcpt = on_log, .ready = on_open, .context = c,

@@ -728,6 +728,7 @@ void world_start(uint64_t seed)
 void world_open(void)
 {
 	const struct spool_conf conf = {
+		.client_name = "smtp",
 		.dir = "spool", .core = 0, .cores = 1, .segment_size = WORLD_SEGMENT,
 		.journal_memory = world.journal_memory, .message_limit = world.message_limit,
 		.envelope_memory = MIB(64), .read_memory = world.read_memory, .attempt_limit = world.attempt_limit,
