@@ -20,18 +20,34 @@ struct expectation {
 	struct transaction *transaction; /* NULL for what belongs to the session */
 };
 
+/* A session has two transactions at a time, so that an entry need not have room for a pointer. */
+#define PIPELINE_OWNERS 2u
+
+static_assert(PIPELINE_OWNERS == 2, "see pipeline_own");
+
+struct pipeline_entry {
+	uint32_t rcpt;
+	uint8_t step;
+	uint8_t owner;			/* 0: none, else the how-manieth */
+};
+
 struct pipeline {
 	unsigned first;
 	unsigned count;
 	uint64_t answered;		/* replies taken so far: with it, "the oldest" has a name of its own */
-	struct expectation entries[PIPELINE_MAX];
+	struct expectation oldest;	/* entries[first] in full */
+	struct pipeline_owner {
+		struct transaction *transaction;
+		unsigned open;		/* entries */
+	} owners[PIPELINE_OWNERS];
+	struct pipeline_entry entries[PIPELINE_MAX];
 };
+
+static_assert(SESSION_COUNT <= UINT8_MAX, "a step is an octet");
 
 static inline void pipeline_init(struct pipeline *p)
 {
-	p->first = 0;
-	p->count = 0;
-	p->answered = 0;
+	memset(p, 0, offsetof(struct pipeline, entries));
 }
 
 static inline bool pipeline_is_full(const struct pipeline *p)
@@ -41,25 +57,73 @@ static inline bool pipeline_is_full(const struct pipeline *p)
 
 static inline const struct expectation *pipeline_oldest(const struct pipeline *p)
 {
-	return p->count > 0 ? &p->entries[p->first] : NULL;
+	return p->count > 0 ? &p->oldest : NULL;
+}
+
+/* Whose entries t's are counted with; NULL: it has none. */
+static inline struct pipeline_owner *pipeline_find(struct pipeline *p, const struct transaction *t)
+{
+	for (unsigned i = 0; i < PIPELINE_OWNERS; i++)
+		if (p->owners[i].transaction == t && p->owners[i].open > 0)
+			return &p->owners[i];
+	return NULL;
+}
+
+/* Does any command of t await its reply? */
+static inline bool pipeline_awaits(struct pipeline *p, const struct transaction *t)
+{
+	return pipeline_find(p, t) != NULL;
+}
+
+/* One entry more of t, which may be NULL. */
+static inline uint8_t pipeline_own(struct pipeline *p, struct transaction *t)
+{
+	struct pipeline_owner *owner = t != NULL ? pipeline_find(p, t) : NULL;
+
+	if (t == NULL)
+		return 0;
+	if (owner == NULL)
+		owner = p->owners[0].open == 0 ? &p->owners[0] : &p->owners[1];
+	ASSERT(owner->open == 0 || owner->transaction == t);
+	owner->transaction = t;
+	owner->open++;
+	return (uint8_t)(owner - p->owners + 1);
+}
+
+static inline void pipeline_look(struct pipeline *p)
+{
+	const struct pipeline_entry *e = &p->entries[p->first];
+
+	p->oldest = (struct expectation){
+		.step = (enum session_state)e->step,
+		.rcpt = e->rcpt,
+		.transaction = e->owner > 0 ? p->owners[e->owner - 1].transaction : NULL,
+	};
 }
 
 static inline void pipeline_push(struct pipeline *p, struct expectation e)
 {
 	ASSERT(p->count < PIPELINE_MAX);
-	p->entries[(p->first + p->count++) % PIPELINE_MAX] = e;
+	p->entries[(p->first + p->count++) % PIPELINE_MAX] = (struct pipeline_entry){
+		.rcpt = e.rcpt, .step = (uint8_t)e.step, .owner = pipeline_own(p, e.transaction),
+	};
+	if (p->count == 1)
+		pipeline_look(p);
 }
 
 /* A reply to the oldest one has come. more: it is not the last, the entry stays (LMTP's final dot). */
 static inline struct expectation pipeline_answer(struct pipeline *p, bool more)
 {
 	ASSERT(p->count > 0);
-	struct expectation e = p->entries[p->first];
+	const struct expectation e = p->oldest;
 
 	p->answered++;
 	if (more)
 		return e;
+	if (e.transaction != NULL)
+		p->owners[p->entries[p->first].owner - 1].open--;
 	p->first = (p->first + 1) % PIPELINE_MAX;
-	p->count--;
+	if (--p->count > 0)
+		pipeline_look(p);
 	return e;
 }

@@ -282,14 +282,6 @@ static bool write_data(struct session *s, struct transaction *t)
 	return write_command(s, SESSION_DATA, t, 0, &command);
 }
 
-static bool any_rcpt_unanswered(const struct session *s, const struct transaction *t)
-{
-	for (unsigned i = 0; i < s->pipeline.count; i++)
-		if (s->pipeline.entries[(s->pipeline.first + i) % PIPELINE_MAX].transaction == t)
-			return true;
-	return false;
-}
-
 static bool uses_chunks(const struct session *s, const struct transaction *t)
 {
 	return s->chunking && (s->caps.bits & SMTP_CAP_CHUNKING) && !(t->msg->facts & MESSAGE_PROBE) && t->needs == 0 &&
@@ -314,7 +306,7 @@ static bool begin_chunks(struct session *s, struct transaction *t)
 {
 	if (t != s->current || s->probe_left > 0)
 		return false;
-	t->is_ahead = any_rcpt_unanswered(s, t);
+	t->is_ahead = pipeline_awaits(&s->pipeline, t);
 	if (t->is_ahead && (t->never_ahead || !s->replies_differ || !s->replies_seen ||
 			    t->msg->size > s->params->smtp_chunking_ahead_limit))
 		return false;
@@ -336,7 +328,7 @@ static bool step_commands(struct session *s, struct transaction *t)
 
 	if (i < t->rcpt_count)
 		return write_rcpt(s, t, i);
-	bool hopeless = t->mail_failed || (t->accepted == 0 && !any_rcpt_unanswered(s, t));
+	bool hopeless = t->mail_failed || (t->accepted == 0 && !pipeline_awaits(&s->pipeline, t));
 
 	if (!hopeless && (t->msg->facts & MESSAGE_PROBE_RCPT))
 		return end_probe(s, t);
@@ -344,7 +336,7 @@ static bool step_commands(struct session *s, struct transaction *t)
 		return begin_chunks(s, t);
 	if (!hopeless)
 		return write_data(s, t);
-	if (t != s->current || any_rcpt_unanswered(s, t))
+	if (t != s->current || pipeline_awaits(&s->pipeline, t))
 		return false;
 	/* Everybody has been refused before DATA was written: there is nothing to send it for. */
 	t->verdicts_final = true;
