@@ -327,6 +327,8 @@ static int open_pools(struct delivery *d)
 	if (r == 0)
 		r = pool_init(&d->lanes, "lanes", lane_size(d), lanes);
 	if (r == 0)
+		r = pool_init(&d->works, "session_works", sizeof(struct session_work), lanes);
+	if (r == 0)
 		r = pool_init(&d->trials, "trials", sizeof(struct trial), 2 * lanes + TRIALS_SPARE);
 	if (r == 0)
 		r = pool_init(&d->tls, "tls sessions", sizeof(struct session_tls), lanes + 1);	/* that wants one */
@@ -405,6 +407,7 @@ void delivery_free(struct delivery **d)
 	pool_done(&(*d)->transcripts);
 	content_pool_done(&(*d)->contents);
 	pool_done(&(*d)->trials);
+	pool_done(&(*d)->works);
 	pool_done(&(*d)->lanes);
 	pool_done(&(*d)->lookups);
 	pool_done(&(*d)->routes);

@@ -41,6 +41,7 @@ struct delivery {
 	struct pool tls;		/* of struct session_tls; empty where TLS is never asked for */
 	struct content_pool contents;
 	struct zero_copy zero_copy;
+	struct pool works;		/* of sessions that are at work: one for each lane */
 	struct pool transcripts;	/* empty unless notify_classes wants some */
 	struct map by_nexthop;
 	struct list unused;		/* destinations with nothing to do, the longest unused first */
@@ -127,6 +128,9 @@ struct lane {
 	struct wheel_timer idle_timer;
 	struct session session;
 };
+
+/* What an idle session costs (design.md, section 5); one at work has a struct session_work besides. */
+static_assert(sizeof(struct lane) <= KIB(6), "10,000 idle sessions have 60 MiB");
 
 /* One attempt and its transaction. */
 struct trial {

@@ -607,6 +607,7 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 			     .local = source_of(dst, &remote),
 			     .tls = tls,
 			     .until_ns = destination_request_end(dst, job),
+			     .works = &d->works,
 			     .tables = d->conf.tables,
 			     .generic = &d->generic,
 			     .mapper = generic_is_wanted(&d->generic) ? (struct mapper *)(lane + 1) : NULL,

@@ -122,8 +122,15 @@ static void on_recv(struct op *op, int res)
 
 /* --- sending ---------------------------------------------------------------------------------- */
 
+void conn_lend(struct conn *c, char *out)
+{
+	ASSERT(conn_is_drained(c) && c->out_used == 0);
+	c->out = out;
+}
+
 struct str conn_command(struct conn *c, size_t size)
 {
+	ASSERT(c->out != NULL);
 	struct str s = str_over(c->out + c->out_used, CONN_OUT - c->out_used);
 
 	if (size > s.cap || conn_room(c) == 0)
@@ -406,6 +413,7 @@ void conn_open(struct conn *c, const struct conn_events *events, const struct ad
 	c->piece_first = 0;
 	c->piece_count = 0;
 	c->out_used = 0;
+	c->out = NULL;
 	op_init(&c->recv_op, on_recv);
 	op_init(&c->send_op, on_connect);
 	list_init(&c->buf_wait.node);

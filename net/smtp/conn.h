@@ -11,7 +11,7 @@
  *
  * bounds   CONN_PIECES pieces in the chain, CONN_OUT octets of commands; one receive and one send in the kernel (row
  *          URG-14), and CONN_ZERO_COPIES sends whose octets it still holds
- * memory   pieces are borrowed until on_sent or on_closed; commands live in the conn's own storage
+ * memory   pieces are borrowed until on_sent or on_closed; commands live in storage that the owner lends (conn_lend)
  * errors   on_lost with ERR_EOF or a negative errno, once; afterwards only conn_close is allowed
  */
 #pragma once
@@ -102,12 +102,15 @@ struct conn {
 	unsigned piece_first;
 	unsigned piece_count;
 	size_t out_used;
-	char out[CONN_OUT];
+	char *out;		/* CONN_OUT octets, lent; NULL: nothing is to be said now */
 };
 
 /* local: the source address, or NULL. zero_copy: this core's, or NULL. */
 void conn_open(struct conn *c, const struct conn_events *events, const struct addr *remote, const struct addr *local,
 	       struct zero_copy *zero_copy);
+
+/* Storage for commands: CONN_OUT octets; NULL takes it back, when nothing waits to be sent. */
+void conn_lend(struct conn *c, char *out);
 
 /* From here on everything goes through t (NULL is allowed: nothing does). The connection is open, and nothing waits to
  * be sent; t stays the caller's. */

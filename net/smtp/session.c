@@ -259,6 +259,7 @@ void session_quit(struct session *s)
 		session_reset(s);
 	if (pipeline_oldest(&s->pipeline) != NULL && !session_has_pipelining(s))
 		return;		/* the reply to RSET brings us back here */
+	session_take_work(s);
 	struct str command = conn_command(&s->conn, 16);
 
 	session_enter(s, SESSION_QUIT);
@@ -376,6 +377,30 @@ static struct session *session_of(struct conn *c)
 	return s;
 }
 
+void session_take_work(struct session *s)
+{
+	if (s->work != NULL)
+		return;
+	s->work = pool_take(s->works);
+	ASSERT(s->work != NULL);	/* there is one for each session */
+	smtp_reply_parser_init(&s->work->parser);
+	if (s->params->smtp_reply_filter != NULL)
+		s->work->parser.filter = filter_reply;
+	s->work->parser.filter_context = s;
+	s->work->parser.ascii_only = !s->params->smtputf8_enable;
+	conn_lend(&s->conn, s->work->out);
+}
+
+/* Nothing is under way, and nobody knows when there will be something again. */
+static void put_work(struct session *s)
+{
+	if (!session_is_idle(s) || s->work == NULL || pipeline_oldest(&s->pipeline) != NULL ||
+	    !conn_is_drained(&s->conn) || !smtp_reply_parser_is_idle(&s->work->parser))
+		return;
+	conn_lend(&s->conn, NULL);
+	pool_put(s->works, &s->work);
+}
+
 void session_pump(struct session *s)
 {
 	if (s->in_callback)
@@ -388,6 +413,7 @@ void session_pump(struct session *s)
 		return;
 	conn_flush(&s->conn);
 	deadline_set(s);
+	put_work(s);
 }
 
 static void on_open(struct conn *c, int err)
@@ -413,6 +439,7 @@ static void on_data(struct conn *c, struct slice data)
 	struct smtp_reply reply;
 
 	s->in_callback = true;
+	session_take_work(s);
 	while (data.len > 0 && s->conn.state == CONN_OPEN) {
 		if (s->asks) {	/* nothing was asked of the peer (row RPL-08) */
 			session_lose(s, ERR_PROTO);
@@ -422,10 +449,10 @@ static void on_data(struct conn *c, struct slice data)
 			session_tls_injected(s);
 			break;
 		}
-		int r = smtp_reply_feed(&s->parser, &data, &reply);
+		int r = smtp_reply_feed(&s->work->parser, &data, &reply);
 
 		if (r < 0) {
-			session_trace(s, false, smtp_reply_offence(&s->parser));
+			session_trace(s, false, smtp_reply_offence(&s->work->parser));
 			session_lose(s, r == ERR_TABLE ? r : ERR_PROTO);
 		}
 		if (r <= 0)
@@ -482,6 +509,8 @@ static void on_lost(struct conn *c, int err)
 static void on_closed(struct conn *c)
 {
 	struct session *s = session_of(c);
+	struct session_work *work = s->work;
+	struct pool *works = s->works;
 
 	session_transactions_lost(s);
 	session_enter(s, SESSION_CLOSED);
@@ -490,6 +519,7 @@ static void on_closed(struct conn *c)
 		session_tls_done(s->tls);
 	s->magic = 0;
 	s->events->closed(s);
+	pool_put(works, &work);		/* its last words have been read */
 }
 
 static const struct conn_events conn_events = {
@@ -584,15 +614,13 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->deadline_key = UINT64_MAX;
 	s->body_answered = UINT64_MAX;
 	wheel_timer_init(&s->deadline, on_deadline);
-	smtp_reply_parser_init(&s->parser);
-	if (s->params->smtp_reply_filter != NULL)
-		s->parser.filter = filter_reply;
-	s->parser.filter_context = s;
-	s->parser.ascii_only = !s->params->smtputf8_enable;
+	s->works = target->works;
+	s->work = NULL;
 	name_relay(s, target->host, target->remote);
 	session_enter(s, SESSION_CONNECT);
 	s->conn.state = CONN_CLOSED;
 	conn_open(&s->conn, &conn_events, target->remote, target->local, target->zero_copy);
+	session_take_work(s);
 	deadline_set(s);
 }
 
@@ -643,6 +671,7 @@ void session_start(struct session *s, struct transaction *t)
 	t->window = 0;
 	t->window_queued[0] = false;
 	t->window_queued[1] = false;
+	session_take_work(s);
 	t->use = ++s->uses;
 	s->reusable = !s->only_once;
 	if (s->current == NULL)

@@ -10,13 +10,16 @@
  * A line that is no reply, or a reply nobody asked for, ends the session (rows RPL-04, RPL-08).
  *
  * bounds   two transactions at a time; PIPELINE_MAX unanswered commands
- * memory   embedded in the owner's pool; transactions are the owner's until done
+ * memory   embedded in the owner's pool; transactions are the owner's until done. What only a session needs that has
+ *          something to say or to hear is in struct session_work, from a pool of the owner with one for each session:
+ *          it is taken with the first octet, and back while the session is idle
  * errors   never reported twice: before ready in session.failure, afterwards as verdicts about recipients
  * thread   one core; callbacks come from the reactor, and from session_start and session_quit never
  */
 #pragma once
 
 #include "core/err.h"
+#include "core/pool.h"
 #include "net/lookup/table_net.h"
 #include "net/params.h"
 #include "net/smtp/conn.h"
@@ -70,6 +73,12 @@ struct session_failure {
 	size_t text_len;
 };
 
+struct session_work {
+	struct smtp_reply_parser parser;
+	char out[CONN_OUT];
+	char answer[SESSION_ANSWER_MAX];
+};
+
 struct session {
 	uint32_t magic;
 	enum session_state state;
@@ -121,7 +130,6 @@ struct session {
 	struct maps_ask ask;
 	struct smtp_reply ask_reply;	/* to what; its text is the parser's, which is not fed meanwhile */
 	char ask_ip[ADDR_TEXT_MAX];	/* its key */
-	char ask_text[SESSION_ANSWER_MAX];
 	struct str ask_value;
 	struct wheel_timer deadline;
 	uint64_t deadline_key;		/* what the armed deadline is for */
@@ -129,9 +137,10 @@ struct session {
 	uint64_t progress_mark;
 	uint64_t body_left_ns;		/* of the time for a body, while we wait for ourselves */
 	uint64_t body_answered;		/* pipeline.answered: which body that is */
-	struct smtp_reply_parser parser;
 	struct content_pool *contents;
 	struct content_waiter content_wait;
+	struct pool *works;
+	struct session_work *work;	/* NULL: idle, and nothing is under way */
 	struct conn_transform *transform;
 	struct session_tls *tls;
 	bool tls_goodbye;		/* close_notify has been said */
@@ -150,6 +159,7 @@ struct session_target {
 	struct conn_transform *transform; /* what stands between socket and dialogue from the first octet on, or NULL */
 	struct session_tls *tls;	/* what is asked of TLS (net/smtp/session_tls.h), or NULL: nothing */
 	uint64_t until_ns;		/* monotonic: until then it has to be ready, or is lost; 0: no limit */
+	struct pool *works;		/* of struct session_work, one for each session */
 	struct table_net *tables;	/* of this core, for tables of other processes; NULL: they are all in error */
 	const struct generic_conf *generic; /* for addresses of the envelope; not looked at without a mapper */
 	struct mapper *mapper;		/* memory for it, the caller's; NULL: addresses stay as they are */
@@ -196,10 +206,12 @@ static inline struct slice session_relay(const struct session *s)
 {
 	return slice_of(s->relay, s->relay_len);
 }
-/* After its end: the beginning of what the server sent that is no reply, fit to print; empty when all were replies. */
+/* In closed: the beginning of what the server sent that is no reply, fit to print; empty when all were replies. */
 static inline struct slice session_offence(const struct session *s)
 {
-	return s->parser.failed != 0 && s->lost_err != ERR_TABLE ? smtp_reply_offence(&s->parser) : (struct slice){ 0 };
+	if (s->work == NULL || s->work->parser.failed == 0 || s->lost_err == ERR_TABLE)
+		return (struct slice){ 0 };
+	return smtp_reply_offence(&s->work->parser);
 }
 
 /* "host[address]" */

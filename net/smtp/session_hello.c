@@ -56,7 +56,7 @@ static void ask_tables(struct session *s, const struct maps *maps, const struct 
 
 	ASSERT(!s->asks);
 	s->ask_reply = *reply;
-	s->ask_value = STR(s->ask_text);
+	s->ask_value = STR(s->work->answer);
 	addr_add_ip(&key, &s->conn.remote);
 	(void)str_cstr(&key);	/* for the log */
 	if (!maps_need_io(maps)) {

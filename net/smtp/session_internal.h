@@ -63,6 +63,9 @@ void session_raise_by_reply(struct session *s, const struct smtp_reply *reply);
 
 /* --- session.c ------------------------------------------------------------------------------- */
 
+/* Before anything is said or heard. */
+void session_take_work(struct session *s);
+
 /* Writes what may be written now, flushes, sets the deadline. */
 void session_pump(struct session *s);
 

@@ -347,7 +347,10 @@ static bool step_commands(struct session *s, struct transaction *t)
 void session_reset(struct session *s)
 {
 	ASSERT(session_is_idle(s));
-	if (s->rset_due && write_rset(s))
+	if (!s->rset_due)
+		return;
+	session_take_work(s);
+	if (write_rset(s))
 		session_pump(s);
 }
 

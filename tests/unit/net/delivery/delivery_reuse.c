@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/clock.h"
+#include "net/delivery/delivery_internal.h"
 #include "tests/unit/net/delivery/world.h"
 
 #define ONE   "[127.0.0.2]:%"
@@ -331,6 +332,26 @@ static void one_delivery_at_a_time(void **state)
 	assert_int_equal(world.jobs[1].conn_use + world.jobs[2].conn_use, 3);
 }
 
+/* design.md, section 5: at most 6 KiB for an idle cached session in clear text. */
+static void idle_connections_are_small(void **state)
+{
+	(void)state;
+	world_cache_always("127.0.0.2");
+	world_start();
+	for (unsigned i = 0; i < 10; i++)
+		world_job(ONE, 1);
+	world_finish();
+	while (world.delivery->works.used > 0)
+		world_turn();
+	assert_true(delivery_usage(world.delivery).idle > 0);
+	assert_int_equal(delivery_usage(world.delivery).idle, delivery_usage(world.delivery).lanes);
+	print_message("an idle session: %zu octets; one at work: %zu more\n", sizeof(struct lane),
+		      sizeof(struct session_work));
+	world_job(ONE, 1);
+	world_finish();
+	assert_true(world.jobs[10].conn_use > 1);
+}
+
 /* The server may go first: nobody's mail suffers. */
 static void servers_that_hang_up_on_idle_connections(void **state)
 {
@@ -407,6 +428,7 @@ int main(void)
 			    cached_connections_to_a_fallback_relay),
 		WORLD_CLAIM("connections have an age and a number of uses (cases 549, 550)", connections_grow_old),
 		WORLD_CLAIM("a connection carries one delivery at a time (case 564)", one_delivery_at_a_time),
+		WORLD_CLAIM("an idle connection keeps no more than 6 KiB of memory", idle_connections_are_small),
 		WORLD_CLAIM("a server that hangs up on an idle connection does no harm",
 			    servers_that_hang_up_on_idle_connections),
 		WORLD_CLAIM("idle connections end with the drain", idle_connections_end_with_the_drain),

@@ -17,6 +17,7 @@ enum { RESULT_OK, RESULT_SHORT, RESULT_ERR, RESULT_COUNT };
 static struct reactor reactor;
 static struct zero_copy zero_copy;
 static struct conn conn;
+static char commands[CONN_OUT];
 static char pieces[PIECES][PIECE_SIZE];
 static unsigned sent[PIECES];
 static unsigned drained, lost, closed;
@@ -194,6 +195,7 @@ static void begin(size_t limit)
 	remote.in.sin_family = AF_INET;
 	remote.in.sin_port = htons(25);
 	conn_open(&conn, &events, &remote, NULL, &zero_copy);
+	conn_lend(&conn, commands);
 	for (unsigned i = 0; opened == 0; i++) {
 		assert_true(i < 20);
 		turn();

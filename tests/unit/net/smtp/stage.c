@@ -17,6 +17,7 @@ static struct params_system sys;
 static struct params defaults;
 static const struct generic_conf generic = { .params = &defaults };
 static struct attempt attempt;
+static struct pool works;
 
 int stage_setup(void **state)
 {
@@ -32,7 +33,7 @@ int stage_setup(void **state)
 	assert_int_equal(xcall_start(1), 0);
 	assert_int_equal(reactor_open(&reactor, &conf), 0);
 	assert_int_equal(content_pool_init(&contents, KIB(256), &defaults, &generic), 0);
-	return 0;
+	return pool_init(&works, "session_works", sizeof(struct session_work), 1);
 }
 
 int stage_teardown(void **state)
@@ -40,6 +41,8 @@ int stage_teardown(void **state)
 	(void)state;
 	puppet_close(&stage.puppet); /* of a test that failed half way */
 	content_pool_done(&contents);
+	if (works.used == 0)
+		pool_done(&works);
 	reactor_close(&reactor);
 	xcall_stop();
 	return 0;
@@ -229,6 +232,7 @@ static void closed(struct session *s)
 	assert_false(stage.in_start);
 	stage.closed++;
 	stage.finished = true;
+	stage.offence_len = session_offence(s).len;
 }
 
 static const struct session_events events = { .ready = ready, .next = next, .done = done, .closed = closed };
@@ -284,6 +288,7 @@ void stage_start(void)
 			     .host = SLICE("mx.test"),
 			     .remote = &stage.puppet.addr,
 			     .local = stage.local.len > 0 ? &stage.local : NULL,
+			     .works = &works,
 			     .lmtp = stage.lmtp,
 			     .chunking = stage.chunking,
 			     .transform = stage.transform,
@@ -347,6 +352,7 @@ void stage_close(void)
 		assert_int_equal(stage.mails[i].done, stage.mails[i].started ? 1 : 0);
 		timer_cancel(&stage.mails[i].body.timer);
 	}
+	assert_int_equal(works.used, 0);
 	assert_int_equal(io_bufs_free(), RECV_BUFS);
 	assert_int_equal(reactor.wheel.armed, 0);
 	puppet_close(&stage.puppet);

@@ -70,6 +70,7 @@ struct theatre {
 	bool in_start;
 	bool finished; /* the session closed, or is idle and no_quit */
 	uint64_t took_ns;
+	size_t offence_len; /* session_offence in closed */
 };
 
 extern struct theatre stage;
