@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "core/limits.h"
-#include "core/log.h"
 
 #define OFFSET_HEADING(x)	0
 #define OFFSET_BOOL(x)		offsetof(struct params, x)
@@ -60,7 +59,6 @@ static void load_endpoints(struct loading *l);
 static void load_nets(struct loading *l);
 static void load_interfaces(struct loading *l);
 static void load_feedback(struct loading *l);
-static void check_across(struct params *p, struct conf *conf);
 
 static int load(struct params *ret_params, struct conf *conf, bool is_lmtp)
 {
@@ -79,7 +77,7 @@ static int load(struct params *ret_params, struct conf *conf, bool is_lmtp)
 		if (param_rows[i].kind != KIND_HEADING)
 			load_row(&l);
 	}
-	check_across(ret_params, conf);
+	params_check_across(ret_params, conf);
 	return (int)MIN(conf_error_count(conf), (unsigned)INT_MAX);
 }
 
@@ -346,7 +344,7 @@ static void load_ports(struct loading *l)
 	*(struct param_ports *)l->field = ports;
 }
 
-static struct slice without_brackets(struct slice s)
+struct slice params_without_brackets(struct slice s)
 {
 	if (s.len > 2 && s.ptr[0] == '[' && s.ptr[s.len - 1] == ']')
 		return slice_of(s.ptr + 1, s.len - 2);
@@ -360,7 +358,7 @@ static void load_addr(struct loading *l)
 
 	if (l->value.len == 0)
 		return;
-	if (addr_parse_ip(without_brackets(l->value), 0, &a) < 0)
+	if (addr_parse_ip(params_without_brackets(l->value), 0, &a) < 0)
 		reject(l, "not a numeric address");
 	else if (a.sa.sa_family != family)
 		reject(l, "an address of the other family");
@@ -385,7 +383,7 @@ static void *list_alloc(struct loading *l, size_t size)
 
 static int parse_endpoint(struct slice item, uint16_t default_port, struct addr *ret_addr)
 {
-	if (default_port != 0 && addr_parse_ip(without_brackets(item), default_port, ret_addr) == 0)
+	if (default_port != 0 && addr_parse_ip(params_without_brackets(item), default_port, ret_addr) == 0)
 		return 0;
 	if (addr_parse_endpoint(item, ret_addr) < 0)
 		return -EINVAL;
@@ -454,7 +452,7 @@ static void load_interfaces(struct loading *l)
 		} else if (slice_eq_nocase(item, SLICE("localhost"))) {
 			list[in.count++] = addr_from_ip4(ip4, 0);
 			list[in.count++] = addr_from_ip6(ip6, 0);
-		} else if (addr_parse_ip(without_brackets(item), 0, &list[in.count]) == 0) {
+		} else if (addr_parse_ip(params_without_brackets(item), 0, &list[in.count]) == 0) {
 			in.count++;
 		} else {
 			reject_item(l, item, "is not a numeric address");
@@ -504,167 +502,6 @@ static void load_feedback(struct loading *l)
 		reject(l, "not a feedback");
 	else
 		*(struct param_feedback *)l->field = feedback;
-}
-
-/* --- checks that span parameters ---------------------------------------------------------------- */
-
-/* What may stand behind EHLO and in a Received field: a host name, or an address literal. */
-static void check_hostname(struct conf *conf, const char *name, const char *value)
-{
-	struct slice s = without_brackets(slice_of_str(value));
-
-	for (size_t i = 0; i < s.len; i++) {
-		char c = ascii_lower(s.ptr[i]);
-
-		if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
-		    (c == ':' && s.len < strlen(value)))
-			continue;
-		conf_error(conf, name, "not a host name",
-			   "letters, digits, '-' and '.', or an [address literal]");
-		return;
-	}
-	if (s.len > 255)
-		conf_error(conf, name, "too long", "at most 255 octets");
-}
-
-static void add_private_networks(struct params *p, struct conf *conf)
-{
-	struct slice rest = SLICE(PARAM_PRIVATE_NETWORKS);
-	struct param_nets nets = p->smtp_deny_networks;
-	/* No network is shorter than one octet of text. */
-	struct addr_net *list = conf_alloc(conf, (nets.count + rest.len) * sizeof(*list));
-
-	if (list == NULL)
-		return;
-	for (unsigned i = 0; i < nets.count; i++)
-		list[i] = nets.list[i];
-	for (struct slice item; (item = conf_list_next(&rest)).len > 0; nets.count++)
-		ASSERT(addr_net_parse(item, &list[nets.count]) == 0);
-	nets.list = list;
-	p->smtp_deny_networks = nets;
-}
-
-/* A line of one octet has no room for anything but the blank that begins a broken one (case 5). */
-static void check_content(struct params *p, struct conf *conf)
-{
-	if (p->smtp_service_flags[strspn(p->smtp_service_flags, "DORX")] != '\0')
-		conf_error(conf, p->is_lmtp ? "lmtp_service_flags" : "smtp_service_flags", "no such flag",
-			   "letters out of D, O, R and X, with nothing between them");
-	if (p->smtp_line_length_limit == 1)
-		conf_error(conf, p->is_lmtp ? "lmtp_line_length_limit" : "smtp_line_length_limit", "no room for anything",
-			   "a number above 1, or 0 for no limit");
-}
-
-static void check_sasl(struct params *p, struct conf *conf)
-{
-	const char *maps = conf_get(conf, p->is_lmtp ? "lmtp_sasl_password_maps" : "smtp_sasl_password_maps");
-
-	if (p->smtp_sasl_auth_enable && (maps == NULL || maps[0] == '\0'))
-		conf_error(conf, p->is_lmtp ? "lmtp_sasl_auth_enable" : "smtp_sasl_auth_enable",
-			   "there are no credentials", "credentials in smtp_sasl_password_maps");
-	if (strlen(p->smtp_sasl_password_result_delimiter) > 1)
-		conf_error(conf, p->is_lmtp ? "lmtp_sasl_password_result_delimiter" : "smtp_sasl_password_result_delimiter",
-			   "more than a character", "one character");
-}
-
-enum param_tls_level params_tls_level(enum param_tls_level level, bool use, bool enforce, bool enforce_peername)
-{
-	if (level != TLS_LEVEL_BY_OLD_NAMES)
-		return level;
-	if (enforce)
-		return enforce_peername ? TLS_LEVEL_VERIFY : TLS_LEVEL_ENCRYPT;
-	return use ? TLS_LEVEL_MAY : TLS_LEVEL_NONE;
-}
-
-/* The default of the level is "may"; whoever sets an old switch and not the level means the switch (P 3.1). */
-static void check_tls(struct params *p, struct conf *conf)
-{
-	static const char *const old[2][3] = {
-		{ "smtp_use_tls", "smtp_enforce_tls", "smtp_tls_enforce_peername" },
-		{ "lmtp_use_tls", "lmtp_enforce_tls", "lmtp_tls_enforce_peername" },
-	};
-
-	if (!conf_is_set(conf, p->is_lmtp ? "lmtp_tls_security_level" : "smtp_tls_security_level"))
-		for (size_t i = 0; i < ARRAY_LEN(old[0]); i++)
-			if (conf_is_set(conf, old[p->is_lmtp][i]))
-				p->smtp_tls_security_level = TLS_LEVEL_BY_OLD_NAMES;
-	p->smtp_tls_security_level = params_tls_level(p->smtp_tls_security_level, p->smtp_use_tls,
-						      p->smtp_enforce_tls, p->smtp_tls_enforce_peername);
-}
-
-/* "name" or "name:next hop". */
-static struct slice transport_name(const struct params *p)
-{
-	struct slice value = slice_of_str(p->default_transport);
-	ptrdiff_t colon = slice_find_char(value, 0, ':');
-
-	return colon < 0 ? value : slice_head(value, (size_t)colon);
-}
-
-bool params_wants_lmtp(const struct params *p)
-{
-	return slice_eq(transport_name(p), SLICE("lmtp"));
-}
-
-struct slice params_next_hop(const struct params *p)
-{
-	struct slice rest = slice_of_str(p->default_transport);
-
-	slice_skip(&rest, MIN(rest.len, transport_name(p).len + 1));
-	rest = slice_trim(rest);
-	return rest.len > 0 ? rest : slice_of_str(p->relayhost);
-}
-
-static void check_transport(struct params *p, struct conf *conf)
-{
-	if (!params_wants_lmtp(p) && !slice_eq(transport_name(p), SLICE("smtp")))
-		conf_error(conf, "default_transport", "no such transport here",
-			   "smtp or lmtp, alone or with a colon and a next hop");
-	if (params_next_hop(p).len > PARAM_NEXT_HOP_MAX)
-		conf_error(conf, strchr(p->default_transport, ':') != NULL ? "default_transport" : "relayhost",
-			   "too long", "a next hop of at most 320 octets");
-}
-
-static void check_reuse(struct params *p, struct conf *conf)
-{
-	const char *old_name = p->is_lmtp ? "lmtp_connection_cache_reuse_limit" : "smtp_connection_cache_reuse_limit";
-	uint32_t old = p->smtp_connection_cache_reuse_limit, limit = p->smtp_connection_reuse_count_limit;
-
-	if (conf_is_set(conf, old_name) && old > 0 && (limit == 0 || old < limit))
-		p->smtp_connection_reuse_count_limit = old;
-	p->smtp_connection_cache_time_limit_ns =
-		min_u64(p->smtp_connection_cache_time_limit_ns, p->connection_cache_ttl_limit_ns);
-}
-
-static void check_across(struct params *p, struct conf *conf)
-{
-	if (p->smtp_deny_private_networks)
-		add_private_networks(p, conf);
-	if (p->minimal_backoff_time_ns > p->maximal_backoff_time_ns && p->maximal_backoff_time_ns != 0) {
-		bool theirs = conf_is_set(conf, "maximal_backoff_time");
-
-		conf_error(conf, theirs ? "maximal_backoff_time" : "minimal_backoff_time",
-			   theirs ? "less than minimal_backoff_time" : "more than maximal_backoff_time",
-			   "minimal_backoff_time to be the smaller one");
-	}
-	check_hostname(conf, "myhostname", p->myhostname);
-	check_hostname(conf, "mydomain", p->mydomain);
-	check_hostname(conf, p->is_lmtp ? "lmtp_lhlo_name" : "smtp_helo_name", p->smtp_helo_name);
-	if (p->syslog_facility[0] != '\0' && !log_facility_is_known(p->syslog_facility))
-		conf_error(conf, "syslog_facility", "no such facility",
-			   "mail, daemon, user, local0 to local7, ...");
-
-	check_content(p, conf);
-	check_sasl(p, conf);
-	check_tls(p, conf);
-	check_reuse(p, conf);
-	check_transport(p, conf);
-	uint32_t both = INET_PROTOCOL_IPV4 | INET_PROTOCOL_IPV6;
-
-	if (p->smtp_dns_support_level == DNS_SUPPORT_BY_OLD_NAME)
-		p->smtp_dns_support_level = p->disable_dns_lookups ? DNS_SUPPORT_DISABLED : DNS_SUPPORT_ENABLED;
-	if (p->inet_protocols & ~both)	/* "all" is the third word */
-		p->inet_protocols = both;
 }
 
 /* --- networks ----------------------------------------------------------------------------------- */

@@ -52,3 +52,13 @@ const char *param_twin_default(struct conf *conf, struct slice name);
 
 /* What params_remarks says about a row, or an empty text. */
 const char *param_remark(const char *name);
+
+/* --- params.c ------------------------------------------------------------------------------------ */
+
+/* The inside of "[text]"; anything else as it is. */
+struct slice params_without_brackets(struct slice s);
+
+/* --- params_across.c ----------------------------------------------------------------------------- */
+
+/* When all have been read. Errors go to conf. */
+void params_check_across(struct params *p, struct conf *conf);
