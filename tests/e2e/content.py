@@ -1,8 +1,8 @@
 """content - large content through the real engine: memory, order, waiting
 
-big (the default, 64 MiB; --size for more): one message goes to a server without 8BITMIME, so that every octet of it
-is changed on the way. Claims: it arrives as it must, and the engine's resident memory is what it was with a message
-of 100 KiB, give or take 2 MiB (case 492).
+big (the default, 64 MiB; --size for more): a message of 8-bit text and one with long lines go to a server without
+8BITMIME, so that each is changed all the way through. Claims: it arrives as it must, and the engine's resident memory
+is what it was with messages of 100 KiB, give or take 2 MiB (case 492).
 
 --many N: one message of --size goes to N domains at once, with less memory for content than they all would take at
 a time: those that find none wait. Claims: all of them arrive as they must, none is deferred, memory is bounded; the

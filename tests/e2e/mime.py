@@ -10,7 +10,6 @@ Not among the generated ones: message/global, delivery-status and the like with 
 into although they are encoded as a whole (the unit tests have them).
 """
 
-import base64
 import binascii
 import email
 import os
@@ -19,14 +18,11 @@ import struct
 import subprocess
 import sys
 
-import dkim
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-
 sys.dont_write_bytecode = True
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
 import mails  # noqa: E402
+import signer  # noqa: E402
 import tap  # noqa: E402
 
 COUNT = 20000
@@ -244,29 +240,20 @@ def corpus(t):
 # --- DKIM ---------------------------------------------------------------------------------------------------------
 
 def signatures(t):
-    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL,
-                                serialization.NoEncryption())
-    public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    record = b"v=DKIM1; k=rsa; p=" + base64.b64encode(public)
-
-    maker, signed = Maker(SEED + 1), []
+    by, maker, signed, forms = signer.Signer(), Maker(SEED + 1), [], []
     while len(signed) < 200:
-        content = maker.mail()
         how = len(signed) % 4
-        forms = (b"simple" if how & 1 else b"relaxed", b"simple" if how & 2 else b"relaxed")
-        field = dkim.sign(content, b"sel", b"b.test", private, canonicalize=forms,
-                          include_headers=[b"from", b"mime-version"])
-        signed.append(mails.canonical(field) + content)
+        forms.append([(b"simple" if how & 1 else b"relaxed", b"simple" if how & 2 else b"relaxed")])
+        signed.append(by.sign(maker.mail(), forms[-1]))
     wrong, kept, broken = [], 0, 0
     for i, (content, (trouble, out)) in enumerate(zip(signed, convert(signed))):
-        holds = trouble == NO_TROUBLE and dkim.verify(out, dnsfunc=lambda *a, **k: record)
+        holds = trouble == NO_TROUBLE and by.holds(out, forms[i]) == [True]
         if out == content:
             kept += 1
             if not holds:
                 wrong.append("%d: nothing was changed, and it does not verify" % i)
-        elif holds and out.partition(b"\r\n\r\n")[2] != content.partition(b"\r\n\r\n")[2]:
-            wrong.append("%d: its body was changed, and it verifies" % i)
+        elif holds:
+            wrong.append("%d: it was changed, and it verifies" % i)
         else:
             broken += 1
     t.ok(not wrong and kept > 20, "a signature holds where nothing needs a change", "\n".join(wrong[:10]))

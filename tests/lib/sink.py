@@ -5,9 +5,9 @@ Listens on any number of addresses. Undoes dot-stuffing, removes exactly the one
 engine has put on top, and writes `committed` with the SHA-256 of the rest. The 250 to the final dot
 leaves only after an fdatasync that covers its lines; everything that waits shares the next one.
 
-Announces PIPELINING, 8BITMIME, SIZE, ENHANCEDSTATUSCODES. The next transaction's commands may ride
-behind the body; they are answered after the dot. Bare CR or LF in content changes its SHA, so it
-shows as altered.
+Announces PIPELINING, 8BITMIME (not with --7bit), SIZE, ENHANCEDSTATUSCODES. The next transaction's
+commands may ride behind the body; they are answered after the dot. Bare CR or LF in content changes
+its SHA, so it shows as altered.
 
 Misbehaves on request, with the given odds for each message or command:
     --tempfail P      451 to the final dot, nothing committed
@@ -160,7 +160,7 @@ class Session(asyncio.Protocol):
         verb = line[:4].upper()
         if verb in (b"EHLO", b"LHLO"):
             self.rcpts = []
-            self.say("250-sink.test", "250-PIPELINING", "250-8BITMIME", "250-SIZE %d" % CONTENT_MAX,
+            self.say("250-sink.test", "250-PIPELINING", *self.sink.eight, "250-SIZE %d" % CONTENT_MAX,
                      "250 ENHANCEDSTATUSCODES")
         elif verb == b"HELO":
             self.say("250 sink.test")
@@ -246,6 +246,7 @@ class Sink:
         self.slow = args.slow / 1000.0
         self.store = Store(args.ledger, not args.no_sync)
         self.keep = args.keep
+        self.eight = [] if args.is_7bit else ["250-8BITMIME"]
         self.kept = 0
         self.figures = collections.Counter()
         self.open = self.open_max = 0
@@ -297,6 +298,7 @@ def main():
     p.add_argument("--refuse", action="append", default=[], metavar="ADDR:PORT")
     p.add_argument("--ledger", required=True)
     p.add_argument("--keep", help="folder for every message as it came, Received field and all")
+    p.add_argument("--7bit", dest="is_7bit", action="store_true", help="does not announce 8BITMIME")
     p.add_argument("--no-sync", action="store_true", help="answer without fdatasync")
     for name in ("tempfail", "tempfail-rcpt", "drop-before", "drop-after"):
         p.add_argument("--" + name, type=float, default=0.0, metavar="P")
