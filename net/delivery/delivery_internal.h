@@ -217,7 +217,7 @@ void destination_answer(struct destination *dst, struct job *job, struct outcome
 
 /* --- lane.c ----------------------------------------------------------------------------------- */
 
-/* Opens a session for job. False: none can be had now. */
+/* Opens a session for job, or skips a host that policy forbids. False: none can be had now. */
 bool lane_open(struct destination *dst, struct job *job, unsigned address);
 /* May this idle lane take job? */
 bool lane_fits(const struct lane *lane, const struct job *job);

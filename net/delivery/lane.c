@@ -379,6 +379,33 @@ bool lane_may_go_plain(const struct lane *lane, const struct job *job)
 	       active_ns >= job->msg->arrival_ns + lane->destination->delivery->conf.params->minimal_backoff_time_ns;
 }
 
+/* A handshake that fails at the level may: later it goes in clear, so the destination has not failed (B 19.1). */
+static bool is_patient(const struct lane *lane)
+{
+	return lane->session.failure.tls == SESSION_TLS_HANDSHAKE && lane->tls->level == TLS_LEVEL_MAY;
+}
+
+/* Nothing comes of this host. Is there another one? */
+static bool go_on_elsewhere(struct destination *dst, struct job *job, unsigned address)
+{
+	destination_sync_tried(dst, job);
+	destination_mark_tried(job, address);
+	return destination_has_next(dst, job);
+}
+
+/* What is behind the last host of the list could not even be found: the last error counts (B 4, case 81). */
+static bool put_tail_error(const struct destination *dst, struct outcome *outcome, struct str *why)
+{
+	const struct mx_error *tail = route_tail_error(dst->route);
+
+	if (tail == NULL)
+		return false;
+	*outcome = (struct outcome){ OUTCOME_SOFT, { tail->class, tail->subject, tail->detail } };
+	str_clear(why);
+	str_add_cut(why, slice_of_str(tail->text), why->cap);
+	return true;
+}
+
 static void leader_failed(struct lane *lane, struct job *job)
 {
 	struct destination *dst = lane->destination;
@@ -402,27 +429,22 @@ static void leader_failed(struct lane *lane, struct job *job)
 		destination_answer(dst, job, outcome, SESSION_CONNECT, str_slice(&why), false);
 		return;
 	}
-	destination_sync_tried(dst, job);
-	destination_mark_tried(job, lane->address);
+	bool has_next = go_on_elsewhere(dst, job, lane->address);
+
 	if (lane->address != LANE_ADDRESS_GONE)
 		dst->route->addresses[lane->address].avoid_until_ns = reactor_now() + ROUTE_AVOID_NS;
 	bool may_skip = outcome.kind == OUTCOME_SOFT || dst->delivery->conf.params->soft_bounce;
 
-	if (may_skip && !lane->session.failure.is_last && destination_has_next(dst, job)) {
+	if (may_skip && !lane->session.failure.is_last && has_next) {
 		if (lane->session.failure.state != SESSION_CONNECT)
 			delivery_log_job(job, str_slice(&why));
 		destination_push_ready(dst, job, true);
 		return;
 	}
-	/* What is behind the last host of the list could not even be found: the last error counts (B 4, case 81). */
-	const struct mx_error *tail = may_skip && !lane->session.failure.is_last ? route_tail_error(dst->route) : NULL;
+	bool not_found = may_skip && !lane->session.failure.is_last && put_tail_error(dst, &outcome, &why);
 
-	if (tail != NULL) {
-		outcome = (struct outcome){ OUTCOME_SOFT, { tail->class, tail->subject, tail->detail } };
-		why.len = 0;
-		str_add_cut(&why, slice_of_str(tail->text), sizeof(storage));
-	}
-	destination_answer(dst, job, outcome, lane->session.failure.state, str_slice(&why), true);
+	destination_answer(dst, job, outcome, lane->session.failure.state, str_slice(&why),
+			   not_found || !is_patient(lane));
 }
 
 /* Whoever caused what is to be reported has been told already; this is for the postmaster (B 22.5). leader: for which
@@ -501,13 +523,28 @@ static struct transcript *take_transcript(struct delivery *d)
 	return t;
 }
 
+/* Policy forbids a session with this host: the next one is asked (B 4). */
+static void skip_host(struct destination *dst, struct job *job, unsigned address, struct outcome outcome,
+		      struct str *why)
+{
+	log_put(LOG_LEVEL_WARNING, "smtp", str_slice(why));
+	if (go_on_elsewhere(dst, job, address)) {
+		destination_push_ready(dst, job, true);
+		return;
+	}
+	IGNORE(put_tail_error(dst, &outcome, why));	/* the destination has failed either way */
+	destination_answer(dst, job, outcome, SESSION_CONNECT, str_slice(why), true);
+}
+
 /* TLS for a session that is about to be opened: *ret_tls is from the pool, or NULL. False: it must not be opened, and
- * why. */
-static bool choose_tls(struct destination *dst, const struct job *job, unsigned address, struct session_tls **ret_tls,
-		       bool *ret_may_keep, struct outcome *ret_outcome, struct str *why)
+ * the host has been skipped. */
+static bool choose_tls(struct destination *dst, struct job *job, unsigned address, struct session_tls **ret_tls,
+		       bool *ret_may_keep)
 {
 	struct delivery *d = dst->delivery;
 	struct tls_policy policy;
+	char storage[SESSION_FAILURE_MAX];
+	struct str why = STR(storage);
 
 	*ret_tls = NULL;
 	*ret_may_keep = true;
@@ -516,11 +553,13 @@ static bool choose_tls(struct destination *dst, const struct job *job, unsigned 
 	struct session_tls *t = pool_take(&d->tls);	/* one more than lanes */
 
 	ASSERT(t != NULL);
-	int r = find_policy(dst, address, &policy, t, why);
+	int r = find_policy(dst, address, &policy, t, &why);
 
 	if (r < 0) {
-		*ret_outcome = (struct outcome){ OUTCOME_SOFT, { 4, r == ERR_TABLE ? 3 : 7, r == ERR_TABLE ? 0 : 5 } };
+		struct outcome outcome = { OUTCOME_SOFT, { 4, r == ERR_TABLE ? 3 : 7, r == ERR_TABLE ? 0 : 5 } };
+
 		pool_put(&d->tls, &t);
+		skip_host(dst, job, address, outcome, &why);
 		return false;
 	}
 	if (job->plain_at == address + 1 && t->level == TLS_LEVEL_MAY)
@@ -529,14 +568,6 @@ static bool choose_tls(struct destination *dst, const struct job *job, unsigned 
 		tls_policy_finish(d->conf.params, &policy, t);
 	*ret_may_keep = policy.reuse;
 	*ret_tls = t;
-	return true;
-}
-
-/* Policy forbids every session with this destination (B 7.2): it is said of the job without one. */
-static bool refuse_job(struct destination *dst, struct job *job, struct outcome outcome, struct str *why)
-{
-	log_put(LOG_LEVEL_WARNING, "smtp", str_slice(why));
-	destination_answer(dst, job, outcome, SESSION_CONNECT, str_slice(why), true);
 	return true;
 }
 
@@ -563,13 +594,10 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 	struct delivery *d = dst->delivery;
 	struct addr remote;
 	struct session_tls *tls;
-	struct outcome outcome;
-	char storage[SESSION_FAILURE_MAX];
-	struct str why = STR(storage);
 	bool may_keep;
 
-	if (!choose_tls(dst, job, address, &tls, &may_keep, &outcome, &why))
-		return refuse_job(dst, job, outcome, &why);
+	if (!choose_tls(dst, job, address, &tls, &may_keep))
+		return true;
 	struct lane *lane = take_lane(dst);
 
 	if (lane == NULL) {

@@ -673,6 +673,8 @@ void session_start(struct session *s, struct transaction *t)
 	t->window_queued[1] = false;
 	session_take_work(s);
 	t->use = ++s->uses;
+	if (t->use > 1)
+		session_tls_log_reused(s);
 	s->reusable = !s->only_once;
 	if (s->current == NULL)
 		s->current = t;

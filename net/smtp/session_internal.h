@@ -33,6 +33,8 @@ void session_tls_injected(struct session *s);
 void session_tls_handshake(struct session *s);
 /* All of STARTTLS is in the kernel: the handshake begins, if it is time for it. */
 void session_tls_quiet(struct session *s);
+/* One message more on a session in TLS; harmless in clear. */
+void session_tls_log_reused(const struct session *s);
 
 /* The table that was asked about the server has not answered in time. */
 void session_hello_table_late(struct session *s);

@@ -9,19 +9,34 @@
 
 /* --- the log ---------------------------------------------------------------------------------- */
 
+/* happened: established, reused */
+static void log_summary(const struct session *s, const char *happened)
+{
+	char storage[512];
+	struct str line = STR(storage);
+
+	if (!s->tls->log_summary)
+		return;
+	str_printf(&line, "%s TLS connection %s to %.*s: ", session_tls_status(s->tls), happened,
+		   SLICE_FMT(session_relay(s)));
+	tls_describe(&s->tls->tls, &line);
+	log_put(LOG_LEVEL_INFO, "smtp", str_slice(&line));
+}
+
+void session_tls_log_reused(const struct session *s)
+{
+	if (s->tls != NULL && s->tls->is_on)
+		log_summary(s, "reused");
+}
+
 static void log_established(const struct session *s)
 {
 	char storage[512];
 	struct str line = STR(storage);
 	const struct tls_verdict *v = &s->tls->tls.verdict;
 
-	str_printf(&line, "%s TLS connection established to %.*s: ", session_tls_status(s->tls),
-		   SLICE_FMT(session_relay(s)));
-	tls_describe(&s->tls->tls, &line);
-	if (s->tls->log_summary)
-		log_put(LOG_LEVEL_INFO, "smtp", str_slice(&line));
+	log_summary(s, "established");
 	if (s->tls->log_certificate && v->has_cert) {
-		str_clear(&line);
 		str_printf(&line, "%.*s: subject_CN=%s, issuer=%s, fingerprint=", SLICE_FMT(session_relay(s)), v->subject,
 			   v->issuer);
 		tls_print_add(&line, &v->cert_print);
