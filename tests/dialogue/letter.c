@@ -1,5 +1,7 @@
 #include "tests/dialogue/letter.h"
 
+#include <errno.h>
+
 #include "tests/dialogue/text.h"
 
 #define LINE_MAX_5322 998u
@@ -85,6 +87,11 @@ void letter_write(struct letter *letter, const struct script_message *script)
 	write_rcpts(letter);
 	letter->mail.content = slice_head(letter->wire_dot, letter->wire_dot.len - 3);
 	letter->mail.content_late_ns = script->content_late_ns;
+	if (script->content_breaks > 0) {
+		letter->mail.window = (script->content_breaks + 1) / 2;	/* both windows go out before it is noticed */
+		letter->mail.body_good = script->content_breaks;
+		letter->mail.body_err = -EIO;
+	}
 	letter->mail.nexthop = script->nexthop.len > 0 ? text_cstr(script->nexthop) : NULL;
 	letter->mail.msg.sender = script->sender;
 	letter->mail.msg.envid = script->envid;

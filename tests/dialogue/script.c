@@ -264,8 +264,8 @@ static bool parse_report(struct parse *p, struct slice rest)
 /* "message one from <a@b>", but not "message from <a@b>" */
 static bool is_name(struct slice rest)
 {
-	static const char *const fields[] = { "from", "to", "content", "client", "age", "at", "content-late", "smtputf8", "requiretls",
-					      "tls-optional", "header-utf8" };
+	static const char *const fields[] = { "from", "to", "content", "client", "age", "at", "content-late", "content-breaks",
+					      "smtputf8", "requiretls", "tls-optional", "header-utf8" };
 	struct slice word = text_word(&rest);
 
 	for (unsigned i = 0; i < ARRAY_LEN(fields); i++)

@@ -100,6 +100,7 @@ struct script_message {
 	bool timed;
 	uint64_t at_ns;			/* since the start; otherwise when the message before has its outcomes */
 	uint64_t content_late_ns;	/* so long the content takes to come from the disk */
+	uint32_t content_breaks;	/* behind so many octets the disk fails; 0: it does not */
 };
 
 enum script_status { STATUS_SENT, STATUS_DEFERRED, STATUS_BOUNCED };

@@ -501,6 +501,16 @@ static bool parse_fact(struct script_message *m, struct slice word)
 	return false;
 }
 
+static bool parse_breaks(struct parse *p, struct slice *rest, struct script_message *m)
+{
+	uint64_t n;
+
+	if (!text_number(text_word(rest), &n) || n == 0 || n > UINT32_MAX)
+		return parse_error(p, "write content-breaks 5000");
+	m->content_breaks = (uint32_t)n;
+	return true;
+}
+
 static bool parse_field(struct parse *p, struct script_message *m, struct slice word, struct slice *rest)
 {
 	if (parse_fact(m, word))
@@ -519,12 +529,15 @@ static bool parse_field(struct parse *p, struct script_message *m, struct slice 
 		return parse_timing(p, rest, &m->age_ns);
 	if (slice_eq(word, SLICE("content-late")))
 		return parse_timing(p, rest, &m->content_late_ns);
+	if (slice_eq(word, SLICE("content-breaks")))
+		return parse_breaks(p, rest, m);
 	if (slice_eq(word, SLICE("at"))) {
 		m->timed = true;
 		return parse_timing(p, rest, &m->at_ns);
 	}
 	return parse_error(p, "a message has from, to, content, ret=, envid=, body=, nexthop=, smtputf8, requiretls, "
-			   "tls-optional, header-utf8, probe=rcpt|data, client, age, at, content-late; not %.*s", SLICE_FMT(word));
+			   "tls-optional, header-utf8, probe=rcpt|data, client, age, at, content-late, content-breaks; not %.*s",
+			   SLICE_FMT(word));
 }
 
 bool parse_message_field(struct parse *p, struct slice rest)

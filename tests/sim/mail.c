@@ -49,7 +49,7 @@ static bool fill_window(struct errand *e)
 
 	if (w->ready || (e->at > 0 && left == 0))
 		return false;
-	if (e->at > 0 && mail->body_err != 0) {
+	if (e->at > 0 && e->at >= mail->body_good && mail->body_err != 0) {
 		e->attempt->body.err = mail->body_err;
 		return true;
 	}

@@ -82,6 +82,7 @@ struct world_mail {
 	uint64_t content_late_ns;	/* so much longer each claim takes, and with it the first octets of content */
 	int claim_err;			/* != 0: the next claim fails with it */
 	int body_err;			/* != 0: the content cannot be read after the first window */
+	uint32_t body_good;		/* nor, if this is more, after so many octets */
 	/* One recipient has an outcome. Deferred ones come again. */
 	void (*on_rcpt)(struct world_mail *mail, const struct attempt *a, const struct rcpt *rcpt,
 			enum maillog_status status);

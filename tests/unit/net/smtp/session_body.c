@@ -239,6 +239,32 @@ static void aborted_in_each_state(void **state)
 	}
 }
 
+/* Case 491: ended from outside while content goes out. What the server has is no message, and nothing is in doubt. */
+static void ended_in_mid_body(void **state)
+{
+	(void)state;
+	stage_open(NULL);
+	struct mail *m = large(1);
+
+	m->body.window_size = KIB(64);
+	m->body.wait_ns = 20 * NS_PER_MS;	/* more than half a second in all */
+	stage_start();
+	while (stage.puppet.accepted == 0 || puppet_got(&stage.puppet, 0).len < KIB(100)) {
+		assert_int_equal(m->done, 0);
+		stage_turn();
+	}
+	session_abort(&stage.session, -ECANCELED);
+	stage_wait(5000);
+	stage_expect(m, 0, OUTCOME_SOFT, SESSION_BODY, 0, -ECANCELED);
+	assert_false(m->rcpts[0].ambiguous);
+	assert_int_equal(stage.puppet.messages, 0);
+	struct slice got = puppet_got(&stage.puppet, 0);
+
+	assert_true(got.len < sizeof(block));
+	assert_null(memmem(got.ptr, got.len, "\r\n.\r\n", 5));
+	stage_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
@@ -253,6 +279,7 @@ int main(void)
 		STAGE_CLAIM("slow readers live by smtp_min_data_rate (rows TIM-02, TIM-03, cases 194, 195)",
 			    slow_readers),
 		STAGE_CLAIM("a session can be ended in any state", aborted_in_each_state),
+		STAGE_CLAIM("the end in mid-body is no dot (case 491)", ended_in_mid_body),
 	};
 
 	return cmocka_run_group_tests_name("net/smtp/session_body", claims, NULL, stage_end);
