@@ -426,6 +426,8 @@ int content_pool_init(struct content_pool *pool, size_t size, const struct param
 
 void content_pool_done(struct content_pool *pool)
 {
+	if (pool->params == NULL)
+		return;				/* a start that ended before it came to us */
 	reactor_unpost(&pool->serve);
 	pool_done(&pool->structures);
 	pool_done(&pool->windows);
