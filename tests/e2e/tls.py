@@ -25,7 +25,7 @@ import world  # noqa: E402
 
 PKI = os.path.join(ROOT, "tests", "unit", "crypto", "pki")
 MESSAGE = b"From: a@sender.test\r\nSubject: in private\r\n\r\nbody\r\n"
-BIG = b"From: a@sender.test\r\nSubject: more\r\n\r\n" + b"0123456789" * 7 * 100 + b"\r\n" + \
+BIG = b"From: a@sender.test\r\nSubject: more\r\n\r\n" + (b"0123456789" * 7 + b"\r\n") * 100 + \
     b"".join(b"line %d of many, and it goes on and on and on\r\n" % i for i in range(20000))
 
 

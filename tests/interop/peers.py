@@ -121,7 +121,8 @@ def direct(stage, kind):
 
 def parameters(peer, way):
     own = {"minimal_backoff_time": "1s", "smtp_destination_recipient_limit": "500",
-           "lmtp_destination_recipient_limit": "500"}
+           "lmtp_destination_recipient_limit": "500",
+           "smtp_line_length_limit": "0", "lmtp_line_length_limit": "0"}	# octet by octet: long lines stay long
     if way.bdat:
         own["smtp_chunking_destinations"] = own["lmtp_chunking_destinations"] = "static:all"
     if peer.lmtp:

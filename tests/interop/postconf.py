@@ -24,7 +24,7 @@ DIFFERENT = {
     "smtpd_forbid_bare_newline": OURS, "smtpd_hard_error_limit": OURS, "smtpd_timeout": OURS,
     "smtpd_client_event_limit_exceptions": OURS, "smtp_tls_dane_insecure_mx_policy": OURS,
     "smtp_tls_security_level": NEWER, "smtp_tls_fingerprint_digest": NEWER, "lmtp_tls_fingerprint_digest": NEWER,
-    "smtputf8_enable": NEWER, "tls_eecdh_auto_curves": NEWER, "tls_high_cipherlist": NEWER,
+    "append_dot_mydomain": NEWER, "smtputf8_enable": NEWER, "tls_eecdh_auto_curves": NEWER, "tls_high_cipherlist": NEWER,
     "tls_medium_cipherlist": NEWER, "tls_low_cipherlist": NEWER, "tls_export_cipherlist": NEWER,
 }
 MAY_AGREE = {"myhostname", "mynetworks", "config_directory"}	# on some machine

@@ -83,7 +83,7 @@ def run(stage, args, t):
         zone.mx(DOMAIN, (10, zone.host("mx." + DOMAIN, receiver.host)))
         dns = stage.add(world.Dns(stage, zone))
         one = stage.add(engine.Engine(stage, {"dns_servers": dns.endpoint, "smtp_tcp_port": str(receiver.port),
-                                              "minimal_backoff_time": "1s"}))
+                                              "smtp_line_length_limit": "0", "minimal_backoff_time": "1s"}))
         one.start()
         inject_all(plan, book, one.host, one.port)
         one.drain(120)
