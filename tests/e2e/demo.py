@@ -153,7 +153,9 @@ class Scene:
             DUMP_SINKS, self.net.base, STRICT_SINK, port))
         self.engine = stage.add(engine.Engine(stage, {
             "dns_servers": self.dns.endpoint, "smtp_tcp_port": str(port), "message_size_limit": "10240000",
-            "minimal_backoff_time": "1s", "maximal_backoff_time": "4s"}, pdeath=pdeath))
+            "minimal_backoff_time": "1s", "maximal_backoff_time": "4s",
+            # Long lines would be broken, as in every mail for the Internet; here each octet is to be compared.
+            "smtp_line_length_limit": "0"}, pdeath=pdeath))
         self.inject_ledger = stage.path("inject.ledger")
         self.accepted = Tail(self.inject_ledger, "accepted")
         self.committed = Tail(self.sink_ledger, "committed")
