@@ -289,8 +289,13 @@ void session_body_sent(struct session *s, uint8_t tag)
 	if (t == NULL)
 		return;
 	struct body *body = body_of(t);
+	/* Octets that were not copied may let go of both at once: the provider fills them in turn, so the older one is
+	 * given back first. When both are out, that is the next to be handed over again. */
+	const unsigned oldest = t->window;
 
-	for (unsigned i = 0; i <= 1; i++) {
+	for (unsigned n = 0; n <= 1; n++) {
+		const unsigned i = oldest ^ n;
+
 		if (!(tag & (TAG_WINDOW_0 << i)))
 			continue;
 		t->window_queued[i] = false;
