@@ -28,7 +28,7 @@ static bool may_take(const struct tls_account *a, size_t size)
 	return a == NULL || (size <= a->max && a->used <= a->max - size);
 }
 
-static void *heap_take(size_t size)
+void *tls_heap_take(size_t size)
 {
 	struct tls_account *a = charged;
 	struct block *b = may_take(a, size) ? malloc(sizeof(*b) + size) : NULL;
@@ -45,7 +45,7 @@ static void *heap_take(size_t size)
 }
 
 /* There may be keys in it. */
-static void heap_put(void *ptr)
+void tls_heap_put(void *ptr)
 {
 	if (ptr == NULL)
 		return;
@@ -59,21 +59,21 @@ static void heap_put(void *ptr)
 	free(b);
 }
 
-static void *heap_resize(void *ptr, size_t size)
+void *tls_heap_resize(void *ptr, size_t size)
 {
 	if (ptr == NULL)
-		return heap_take(size);
+		return tls_heap_take(size);
 	const struct block *b = (struct block *)(void *)((char *)ptr - offsetof(struct block, octets));
-	void *moved = heap_take(size);
+	void *moved = tls_heap_take(size);
 
 	if (moved == NULL)
 		return NULL;
 	memcpy(moved, ptr, MIN(size, b->size));
-	heap_put(ptr);
+	tls_heap_put(ptr);
 	return moved;
 }
 
 int tls_heap_install(void)
 {
-	return wolfSSL_SetAllocators(heap_take, heap_put, heap_resize) == 0 ? 0 : ERR_VERSION;
+	return wolfSSL_SetAllocators(tls_heap_take, tls_heap_put, tls_heap_resize) == 0 ? 0 : ERR_VERSION;
 }

@@ -12,6 +12,7 @@
 #include "core/clock.h"
 #include "core/io.h"
 #include "core/log.h"
+#include "crypto/auth.h"
 #include "crypto/library.h"
 #include "net/lookup/resolver.h"
 
@@ -28,13 +29,26 @@ static const char usage[] =
 	"signals: TERM drains and exits with 0, a second TERM or INT ends at once (safely), HUP reopens the log and reads changed tables\n"
 	"manual:  ringpostd(8), ringpost.cf(5)\n";
 
+/* A mechanism whose plug-in is not there cannot be used. */
+static int print_mechanisms(void)
+{
+	char storage[512];
+	struct str text = STR(storage);
+
+	if (auth_library_start(0) < 0)
+		return EX_SOFTWARE;
+	auth_library_describe(&text);
+	printf("SASL      %s\n", str_cstr(&text));
+	return 0;
+}
+
 static int print_version(void)
 {
 	printf("ringpostd %s\n", RINGPOST_VERSION);
 	printf("liburing  %s\n", io_library_version());
 	printf("c-ares    %s\n", resolver_library_version());
 	printf("TLS       %s\n", crypto_library_version());
-	return 0;
+	return print_mechanisms();
 }
 
 static int selftest(void)
