@@ -6,6 +6,7 @@
  *	hash:/file	/file.db, btree: the same, lmdb: /file.lmdb, cdb: /file.cdb: as postmap writes them
  *	cidr:/file	networks, tried in order; see core/table_cidr.c
  *	pcre:/file	patterns, tried in order, regexp: the same; see core/table_pcre.c
+ *	cidr:{ {line}, {line} }, and the same of pcre:, regexp: and texthash: their lines, without a file
  *	unionmap:{type:name, ...}, pipemap:{type:name, ...}: see core/table_compound.c
  *	fail:text	every question is an error: for tests
  *	tcp:, socketmap: ask another process; see net/lookup/table_net.h, which makes them known here

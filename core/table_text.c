@@ -9,12 +9,36 @@
 
 /* --- files of lines ------------------------------------------------------------------------------- */
 
+/* "{ {line}, {line} }" in the place of a path: its items are the lines, as they stand in their braces. */
+static int lines_of_braces(struct table_lines *l, struct slice text, struct str *why)
+{
+	struct slice rest = text, item;
+
+	if (table_unbrace(&rest) < 0)
+		return table_complain(why, text, 0, "the braces do not enclose it");
+	l->text = malloc(text.len + 1);
+	if (l->text == NULL)
+		return -ENOMEM;
+	while ((item = conf_list_next_braced(&rest)).len > 0) {
+		if (table_unbrace(&item) < 0 || memchr(item.ptr, '\n', item.len) != NULL) {
+			table_lines_close(l);
+			return table_complain(why, text, 0, "expected { {pattern result}, {pattern result} }");
+		}
+		memcpy(l->text + l->len, item.ptr, item.len);
+		l->len += item.len;
+		l->text[l->len++] = '\n';
+	}
+	return 0;
+}
+
 int table_lines_open(struct table_lines *l, struct slice path, struct str *why)
 {
 	char storage[4096];
 	struct str name = STR(storage);
 
 	*l = (struct table_lines){ 0 };
+	if (path.len > 0 && path.ptr[0] == '{')
+		return lines_of_braces(l, path, why);
 	str_add(&name, path);
 	if (name.len == sizeof(storage) || str_is_full(&name) || memchr(path.ptr, '\0', path.len) != NULL)
 		return table_complain(why, path, 0, "not a path");

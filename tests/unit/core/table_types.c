@@ -259,6 +259,27 @@ static void rules_that_are_wrong(void **state)
 	}
 }
 
+static void lines_stand_in_braces(void **state)
+{
+	struct table_set *set = table_set_new();
+	char storage[TABLE_WHY_MAX];
+	struct str why = STR(storage);
+	struct table *t;
+
+	(void)state;
+	assert_string_equal(ask(set, "cidr:{ {192.0.2.0/24 near} {::/0 far away}, {0.0.0.0/0 far} }", "192.0.2.1", 0), "near");
+	assert_string_equal(ask(set, "cidr:{ {192.0.2.0/24 near} {::/0 far away}, {0.0.0.0/0 far} }", "2001:db8::1", 0),
+			    "far away");
+	assert_string_equal(ask(set, "pcre:{{/^(.)b$/ $1}}", "ab", 0), "a");
+	assert_string_equal(ask(set, "texthash:{ { k  v w } }", "k", 0), "v w");
+	assert_string_equal(ask(set, "texthash:{}", "k", 0), "(none)");
+	assert_int_equal(table_open(set, SLICE("cidr:{192.0.2.1 x}"), &why, &t), ERR_SYNTAX);
+	assert_int_equal(table_open(set, SLICE("cidr:{ {192.0.2.1} }"), &why, &t), ERR_SYNTAX);
+	assert_non_null(strstr(str_cstr(&why), "line 1: no result behind the pattern"));
+	assert_int_equal(table_open(set, SLICE("cidr:{ {192.0.2.1 x}"), &why, &t), ERR_SYNTAX);
+	table_set_free(&set);
+}
+
 static void endless_patterns_end(void **state)
 {
 	struct table_set *set = table_set_new();
@@ -416,6 +437,7 @@ int main(void)
 		CLAIM("networks are tried in order, with if and not", networks_in_order),
 		CLAIM("patterns are tried in order, and give parts of the key", patterns_in_order),
 		CLAIM("a wrong rule is an error with its file and line", rules_that_are_wrong),
+		CLAIM("lines of a table may stand in braces instead of a file", lines_stand_in_braces),
 		CLAIM("a pattern that would take for ever is an error soon", endless_patterns_end),
 		CLAIM("many patterns that are slow are an error as soon as one", many_slow_patterns_end_as_soon),
 		CLAIM("a thousand patterns may look through a long key", many_patterns_may_look_through_a_long_key),
