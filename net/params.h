@@ -56,6 +56,15 @@ enum param_tls_level {
 	TLS_LEVEL_BY_OLD_NAMES		/* empty; never in a field after params_load */
 };
 
+/* How far a message that asks for REQUIRETLS is held to it; weakest first. */
+enum param_requiretls {
+	REQUIRETLS_DISABLE,		/* or not asked for */
+	REQUIRETLS_OPPORTUNISTIC,
+	REQUIRETLS_STARTTLS,
+	REQUIRETLS_ENFORCE,
+	REQUIRETLS_ERROR		/* not known: it has to wait */
+};
+
 enum param_notify_class {
 	NOTIFY_2BOUNCE = 1,
 	NOTIFY_BOUNCE = 2,

@@ -13,6 +13,7 @@
  *		STR, PATH, SET: min is 1 when the value must not be empty;
  *		MAPS, MLIST: min is 1 when the answer is needed at once, so that no table of another process will do
  * words	ENUM, SET: the accepted words, in the order of the enum or of the bits; TIME: the unit of a bare number;
+ *		MAPS: words that may stand between the tables, each for a table that says it of every key;
  *		HEADING: when what stands below it matters
  * help		whole sentences for an administrator
  */

@@ -3,6 +3,9 @@
 
 #define PARAM_TLS_EXCLUDED ":!SEED:!IDEA:!3DES:!RC2:!RC4:!RC5:!kDH:!kECDH:!aDSS:!MD5"
 
+/* In the order of enum param_requiretls. */
+#define PARAM_REQUIRETLS_WORDS "disable opportunistic opportunistic+starttls enforce error"
+
 #define PARAMS_TLS(X) \
 X(HEADING, tls, "", 0, 0, "TLS", "TLS: when, and how strict") \
 X(ENUM, smtp_tls_security_level, "may", 0, 1, "none may encrypt fingerprint dane dane-only verify secure", \
@@ -40,13 +43,17 @@ X(STR, smtp_tls_servername, "", 0, 0, NULL, \
 	"The name sent with the handshake (SNI): a host name, hostname, or nexthop. Empty: none, but " \
 	"for DANE.") \
 X(BOOL, tls_required_enable, "yes", 0, 0, NULL, \
-	"Honour the header field TLS-Required: no (RFC 8689).") \
+	"A message with the header field TLS-Required: no (RFC 8689) needs no more than the level may (in wrapper mode " \
+	"encrypt), whatever the tables say.") \
 X(BOOL, requiretls_enable, "yes", 0, 0, NULL, \
-	"Honour REQUIRETLS (RFC 8689).") \
-X(STR, smtp_requiretls_policy, "inline:{ {$mydomain = opportunistic}, {.$mydomain = opportunistic}, " \
-	"{localhost = opportunistic} }, enforce", 0, 0, NULL, \
-	"What REQUIRETLS means for a destination: tables or words, enforce, opportunistic+starttls, " \
-	"opportunistic, disable or error; the first that fits.") \
+	"Honour REQUIRETLS (RFC 8689), as smtp_requiretls_policy says.") \
+X(MAPS, smtp_requiretls_policy, "inline:{ {$mydomain = opportunistic}, {.$mydomain = opportunistic}, " \
+	"{localhost = opportunistic} }, cidr:{ {0.0.0.0/0 opportunistic}, {::/0 opportunistic} }, enforce", \
+	1, 0, PARAM_REQUIRETLS_WORDS, \
+	"What REQUIRETLS means for a destination, by its domain or .parent, or its address: the first table that knows " \
+	"it, or word. With enforce, mail goes only to a server that has shown a certificate that matches and offers " \
+	"REQUIRETLS, and bounces when no host does; with opportunistic+starttls a session has to have TLS; with " \
+	"opportunistic REQUIRETLS is passed on where it is offered. The end of the list means enforce.") \
 X(BOOL, requiretls_redact_dsn, "yes", 0, 0, NULL, \
 	"Leave the content out of reports about messages with REQUIRETLS.") \
 X(BOOL, requiretls_esmtp_header, "yes", 0, 0, NULL, \

@@ -33,12 +33,48 @@ static void say(struct opening *o, const struct param_row *row, struct str *what
 	o->warn(str_cstr(&line), o->context);
 }
 
+static bool is_word_of(const struct param_row *row, struct slice item)
+{
+	struct slice rest = slice_of_str(row->words), word;
+
+	while ((word = conf_list_next(&rest)).len > 0)
+		if (slice_eq_nocase(word, item))
+			return true;
+	return false;
+}
+
+/* "type:name, word" as "type:name static:word". False: some item is neither. */
+static bool spell_words(struct opening *o, const struct param_row *row, struct slice *text)
+{
+	struct slice rest = *text, item;
+	char *storage = conf_alloc(o->conf, text->len + MAPS_MAX * sizeof("static:"));
+
+	if (storage == NULL)
+		return true;		/* the conf has said why */
+	struct str out = str_over(storage, text->len + MAPS_MAX * sizeof("static:"));
+
+	while ((item = conf_list_next_braced(&rest)).len > 0) {
+		if (!is_word_of(row, item) && !table_is_name(item))
+			return false;
+		str_add_cstr(&out, out.len > 0 ? " " : "");
+		str_add_cstr(&out, table_is_name(item) ? "" : "static:");
+		str_add(&out, item);
+	}
+	*text = str_slice(&out);
+	return !str_is_full(&out);
+}
+
 static void open_row(struct opening *o, const struct param_row *row, void *field)
 {
 	char storage[TABLE_WHY_MAX], name[PARAM_NAME_MAX];
 	struct str why = STR(storage), name_str = STR(name);
 	const char *value = conf_get(o->conf, param_row_name(row, o->is_lmtp, &name_str));
 	struct slice text = slice_of_str(value != NULL ? value : "");
+
+	if (row->kind == KIND_MAPS && row->words != NULL && !spell_words(o, row, &text)) {
+		complain(o, row, "an item is neither a word that is known here nor a table");
+		return;
+	}
 	int r = row->kind == KIND_MAPS ? maps_open(o->set, text, &why, field) : mlist_open(o->set, text, &why, field);
 
 	if (r < 0)

@@ -83,6 +83,11 @@ const char *param_row_form(const struct param_row *row, struct str *s)
 	case KIND_FEEDBACK:
 		return FEEDBACK_FORM;
 	case KIND_MAPS:
+		if (row->words != NULL) {
+			str_add_cstr(s, "a list of type:name and words, ");
+			add_words(s, row->words);
+			return str_cstr(s);
+		}
 		return row->min > 0 ? "a list of type:name, no type that asks another process" : "a list of type:name";
 	case KIND_MLIST:
 		return "a list of words, /file or type:name, each with or without ! in front";

@@ -35,6 +35,7 @@ void conn_key_init(struct conn_key *key, const struct conn_identity *id)
 	add_addr(&out, id->local);
 	str_add_char(&out, id->lmtp ? 'L' : 'S');
 	str_add_char(&out, (char)id->tls_level);
+	str_add_char(&out, (char)id->requiretls);
 	add_field(&out, id->service);
 	add_field(&out, id->verified);
 	add_field(&out, id->credentials);

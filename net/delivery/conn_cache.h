@@ -4,9 +4,9 @@
  * connection would have. Two keys are equal only if everything in them is: a session that shares its credentials, its
  * verified name or its source address with mail that has no right to them is a security hole.
  *
- *	endpoint | source address | protocol | TLS level | service | verified name | credentials
+ *	endpoint | source address | protocol | TLS level | REQUIRETLS level | service | verified name | credentials
  *
- * What a message needs of a server (SMTPUTF8, REQUIRETLS) is not in the key: who asks looks at what the server offers.
+ * What a message needs of a server (SMTPUTF8) is not in the key: who asks looks at what the server offers.
  *
  * bounds   CONN_KEY_MAX octets a key; what does not fit is neither kept nor found
  * memory   the entries are their owners'; the map is sized at start
@@ -26,6 +26,7 @@ struct conn_identity {
 	const struct addr *local;	/* NULL: the system chose */
 	bool lmtp;
 	uint8_t tls_level;		/* 0: none */
+	uint8_t requiretls;		/* enum param_requiretls */
 	struct slice service;		/* when several transports share a core */
 	struct slice verified;		/* the name the certificate was checked for */
 	struct slice credentials;	/* whose they are; never a secret */

@@ -10,6 +10,7 @@
 #include "net/delivery/credit.h"
 #include "net/delivery/delivery.h"
 #include "net/delivery/outcome.h"
+#include "net/delivery/requiretls.h"
 #include "net/delivery/window.h"
 
 #define DESTINATION_MAGIC	UINT32_C(0x64737431)
@@ -123,6 +124,7 @@ struct lane {
 	bool is_idle;
 	enum credit credit;		/* it was opened on, until it has proved itself */
 	struct session_tls *tls;	/* NULL: not asked for */
+	enum tls_demand demand;		/* of all the mail it may carry */
 	bool may_keep;			/* TLS sessions: smtp_tls_connection_reuse */
 	uint64_t handoff_ns;		/* queue clock */
 	struct wheel_timer idle_timer;
@@ -219,6 +221,8 @@ void destination_answer(struct destination *dst, struct job *job, struct outcome
 
 /* Opens a session for job, or skips a host that policy forbids. False: none can be had now. */
 bool lane_open(struct destination *dst, struct job *job, unsigned address);
+/* Was this lane opened for mail that asks the same of TLS as job does? */
+bool lane_suits(const struct lane *lane, const struct job *job);
 /* May this idle lane take job? */
 bool lane_fits(const struct lane *lane, const struct job *job);
 /* An idle lane of any destination to this address of dst, which is dst's from now on; NULL: there is none. */

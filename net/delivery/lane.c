@@ -93,9 +93,15 @@ static bool offers_what_is_needed(const struct lane *lane, const struct job *job
 	return !(job->msg->facts & MESSAGE_SMTPUTF8) || (lane->session.caps.bits & SMTP_CAP_SMTPUTF8);
 }
 
+bool lane_suits(const struct lane *lane, const struct job *job)
+{
+	return lane->demand == tls_demand_of(lane->destination->delivery->conf.params, job->msg);
+}
+
 bool lane_fits(const struct lane *lane, const struct job *job)
 {
-	return session_can_start(&lane->session) && !is_worn(lane) && offers_what_is_needed(lane, job);
+	return session_can_start(&lane->session) && !is_worn(lane) && lane_suits(lane, job) &&
+	       offers_what_is_needed(lane, job);
 }
 
 bool lane_carry(struct lane *lane, struct job *job)
@@ -132,26 +138,40 @@ static bool asks_tls(const struct delivery *d)
 	       p->smtp_tls_policy_maps != NULL || p->smtp_tls_per_site != NULL || p->smtp_tls_note_starttls_offer;
 }
 
-/* What TLS is to be at this address; as tls_policy_find. */
-static int find_policy(const struct destination *dst, unsigned address, struct tls_policy *policy,
-		       struct session_tls *t, struct str *why)
+/* The server at this address, and the element of the nexthop list that led to it. */
+static struct tls_policy_peer peer_of(const struct destination *dst, unsigned address, enum tls_demand demand)
 {
-	const struct delivery *d = dst->delivery;
 	struct destination_name hop;
-	struct tls_policy_peer peer = { .host = route_host(dst->route, address) };
+	struct tls_policy_peer peer = {
+		.host = route_host(dst->route, address), .is_optional = demand == TLS_DEMAND_LESS,
+	};
 
 	if (route_element(dst->route, slice_of(dst->nexthop, dst->nexthop_len), address, &hop)) {
 		peer.text = hop.text;
 		peer.domain = hop.host;
 	}
+	return peer;
+}
+
+/* What TLS is to be there; as tls_policy_find. */
+static int find_policy(const struct delivery *d, const struct tls_policy_peer *peer, struct tls_policy *policy,
+		       struct session_tls *t, struct str *why)
+{
 	memset(t, 0, sizeof(*t));
 	t->room = d->conf.tls_room;
 	t->context = d->conf.tls;
-	return tls_policy_find(d->conf.params, &peer, policy, t, why);
+	return tls_policy_find(d->conf.params, peer, policy, t, why);
 }
 
-static void key_of(struct conn_key *key, const struct destination *dst, unsigned address)
+static enum param_requiretls find_requiretls(const struct delivery *d, const struct tls_policy_peer *peer,
+					     enum tls_demand demand)
 {
+	return demand == TLS_DEMAND_MORE ? requiretls_policy(d->conf.params, peer->domain) : REQUIRETLS_DISABLE;
+}
+
+static void key_of(struct conn_key *key, const struct destination *dst, unsigned address, enum tls_demand demand)
+{
+	const struct tls_policy_peer peer = peer_of(dst, address, demand);
 	const struct addr remote = route_addr(dst->route, address);
 	struct conn_identity id = { .remote = &remote, .local = source_of(dst, &remote) };
 	struct tls_policy policy;
@@ -160,12 +180,13 @@ static void key_of(struct conn_key *key, const struct destination *dst, unsigned
 	struct str why = STR(storage);
 
 	key->len = 0;
+	id.requiretls = (uint8_t)find_requiretls(dst->delivery, &peer, demand);
 	if (!asks_tls(dst->delivery)) {
 		conn_key_init(key, &id);
 		return;
 	}
 	/* What has been held against fingerprints stays with its destination, and what cannot be said is nobody's. */
-	if (find_policy(dst, address, &policy, &t, &why) < 0 || t.level == TLS_LEVEL_FINGERPRINT)
+	if (find_policy(dst->delivery, &peer, &policy, &t, &why) < 0 || t.level == TLS_LEVEL_FINGERPRINT)
 		return;
 	id.tls_level = (uint8_t)t.level;
 	id.verified = slice_of_str(t.names);
@@ -205,7 +226,7 @@ struct lane *lane_borrow(struct destination *dst, const struct job *job, unsigne
 
 	if (d->idle == 0)
 		return NULL;
-	key_of(&key, dst, address);
+	key_of(&key, dst, address, tls_demand_of(d->conf.params, job->msg));
 	struct conn_entry *entry = conn_cache_find(&d->cached, &key, entry_fits, job);
 
 	if (entry == NULL)
@@ -372,8 +393,8 @@ bool lane_may_go_plain(const struct lane *lane, const struct job *job)
 		     (f->tls == SESSION_TLS_FINE && lane->tls != NULL && lane->tls->was_on &&
 		      (s->lost_err == ERR_EOF || s->lost_err == ERR_TIMEOUT || s->lost_err == -ECONNRESET));
 
-	if (!broke || lane->tls->level != TLS_LEVEL_MAY || lane->address == LANE_ADDRESS_GONE ||
-	    lane->destination->delivery->draining)
+	if (!broke || lane->tls->level != TLS_LEVEL_MAY || s->requiretls >= REQUIRETLS_STARTTLS ||
+	    lane->address == LANE_ADDRESS_GONE || lane->destination->delivery->draining)
 		return false;
 	return (job->msg->facts & MESSAGE_PROBE) ||
 	       active_ns >= job->msg->arrival_ns + lane->destination->delivery->conf.params->minimal_backoff_time_ns;
@@ -430,10 +451,11 @@ static void leader_failed(struct lane *lane, struct job *job)
 		return;
 	}
 	bool has_next = go_on_elsewhere(dst, job, lane->address);
+	bool until_final = outcome_is_until_final(&lane->session);
 
-	if (lane->address != LANE_ADDRESS_GONE)
+	if (lane->address != LANE_ADDRESS_GONE && !until_final)
 		dst->route->addresses[lane->address].avoid_until_ns = reactor_now() + ROUTE_AVOID_NS;
-	bool may_skip = outcome.kind == OUTCOME_SOFT || dst->delivery->conf.params->soft_bounce;
+	bool may_skip = outcome.kind == OUTCOME_SOFT || until_final || dst->delivery->conf.params->soft_bounce;
 
 	if (may_skip && !lane->session.failure.is_last && has_next) {
 		if (lane->session.failure.state != SESSION_CONNECT)
@@ -444,7 +466,7 @@ static void leader_failed(struct lane *lane, struct job *job)
 	bool not_found = may_skip && !lane->session.failure.is_last && put_tail_error(dst, &outcome, &why);
 
 	destination_answer(dst, job, outcome, lane->session.failure.state, str_slice(&why),
-			   not_found || !is_patient(lane));
+			   not_found || !(is_patient(lane) || until_final));
 }
 
 /* Whoever caused what is to be reported has been told already; this is for the postmaster (B 22.5). leader: for which
@@ -523,51 +545,79 @@ static struct transcript *take_transcript(struct delivery *d)
 	return t;
 }
 
-/* Policy forbids a session with this host: the next one is asked (B 4). */
+/* Policy forbids a session with this host: the next one is asked (B 4). is_about_host: mail of other kinds would hear
+ * the same. */
 static void skip_host(struct destination *dst, struct job *job, unsigned address, struct outcome outcome,
-		      struct str *why)
+		      struct str *why, bool is_about_host)
 {
 	log_put(LOG_LEVEL_WARNING, "smtp", str_slice(why));
 	if (go_on_elsewhere(dst, job, address)) {
 		destination_push_ready(dst, job, true);
 		return;
 	}
-	IGNORE(put_tail_error(dst, &outcome, why));	/* the destination has failed either way */
-	destination_answer(dst, job, outcome, SESSION_CONNECT, str_slice(why), true);
+	bool not_found = put_tail_error(dst, &outcome, why);
+
+	destination_answer(dst, job, outcome, SESSION_CONNECT, str_slice(why),
+			   not_found || is_about_host);
 }
 
-/* TLS for a session that is about to be opened: *ret_tls is from the pool, or NULL. False: it must not be opened, and
- * the host has been skipped. */
-static bool choose_tls(struct destination *dst, struct job *job, unsigned address, struct session_tls **ret_tls,
-		       bool *ret_may_keep)
+/* B 7.10: is this level good enough for who asks for REQUIRETLS? */
+static bool level_is_enough(enum param_requiretls requiretls, enum param_tls_level level)
+{
+	if (requiretls == REQUIRETLS_ENFORCE)
+		return level > TLS_LEVEL_ENCRYPT;
+	return requiretls < REQUIRETLS_STARTTLS || level > TLS_LEVEL_NONE;
+}
+
+/* TLS for a session that is about to be opened. */
+struct choice {
+	struct session_tls *tls;	/* from the pool, or NULL */
+	enum tls_demand demand;
+	enum param_requiretls requiretls;
+	bool may_keep;
+};
+
+/* False: it must not be opened, and the host has been skipped. */
+static bool choose_tls(struct destination *dst, struct job *job, unsigned address, struct choice *choice)
 {
 	struct delivery *d = dst->delivery;
+	const enum tls_demand demand = tls_demand_of(d->conf.params, job->msg);
+	const struct tls_policy_peer peer = peer_of(dst, address, demand);
 	struct tls_policy policy;
 	char storage[SESSION_FAILURE_MAX];
 	struct str why = STR(storage);
 
-	*ret_tls = NULL;
-	*ret_may_keep = true;
-	if (!asks_tls(d))
+	*choice = (struct choice){
+		.demand = demand, .requiretls = find_requiretls(d, &peer, demand), .may_keep = true,
+	};
+	if (choice->requiretls == REQUIRETLS_ERROR) {
+		skip_host(dst, job, address, outcome_of_requiretls(peer.host, choice->requiretls, &why), &why,
+			  false);
+		return false;
+	}
+	if (!asks_tls(d) && choice->requiretls < REQUIRETLS_STARTTLS)
 		return true;
 	struct session_tls *t = pool_take(&d->tls);	/* one more than lanes */
 
 	ASSERT(t != NULL);
-	int r = find_policy(dst, address, &policy, t, &why);
+	int r = find_policy(d, &peer, &policy, t, &why);
+	struct outcome outcome = { OUTCOME_SOFT, { 4, r == ERR_TABLE ? 3 : 7, r == ERR_TABLE ? 0 : 5 } };
 
-	if (r < 0) {
-		struct outcome outcome = { OUTCOME_SOFT, { 4, r == ERR_TABLE ? 3 : 7, r == ERR_TABLE ? 0 : 5 } };
+	const bool is_enough = level_is_enough(choice->requiretls, t->level);
 
+	if (r == 0 && !is_enough)
+		outcome = outcome_of_requiretls(peer.host, choice->requiretls, &why);
+	if (r < 0 || !is_enough) {
 		pool_put(&d->tls, &t);
-		skip_host(dst, job, address, outcome, &why);
+		skip_host(dst, job, address, outcome, &why, r < 0);
 		return false;
 	}
 	if (job->plain_at == address + 1 && t->level == TLS_LEVEL_MAY)
 		t->level = TLS_LEVEL_NONE;
 	else if (t->level > TLS_LEVEL_NONE)
 		tls_policy_finish(d->conf.params, &policy, t);
-	*ret_may_keep = policy.reuse;
-	*ret_tls = t;
+	choice->may_keep = policy.reuse;
+	choice->tls = t;
 	return true;
 }
 
@@ -593,15 +643,14 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 {
 	struct delivery *d = dst->delivery;
 	struct addr remote;
-	struct session_tls *tls;
-	bool may_keep;
+	struct choice choice;
 
-	if (!choose_tls(dst, job, address, &tls, &may_keep))
+	if (!choose_tls(dst, job, address, &choice))
 		return true;
 	struct lane *lane = take_lane(dst);
 
 	if (lane == NULL) {
-		pool_put(&d->tls, &tls);
+		pool_put(&d->tls, &choice.tls);
 		return false;
 	}
 	lane->magic = LANE_MAGIC;
@@ -612,8 +661,9 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 	lane->leader = job;
 	lane->address = address;
 	lane->is_idle = false;
-	lane->tls = tls;
-	lane->may_keep = may_keep;
+	lane->tls = choice.tls;
+	lane->demand = choice.demand;
+	lane->may_keep = choice.may_keep;
 	lane->credit = dst->credit;
 	lane->handoff_ns = reactor_queue_now();
 	wheel_timer_init(&lane->idle_timer, on_idle_long);
@@ -623,7 +673,7 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 	if (job_is_fresh(job))
 		destination_note_start(dst, false);
 	remote = route_addr(dst->route, address);
-	key_of(&lane->cached.key, dst, address);
+	key_of(&lane->cached.key, dst, address, choice.demand);
 	lane->cached.is_in = false;
 	session_open(&lane->session, &session_events, d->conf.params,
 		     &(struct session_target){
@@ -633,7 +683,8 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 			     .transcript = take_transcript(d),
 			     .remote = &remote,
 			     .local = source_of(dst, &remote),
-			     .tls = tls,
+			     .tls = choice.tls,
+			     .requiretls = choice.requiretls,
 			     .until_ns = destination_request_end(dst, job),
 			     .works = &d->works,
 			     .tables = d->conf.tables,

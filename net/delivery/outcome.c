@@ -209,10 +209,49 @@ void outcome_judge(struct attempt *a, struct rcpt *rcpt, const struct verdict *v
 	rcpt->text = outcome_keep_text(a, str_slice(&text));
 }
 
-/* B 7.4 to 7.7 */
-static struct outcome outcome_of_tls(const struct session_failure *f, struct slice peer, struct str *ret_text)
+bool outcome_is_until_final(const struct session *s)
 {
+	switch (s->failure.tls) {
+	case SESSION_TLS_NO_STARTTLS:
+	case SESSION_TLS_NO_STARTTLS_NOW:
+	case SESSION_TLS_NO_REQUIRETLS:
+		return true;
+	case SESSION_TLS_MISMATCH:
+		return s->requiretls == REQUIRETLS_ENFORCE;
+	default:
+		return false;
+	}
+}
+
+struct outcome outcome_of_requiretls(struct slice host, enum param_requiretls policy, struct str *ret_text)
+{
+	if (policy == REQUIRETLS_ERROR) {
+		str_printf(ret_text, "REQUIRETLS is required, and smtp_requiretls_policy could not be found for host %.*s",
+			   SLICE_FMT(host));
+		return (struct outcome){ OUTCOME_SOFT, { 4, 7, 10 } };
+	}
+	str_printf(ret_text, "REQUIRETLS is required, and our TLS policy asks %s of host %.*s",
+		   policy == REQUIRETLS_ENFORCE ? "no matching certificate" : "no TLS", SLICE_FMT(host));
+	return (struct outcome){ OUTCOME_HARD, { 5, 7, 10 } };
+}
+
+/* B 7.4 to 7.7, 7.10 */
+static struct outcome outcome_of_tls(const struct session *s, struct str *ret_text)
+{
+	const struct session_failure *f = &s->failure;
+	struct slice peer = session_peer(s);
+
 	switch (f->tls) {
+	case SESSION_TLS_NO_STARTTLS:
+		str_printf(ret_text, "REQUIRETLS is required, but STARTTLS was not offered by host %.*s", SLICE_FMT(peer));
+		return (struct outcome){ OUTCOME_HARD, { 5, 7, 30 } };
+	case SESSION_TLS_NO_STARTTLS_NOW:
+		str_printf(ret_text, "REQUIRETLS is required, but host %.*s refused to start TLS: ", SLICE_FMT(peer));
+		add_reply_text(ret_text, slice_of(f->text, f->text_len));
+		return (struct outcome){ OUTCOME_HARD, { 5, 7, 10 } };
+	case SESSION_TLS_NO_REQUIRETLS:
+		str_printf(ret_text, "REQUIRETLS is required, but was not offered by host %.*s", SLICE_FMT(peer));
+		return (struct outcome){ OUTCOME_HARD, { 5, 7, 30 } };
 	case SESSION_TLS_NOT_OFFERED:
 		str_printf(ret_text, "TLS is required, but was not offered by host %.*s", SLICE_FMT(peer));
 		return (struct outcome){ OUTCOME_SOFT, { 4, 7, 4 } };
@@ -231,7 +270,8 @@ static struct outcome outcome_of_tls(const struct session_failure *f, struct sli
 		return (struct outcome){ OUTCOME_SOFT, { 4, 7, 5 } };
 	case SESSION_TLS_MISMATCH:
 		str_printf(ret_text, "Server certificate of %.*s not verified", SLICE_FMT(peer));
-		return (struct outcome){ OUTCOME_SOFT, { 4, 7, 5 } };
+		return outcome_is_until_final(s) ? (struct outcome){ OUTCOME_HARD, { 5, 7, 10 } } :
+						   (struct outcome){ OUTCOME_SOFT, { 4, 7, 5 } };
 	case SESSION_TLS_FINE:
 		break;
 	}
@@ -244,7 +284,7 @@ struct outcome outcome_of_failure(const struct session *s, struct str *ret_text)
 	struct slice peer = session_peer(s);
 
 	if (f->tls != SESSION_TLS_FINE && !outcome_is_local(f->err))
-		return outcome_of_tls(f, peer, ret_text);
+		return outcome_of_tls(s, ret_text);
 	if (f->code != 0) {
 		struct outcome o = { f->code / 100 == 4 ? OUTCOME_SOFT : OUTCOME_HARD, f->dsn };
 

@@ -32,6 +32,12 @@ void outcome_judge(struct attempt *a, struct rcpt *rcpt, const struct verdict *v
 /* A session that never became ready: what that means for all who wait for it, and why in words. */
 struct outcome outcome_of_failure(const struct session *s, struct str *ret_text);
 
+/* Is what it means hard only when no other host is left (B 4.1)? */
+bool outcome_is_until_final(const struct session *s);
+
+/* Policy does not let a message that asks for REQUIRETLS go to this host. */
+struct outcome outcome_of_requiretls(struct slice host, enum param_requiretls policy, struct str *ret_text);
+
 /* The same when our own source address could not be had (smtp_bind_address_enforce). */
 struct outcome outcome_of_bind_failure(const struct session *s, struct str *ret_text);
 

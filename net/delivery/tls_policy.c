@@ -430,7 +430,9 @@ int tls_policy_find(const struct params *p, const struct tls_policy_peer *peer, 
 	t->is_wrapped = p->smtp_tls_wrappermode;
 	t->note_offer = p->smtp_tls_note_starttls_offer;
 	find_log_level(t, p->smtp_tls_loglevel);
-	if (p->smtp_tls_policy_maps != NULL)
+	if (peer->is_optional)
+		t->level = MIN(t->level, t->is_wrapped ? TLS_LEVEL_ENCRYPT : TLS_LEVEL_MAY);
+	else if (p->smtp_tls_policy_maps != NULL)
 		err = ask_policy_maps(&r);
 	else if (p->smtp_tls_per_site != NULL)
 		err = ask_per_site(&r);

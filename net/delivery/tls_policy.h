@@ -18,6 +18,7 @@ struct tls_policy_peer {
 	struct slice text;	/* as written, brackets and port included */
 	struct slice domain;	/* the same without */
 	struct slice host;
+	bool is_optional;	/* "TLS-Required: no": the tables have no say, and the level is no more than may */
 };
 
 struct tls_policy {

@@ -123,6 +123,24 @@ static void judge(struct transaction *transaction, struct rcpt *rcpt, const stru
 		t->hop_failed = true;
 }
 
+/* Policy lets it go without what its sender asked for; he is to find out why. */
+static void tell_without_requiretls(const struct lane *lane, const struct job *job)
+{
+	char storage[SESSION_RELAY_MAX + 128];
+	struct str text = STR(storage);
+	const struct session *s = &lane->session;
+	const bool is_enough = s->tls != NULL && s->tls->level > TLS_LEVEL_ENCRYPT;
+
+	if (s->requiretls == REQUIRETLS_DISABLE || (is_enough && (s->caps.bits & SMTP_CAP_REQUIRETLS)))
+		return;
+	if (s->caps.bits & SMTP_CAP_REQUIRETLS)
+		str_add_cstr(&text, "REQUIRETLS is passed on without a matching certificate to ");
+	else
+		str_add_cstr(&text, "REQUIRETLS is not offered, and not insisted on, by ");
+	str_add(&text, session_relay(s));
+	delivery_log_job(job, str_slice(&text));
+}
+
 bool trial_start(struct lane *lane, struct job *job, bool from_cache)
 {
 	struct delivery *d = lane->destination->delivery;
@@ -140,6 +158,7 @@ bool trial_start(struct lane *lane, struct job *job, bool from_cache)
 		.rcpt_count = a->count,
 		.body = &a->body,
 		.judge = judge,
+		.wants_requiretls = lane->session.requiretls > REQUIRETLS_DISABLE,
 		.never_ahead = job->never_ahead,
 		.until_ns = destination_request_end(lane->destination, job),
 	};
@@ -147,6 +166,7 @@ bool trial_start(struct lane *lane, struct job *job, bool from_cache)
 	if (lane->leader == job)
 		lane->leader = NULL;
 	t->claiming = true;
+	tell_without_requiretls(lane, job);
 	metric_add(&metric_transactions, 1);
 	t->from_cache = from_cache;
 	d->conf.source->claim(a);

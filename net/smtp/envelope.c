@@ -30,29 +30,31 @@ static enum smtp_body body_of(const struct message *msg, const struct smtp_caps 
 	return msg->facts & MESSAGE_BODY_7BIT ? SMTP_BODY_7BIT : SMTP_BODY_UNKNOWN;
 }
 
-static enum smtp_ret ret_of(const struct message *msg)
+static enum smtp_ret ret_of(const struct message *msg, bool is_left_alone)
 {
-	if (msg->facts & (MESSAGE_RET_HDRS | MESSAGE_REQUIRETLS))
+	if ((msg->facts & MESSAGE_RET_HDRS) || is_left_alone)
 		return SMTP_RET_HDRS;
 	return msg->facts & MESSAGE_RET_FULL ? SMTP_RET_FULL : SMTP_RET_NONE;
 }
 
 int envelope_add_mail(struct str *out, const struct message *msg, struct slice sender, const struct smtp_caps *caps,
-		      const struct params *params, bool is_changed)
+		      const struct params *params, unsigned flags)
 {
+	const bool wants_requiretls = flags & ENVELOPE_REQUIRETLS;
 	char storage[QUOTED_MAX];
 	struct str quoted = STR(storage);
 	struct smtp_mail mail = {
 		.sender = wire_form(sender, params, &quoted),
-		.has_size = offers(caps, SMTP_CAP_SIZE) && !is_changed,
+		.has_size = offers(caps, SMTP_CAP_SIZE) && !(flags & ENVELOPE_CHANGED),
 		.size = msg->size,
 		.body = body_of(msg, caps),
 		.smtputf8 = offers(caps, SMTP_CAP_SMTPUTF8) && (msg->facts & MESSAGE_SMTPUTF8),
+		.requiretls = wants_requiretls && offers(caps, SMTP_CAP_REQUIRETLS),
 	};
 
 	if (offers(caps, SMTP_CAP_DSN)) {
 		mail.envid = msg->envid;
-		mail.ret = ret_of(msg);
+		mail.ret = ret_of(msg, wants_requiretls && !mail.requiretls);
 	}
 	return smtp_command_add_mail(out, &mail);
 }

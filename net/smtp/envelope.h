@@ -1,14 +1,15 @@
 /* envelope.h - what MAIL and RCPT say about a message to this server (B 10, 11, 20)
  *
- *	MAIL FROM:<sender> SIZE= BODY= ENVID= RET= SMTPUTF8
+ *	MAIL FROM:<sender> SIZE= BODY= ENVID= RET= SMTPUTF8 REQUIRETLS
  *	RCPT TO:<recipient> ORCPT= NOTIFY=
  *
  * A parameter is sent when the server offers its extension and the message has something to say. ORCPT is sent for
  * every recipient whose original address is known, whether or not reports were asked for: whoever writes a report
  * behind us, then writes it about the address that the sender knows.
  *
- *	REQUIRETLS	is believed inside TLS only, so it is never sent as long as there is none; but who asked for it
- *			is not to have his content come back in a stranger's report: RET becomes HDRS (RFC 8689 5)
+ *	REQUIRETLS	is sent where it is offered (inside TLS only: session_hello.c). Who asked for it is not to have
+ *			his content come back in a stranger's report: where it is not offered RET becomes HDRS (RFC 8689
+ *			5)
  *	AUTH=<>		needs AUTH, which we do not speak yet
  *	SIZE		is left out when the content has to be changed for this server: the size of what it becomes is
  *			not known beforehand
@@ -23,9 +24,14 @@
 #include "net/params.h"
 #include "net/wire/smtp_ehlo.h"
 
-/* sender: the message's, or what it has been mapped to. is_changed: the content is, on its way. */
+enum envelope_flag {
+	ENVELOPE_CHANGED	= BIT(0),	/* the content is, on its way */
+	ENVELOPE_REQUIRETLS	= BIT(1),	/* it is asked for, and that is honoured */
+};
+
+/* sender: the message's, or what it has been mapped to. flags: enum envelope_flag. */
 int envelope_add_mail(struct str *out, const struct message *msg, struct slice sender, const struct smtp_caps *caps,
-		      const struct params *params, bool is_changed);
+		      const struct params *params, unsigned flags);
 /* addr: the recipient's, or what it has been mapped to; then ORCPT says who it was. */
 int envelope_add_rcpt(struct str *out, const struct message *msg, const struct rcpt *rcpt, struct slice addr,
 		      const struct smtp_caps *caps, const struct params *params);

@@ -593,6 +593,7 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->probe_left = 0;
 	s->in_callback = false;
 	s->is_worse_mx = target->is_worse_mx;
+	s->requiretls = (uint8_t)target->requiretls;
 	s->lmtp = target->lmtp;
 	s->loop_check = addr_port(target->remote) == 25 && !target->lmtp;
 	s->until_ns = target->until_ns;

@@ -59,6 +59,9 @@ enum session_tls_trouble {
 	SESSION_TLS_INJECTED,		/* something came behind the reply to STARTTLS */
 	SESSION_TLS_HANDSHAKE,
 	SESSION_TLS_MISMATCH,		/* the certificate is not good enough */
+	SESSION_TLS_NO_STARTTLS,	/* of REQUIRETLS: not offered, */
+	SESSION_TLS_NO_STARTTLS_NOW,	/* offered, and refused; */
+	SESSION_TLS_NO_REQUIRETLS,	/* it is not offered itself */
 };
 
 /* Why a session never became ready. */
@@ -98,6 +101,7 @@ struct session {
 	uint32_t relay_len;
 	uint32_t host_len;		/* of relay: "host[address]" */
 	bool is_worse_mx;		/* as in struct session_target */
+	uint8_t requiretls;		/* the same */
 	/* private */
 	struct transaction *current;
 	struct transaction *riding;	/* behind current */
@@ -166,6 +170,8 @@ struct session_target {
 	struct content_pool *contents;	/* of this core, for content that has to be changed */
 	struct zero_copy *zero_copy;	/* of this core, or NULL: everything is copied */
 	bool is_worse_mx;		/* a better host is in the list: meeting ourselves here is no loop for good */
+	enum param_requiretls requiretls; /* what all messages of this session ask of it; above OPPORTUNISTIC it needs
+					   * tls at a level that is not none */
 	bool lmtp;			/* LMTP (RFC 2033) instead of SMTP */
 	bool chunking;			/* use BDAT if the server offers it */
 };

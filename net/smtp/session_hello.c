@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "net/smtp/quirks.h"
 #include "net/smtp/session_internal.h"
+#include "net/smtp/session_tls.h"
 #include "net/wire/smtp_command.h"
 
 /* --- when it comes to nothing ----------------------------------------------------------------- */
@@ -98,6 +99,8 @@ static void take_caps(struct session *s, int found)
 	struct quirks_discard discard = quirks_discard_of_answer(s->params, found, str_slice(&s->ask_value));
 
 	smtp_ehlo_parse(&s->ask_reply, discard.caps, &s->caps);
+	if (s->tls == NULL || !s->tls->is_on)
+		s->caps.bits &= ~(uint32_t)SMTP_CAP_REQUIRETLS;	/* anybody may have said that (RFC 8689 2) */
 	if (s->params->smtp_send_xforward_command)
 		s->xforward = s->caps.xforward;
 	if (s->caps.discarded != 0 && !discard.silent)

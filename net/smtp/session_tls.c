@@ -141,16 +141,22 @@ void session_tls_decide(struct session *s)
 {
 	struct session_tls *t = s->tls;
 	bool offered = s->caps.bits & SMTP_CAP_STARTTLS;
+	bool must = s->requiretls >= REQUIRETLS_STARTTLS;
 
-	if (t == NULL || t->is_on) {
+	ASSERT(!must || (t != NULL && (t->is_on || t->level > TLS_LEVEL_NONE)));
+	if (s->requiretls == REQUIRETLS_ENFORCE && t->is_on && !(s->caps.bits & SMTP_CAP_REQUIRETLS)) {
+		fail(s, SESSION_TLS_NO_REQUIRETLS);
+	} else if (t == NULL || t->is_on) {
 		session_hello_open(s);
+	} else if (must && !offered) {
+		fail(s, SESSION_TLS_NO_STARTTLS);
 	} else if (t->level == TLS_LEVEL_NONE) {
 		if (offered && t->note_offer)
 			log_line(LOG_LEVEL_INFO, "smtp", "Host offered STARTTLS: [%.*s]", SLICE_FMT(host_of(s)));
 		session_hello_open(s);
 	} else if (offered && t->context != NULL) {
 		say_starttls(s);
-	} else if (t->level == TLS_LEVEL_MAY) {
+	} else if (t->level == TLS_LEVEL_MAY && !must) {
 		session_hello_open(s);
 	} else {
 		fail(s, offered ? SESSION_TLS_UNAVAILABLE : SESSION_TLS_NOT_OFFERED);
@@ -161,6 +167,9 @@ void session_tls_reply(struct session *s, const struct smtp_reply *reply)
 {
 	if (reply->code / 100 == 2) {
 		session_tls_handshake(s);
+	} else if (s->requiretls >= REQUIRETLS_STARTTLS) {
+		s->failure.tls = SESSION_TLS_NO_STARTTLS_NOW;
+		session_hello_fail_by_reply(s, reply);
 	} else if (s->tls->level > TLS_LEVEL_MAY) {
 		s->failure.tls = SESSION_TLS_REFUSED;
 		session_hello_fail_by_reply(s, reply);

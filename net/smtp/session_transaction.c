@@ -228,7 +228,11 @@ static bool write_mail(struct session *s, struct transaction *t)
 	t->unsent_err = r;
 	if (r < 0)
 		return refuse_unsent(s, t, r);
-	if (envelope_add_mail(&command, t->msg, sender, &s->caps, s->params, t->needs != 0) < 0)
+	/* Whoever opened the session, and whoever gave it this message, have seen to that. */
+	ASSERT(s->requiretls != REQUIRETLS_ENFORCE || (t->wants_requiretls && (s->caps.bits & SMTP_CAP_REQUIRETLS)));
+	const unsigned flags = (t->needs != 0 ? ENVELOPE_CHANGED : 0) | (t->wants_requiretls ? ENVELOPE_REQUIRETLS : 0);
+
+	if (envelope_add_mail(&command, t->msg, sender, &s->caps, s->params, flags) < 0)
 		return refuse_unsent(s, t, -EBADMSG);
 	t->mail_written = true;
 	t->mail_ns = reactor_queue_now();

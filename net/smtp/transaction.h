@@ -60,6 +60,7 @@ struct transaction {
 	struct body *body;
 	transaction_judge_fn *judge;
 	uint64_t until_ns;		/* monotonic: until then it is done, or lost; 0: no limit */
+	bool wants_requiretls;		/* REQUIRETLS goes with it where that is offered */
 	bool never_ahead;		/* no content before the replies to its recipients are in */
 	/* results, besides the recipients' outcomes */
 	uint64_t mail_ns;		/* queue clock, just before MAIL; 0: it was never written */

@@ -41,6 +41,8 @@ static const struct mail_case {
 	{ "RET=FULL", DSN, BIT7 | MESSAGE_RET_FULL, SLICE("s@x"), SLICE(""), " RET=FULL" },
 	{ "who asked for REQUIRETLS gets HDRS where it is not offered", DSN,
 	  BIT7 | MESSAGE_RET_FULL | MESSAGE_REQUIRETLS, SLICE("s@x"), SLICE(""), " RET=HDRS" },
+	{ "REQUIRETLS is said where it is offered, and then the report is the sender's own business", ALL,
+	  BIT7 | MESSAGE_RET_FULL | MESSAGE_REQUIRETLS, SLICE("s@x"), SLICE(""), " SIZE=36 BODY=7BIT RET=FULL REQUIRETLS" },
 	{ "case 399: the order", ALL, BIT8 | MESSAGE_RET_FULL | MESSAGE_SMTPUTF8, SLICE("s@x"), SLICE("e"),
 	  " SIZE=36 BODY=8BITMIME ENVID=e RET=FULL SMTPUTF8" },
 	{ "case 602: requested and needed", MIME | UTF8, BIT8 | MESSAGE_SMTPUTF8 | MESSAGE_HEADER_UTF8, SLICE("s@x"),
@@ -66,7 +68,10 @@ static void every_mail_case(void **state)
 		snprintf(want, sizeof(want), "MAIL FROM:<%.*s>%s\r\n", SLICE_FMT(c->sender), c->parameters);
 		const bool is_converted = !(c->caps & SMTP_CAP_8BITMIME) && !(c->facts & MESSAGE_BODY_7BIT);
 
-		assert_int_equal(envelope_add_mail(&out, &msg, msg.sender, &caps, &quoting, is_converted), 0);
+		const unsigned flags = (is_converted ? ENVELOPE_CHANGED : 0) |
+				       (c->facts & MESSAGE_REQUIRETLS ? ENVELOPE_REQUIRETLS : 0);
+
+		assert_int_equal(envelope_add_mail(&out, &msg, msg.sender, &caps, &quoting, flags), 0);
 		if (!slice_eq(str_slice(&out), slice_of_str(want)))
 			fail_msg("%s: said %s", c->claim, str_cstr(&out));
 	}
@@ -194,7 +199,7 @@ static void every_quote_case(void **state)
 		char line[128];
 		struct str out = STR(line);
 
-		assert_path(c->claim, envelope_add_mail(&out, &msg, msg.sender, &caps, params, false),
+		assert_path(c->claim, envelope_add_mail(&out, &msg, msg.sender, &caps, params, 0),
 			    &out, "MAIL FROM:", path);
 		str_clear(&out);
 		assert_path(c->claim, envelope_add_rcpt(&out, &msg, &rcpt, rcpt.addr, &caps, params), &out, "RCPT TO:", path);

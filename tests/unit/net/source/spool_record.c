@@ -26,7 +26,7 @@ static const struct journal_ref fragments[FRAGMENTS] = {
 
 static const struct spool_envelope_head head = {
 	.id = UINT64_C(0xfedcba9876543210), .arrival_ns = UINT64_C(1790000000000000001), .size = 4711,
-	.wire_size = 100 + SPOOL_FRAGMENT_MAX + 1, .facts = MESSAGE_8BIT | MESSAGE_STUFFED, .rcpt_count = RCPTS,
+	.wire_size = 100 + SPOOL_FRAGMENT_MAX + 1, .facts = MESSAGE_8BIT | MESSAGE_REQUIRETLS, .rcpt_count = RCPTS,
 	.retry_count = RETRIES, .fragment_count = FRAGMENTS, .sender = SLICE("sender@here.test"),
 	.envid = SLICE("QQ 31+4=1"), .client = SLICE("\x00\x06host.x\x04\x01h"),
 };
