@@ -38,7 +38,6 @@ static const struct {
 	{ "tls_dane_digests", PENDING, false },
 	{ "tls_dane_digest_agility", GONE, true },
 	{ "tls_dane_trust_anchor_digest_enable", GONE, true },
-	{ "smtp_tls_enforce_sts_mx_patterns", PENDING, false },
 	{ "smtp_tls_enable_rpk", ELSEWHERE, false },
 	{ "smtp_tls_eccert_file", "one certificate can be shown: that of smtp_tls_cert_file, if it is set", false },
 	{ "smtp_tls_dcert_file", "obsolete, use smtp_tls_chain_files; no effect", true },

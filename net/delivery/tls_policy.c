@@ -142,9 +142,13 @@ static int take_attribute(struct reading *r, struct slice name, struct slice val
 		return take_reuse(r, name, value);
 	if (slice_eq_nocase(name, SLICE("enable_rpk")))
 		return 0;	/* raw keys are never asked for */
-	if (slice_eq_nocase(name, SLICE("tafile")) || slice_has_prefix_nocase(name, SLICE("policy_")) ||
-	    slice_eq_nocase(name, SLICE("mx_host_pattern")))
+	if (slice_eq_nocase(name, SLICE("tafile")))
 		return refuse(r, "attribute that is not built yet", name);
+	const char *why;
+	int taken = tls_policy_sts_take(&policy->sts, name, value, is_host_name, &why);
+
+	if (taken != 0)
+		return taken < 0 ? refuse(r, why, name) : 0;
 	return refuse(r, "unknown attribute", name);
 }
 
@@ -169,6 +173,25 @@ static int read_attributes(struct reading *r, struct slice rest)
 	return 0;
 }
 
+/* A policy of MTA-STS says which hosts there are; then each is held against its own name (P 3.3). */
+static int finish_attributes(struct reading *r, int err)
+{
+	const struct tls_policy_sts *sts = &r->policy->sts;
+	const char *flaw = tls_policy_sts_flaw(sts);
+
+	if (err < 0 || flaw != NULL)
+		return err < 0 ? err : refuse(r, flaw, slice_of("", 0));
+	r->t->failure = sts->failure;
+	if (sts->type != TLSRPT_STS || sts->pattern_count == 0 || r->matches.len == 0 ||
+	    r->t->level < TLS_LEVEL_VERIFY || !r->params->smtp_tls_enforce_sts_mx_patterns)
+		return 0;
+	str_clear(&r->matches);
+	str_add_cstr(&r->matches, "hostname");
+	if (!tls_policy_sts_lists(sts, r->peer->host))
+		return refuse(r, "a host that its policy does not list", r->peer->host);
+	return 0;
+}
+
 static int read_entry(struct reading *r, struct slice value)
 {
 	struct slice rest = value;
@@ -179,7 +202,7 @@ static int read_entry(struct reading *r, struct slice value)
 		return refuse(r, word.len > 0 ? "unknown level" : "empty", word);
 	r->t->level = (enum param_tls_level)level;
 	if (level != TLS_LEVEL_NONE)
-		return read_attributes(r, rest);
+		return finish_attributes(r, read_attributes(r, rest));
 	if (slice_trim(rest).len > 0)
 		log_line(LOG_LEVEL_WARNING, "smtp", "TLS policy for %.*s: attributes at level none are ignored",
 			 SLICE_FMT(slice_head(r->peer->text, 200)));

@@ -1,8 +1,8 @@
 /* tls_policy.h - what is asked of TLS at one server, from parameters and tables (P 3, B 7.2)
  *
  * Weakest first: smtp_tls_security_level (with the switches it replaced: net/params.h), smtp_tls_per_site,
- * smtp_tls_policy_maps. What cannot be understood, or is not built yet (dane, dane-only, tafile, MTA-STS attributes),
- * makes the destination wait with 4.7.5; it never weakens.
+ * smtp_tls_policy_maps. What cannot be understood, or is not built yet (dane, dane-only, tafile), makes the
+ * destination wait with 4.7.5; it never weakens.
  *
  * memory   the caller's struct session_tls
  * errors   *why says what is wrong, for the log and the recipients' status
@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "net/delivery/tls_policy_sts.h"
 #include "net/lookup/nexthop.h"
 #include "net/smtp/session_tls.h"
 
@@ -25,6 +26,7 @@ struct tls_policy {
 	bool reuse;		/* the session may be kept for other mail */
 	bool has_ciphers, has_protocols, has_excluded;
 	struct slice ciphers, protocols, excluded;	/* of the table, in value */
+	struct tls_policy_sts sts;			/* the same */
 	char value[2048];
 };
 

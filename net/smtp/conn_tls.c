@@ -56,6 +56,8 @@ static bool is_match(const struct session_tls *t)
 {
 	const struct tls_verdict *v = &t->tls.verdict;
 
+	if (t->failure != TLSRPT_SUCCESS)
+		return false;
 	return t->level == TLS_LEVEL_FINGERPRINT ? v->print_matches : v->is_trusted && v->name_matches;
 }
 

@@ -50,7 +50,10 @@ static void log_mismatch(const struct session *s)
 {
 	const struct tls_verdict *v = &s->tls->tls.verdict;
 
-	if (s->tls->level == TLS_LEVEL_FINGERPRINT)
+	if (s->tls->failure != TLSRPT_SUCCESS)
+		log_line(LOG_LEVEL_INFO, "smtp", "server certificate verification failed for %.*s: its policy says %s",
+			 SLICE_FMT(session_relay(s)), tlsrpt_result_word(s->tls->failure));
+	else if (s->tls->level == TLS_LEVEL_FINGERPRINT)
 		log_line(LOG_LEVEL_INFO, "smtp", "server certificate verification failed for %.*s: fingerprint not listed",
 			 SLICE_FMT(session_relay(s)));
 	else if (!v->is_trusted)

@@ -16,6 +16,7 @@
 #include "crypto/tls_cipher.h"
 #include "net/params.h"
 #include "net/smtp/conn.h"
+#include "net/wire/tlsrpt.h"
 
 #define SESSION_TLS_NAMES	1024u
 
@@ -33,6 +34,7 @@ struct session_tls {
 	enum tls_version version_min, version_max;
 	struct slice servername;
 	struct tls_check check;
+	enum tlsrpt_result failure;	/* of the policy: no certificate is good enough; TLSRPT_SUCCESS: none */
 	char ciphers[TLS_CIPHERS_MAX];
 	char names[SESSION_TLS_NAMES];	/* of check and servername */
 	/* how it went */

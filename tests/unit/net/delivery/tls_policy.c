@@ -8,6 +8,8 @@
 #define POLICY(key, value) "smtp_tls_security_level = encrypt\nsmtp_tls_policy_maps = inline:{{" key " = " value "}}\n"
 #define SITE(level, pairs) "smtp_tls_security_level = " level "\nsmtp_tls_per_site = inline:{" pairs "}\n"
 #define PRINT "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF"
+#define STS(pattern) "secure match=mx.example.org servername=hostname policy_type=sts policy_domain=example.org " \
+	"mx_host_pattern=" #pattern
 #define WAITS ERR_SYNTAX	/* with 4.7.5 */
 
 struct policy_case {
@@ -62,8 +64,6 @@ static const struct policy_case cases[] = {
 	  WAITS, "neither yes nor no" },
 	{ "tafile is not built yet", POLICY("example.org", "secure tafile=/a"), "example.org", "mx.a.example", WAITS,
 	  "not built yet: tafile" },
-	{ "MTA-STS is not built yet", POLICY("example.org", "secure policy_type=sts match=a"), "example.org", "mx.a.example",
-	  WAITS, "not built yet: policy_type" },
 	{ "case 260: an error of the table", "smtp_tls_policy_maps = fail:x\n", "example.org", "mx.a.example", WAITS,
 	  "smtp_tls_policy_maps: lookup of example.org failed" },
 	{ "case 261: none, and attributes are ignored", POLICY("example.org", "none ciphers=high"), "example.org",
@@ -96,6 +96,31 @@ static const struct policy_case cases[] = {
 	  "example.org", "mx.a.example", WAITS, "without a fingerprint" },
 	{ "a fingerprint", POLICY("example.org", "fingerprint match=" PRINT "|" PRINT), "example.org", "mx.a.example",
 	  TLS_LEVEL_FINGERPRINT, "" },
+	{ "case 304: a host that the policy lists is held against its own name", POLICY("example.org", STS(*.example.org)),
+	  "example.org", "mx.example.org", TLS_LEVEL_SECURE, "mx.example.org" },
+	{ "case 304: another host", POLICY("example.org", STS(*.example.org)), "example.org", "mx.evil.test", WAITS,
+	  "not list: mx.evil.test" },
+	{ "case 305: two labels", POLICY("example.org", STS(*.example.org)), "example.org", "a.b.example.org", WAITS, "list" },
+	{ "case 305: none", POLICY("example.org", STS(*.example.org)), "example.org", "example.org", WAITS, "list" },
+	{ "an exact pattern, among others", POLICY("example.org", STS(*.a.test) " mx_host_pattern=MX.b.test"), "example.org",
+	  "mx.b.test", TLS_LEVEL_SECURE, "mx.b.test" },
+	{ "patterns are not enforced", "smtp_tls_enforce_sts_mx_patterns = no\n" POLICY("example.org", STS(*.example.org)),
+	  "example.org", "mx.evil.test", TLS_LEVEL_SECURE, "mx.example.org" },
+	{ "policy attributes need policy_type", POLICY("example.org", "secure mx_host_pattern=a.test"), "example.org", "a.test",
+	  WAITS, "without policy_type" },
+	{ "policy_type is one of two words", POLICY("example.org", "may policy_type=tlsa"), "example.org", "a.test", WAITS,
+	  "cannot have: policy_type" },
+	{ "policy_type once", POLICY("example.org", "may policy_type=sts policy_type=sts"), "example.org", "a.test", WAITS,
+	  "twice: policy_type" },
+	{ "policy_domain is a name", POLICY("example.org", "may policy_type=sts policy_domain=[x]"), "example.org", "a.test",
+	  WAITS, "policy_domain" },
+	{ "policy_ttl is a number", POLICY("example.org", "may policy_type=sts policy_ttl=1h"), "example.org", "a.test",
+	  WAITS, "policy_ttl" },
+	{ "policy_failure is one of four words", POLICY("example.org", "may policy_type=sts policy_failure=tlsa-invalid"),
+	  "example.org", "a.test", WAITS, "policy_failure" },
+	{ "strings with blanks", POLICY("example.org", "may policy_type=no-policy-found policy_ttl=5 "
+					"{ policy_string = version: STSv1 } policy_string=x"),
+	  "example.org", "a.test", TLS_LEVEL_MAY, "" },
 	{ "wrapper mode needs TLS", "smtp_tls_security_level = may\nsmtp_tls_wrappermode = yes\n", "example.org",
 	  "mx.a.example", WAITS, "wrappermode" },
 };
@@ -291,6 +316,18 @@ static void log_levels_are_understood(void **state)
 	}
 }
 
+/* Case 307 */
+static void a_policy_may_fail(void **state)
+{
+	(void)state;
+	find(POLICY("example.org", STS(*.example.org) " policy_failure=sts-webpki-invalid"), "example.org", "mx.example.org");
+	assert_int_equal(it.result, 0);
+	assert_int_equal(it.t.failure, TLSRPT_STS_WEBPKI_INVALID);
+	assert_int_equal(it.policy.sts.type, TLSRPT_STS);
+	assert_true(slice_eq(it.policy.sts.domain, SLICE("example.org")));
+	forget();
+}
+
 static int start(void **state)
 {
 	(void)state;
@@ -305,6 +342,7 @@ int main(void)
 		CLAIM("the name for SNI is chosen", server_names_are_chosen),
 		CLAIM("versions and ciphers are chosen, or no session can be made", versions_and_ciphers_are_chosen),
 		CLAIM("sessions may be kept, or not", sessions_may_be_kept),
+		CLAIM("a policy may say that it has failed", a_policy_may_fail),
 		CLAIM("log levels are understood", log_levels_are_understood),
 	};
 	return cmocka_run_group_tests_name("net/delivery/tls_policy", claims, start, NULL);
