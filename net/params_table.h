@@ -111,6 +111,12 @@ X(HEADING, injection, "", 0, 0, "injection", "Accepting mail") \
 X(ENDPOINTS, inject_smtp_listen, "127.0.0.1:2525", 0, 0, NULL, \
 	"Where the SMTP listener accepts connections: address:port, [address]:port, or " \
 	"unix:/path. Empty: no listener.") \
+X(NETS, inject_smtp_proxy_protocol, "", 0, 0, NULL, \
+	"Load balancers: networks in address/bits form, or single addresses. Their connections have to begin with a " \
+	"PROXY header (version 1 or 2), which says who the client is; what its address may do counts from then on, " \
+	"not what the balancer's may. A balancer's own checks (LOCAL) are its own; who it calls unknown is a stranger.") \
+X(TIME, smtpd_upstream_proxy_timeout, "5s", 1, PARAM_TIME_MAX, "s", \
+	"How long that header may take.") \
 X(INT, inject_connection_limit, "2000", 1, 1000000, NULL, \
 	"Injecting connections open at one time, over all clients and cores.") \
 X(INT, smtpd_client_connection_count_limit, "50", 0, PARAM_U32, NULL, \

@@ -4,12 +4,15 @@
 
 #include "core/err.h"
 #include "core/log.h"
+#include "net/wire/proxy_header.h"
 
 #define CONN_MAGIC	UINT32_C(0x696e6a63)
 #define NO_BUF		UINT32_MAX
 
 static struct metric metric_timeouts =
 	METRIC_COUNTER("ringpost_inject_timeouts_total", "SMTP connections closed because the client was silent");
+static struct metric metric_bad_proxies =
+	METRIC_COUNTER("ringpost_inject_bad_proxy_headers_total", "connections of a proxy that did not say whose they are");
 static struct metric metric_unheard =
 	METRIC_COUNTER("ringpost_inject_replies_lost_total", "messages accepted from clients that may not know it");
 
@@ -21,6 +24,7 @@ static void release_first(struct inject_conn *c);
 void inject_conn_register_metrics(void)
 {
 	metric_register(&metric_timeouts);
+	metric_register(&metric_bad_proxies);
 	metric_register(&metric_unheard);
 }
 
@@ -166,7 +170,7 @@ static void on_send(struct op *op, int res)
 static void on_client_gone(struct inject_conn *c)
 {
 	c->eof = true;
-	if (c->state == CONN_LINGERING) {
+	if (c->state == CONN_LINGERING || c->state == CONN_PROXY) {
 		conn_close(c);
 		return;
 	}
@@ -264,17 +268,52 @@ static bool consume(struct inject_conn *c, struct slice *in)
 	return in_use || in->len > 0;
 }
 
-static void on_data(struct inject_conn *c, struct slice data)
+static void warn_of_proxy(struct inject_conn *c, const char *why)
 {
+	struct slice peer = inject_session_peer(&c->session);
+
+	metric_add(&metric_bad_proxies, 1);
+	log_line(LOG_LEVEL_WARNING, "smtpd", "proxy %.*s: %s", SLICE_FMT(peer), why);
+}
+
+/* Nobody but the proxy speaks until its header is over; what is behind it in *in is the client's. Returns false when
+ * this is no proxy. */
+static bool take_proxy_header(struct inject_conn *c, struct slice *in)
+{
+	struct proxy_header header;
+	int r = proxy_header_feed(&c->proxy_kept, in, &header);
+
+	if (r < 0)
+		warn_of_proxy(c, "no PROXY header, which inject_smtp_proxy_protocol demands");
+	if (r <= 0)
+		return r == 0;
+	c->state = CONN_OPEN;
+	timer_cancel(&c->timer);
+	if (header.speaker != PROXY_ITSELF)
+		inject_session_set_peer(&c->session, header.speaker == PROXY_CLIENT ? &header.client : NULL);
+	log_connect(c);
+	inject_on_client(c->owner, c, header.speaker == PROXY_CLIENT ? &header.client : &c->session.peer);
+	return true;
+}
+
+/* Returns false when the connection is to be closed at once. */
+static bool on_data(struct inject_conn *c, struct slice data)
+{
+	if (c->state == CONN_PROXY && !take_proxy_header(c, &data))
+		return false;
+	if (data.len == 0)
+		return true;
 	if (c->session.state >= INJECT_LAST_WORDS)
 		c->discarded += data.len;
 	else if (c->held_count > 0 || inject_session_is_waiting(&c->session) || consume(c, &data))
 		hold(c, data);
+	return true;
 }
 
 static void on_recv(struct op *op, int res)
 {
 	struct inject_conn *c = container_of(op, struct inject_conn, recv_op);
+	bool is_over = false;
 
 	CHECK_MAGIC(c, CONN_MAGIC);
 	if (c->state == CONN_CLOSING) {
@@ -291,10 +330,10 @@ static void on_recv(struct op *op, int res)
 		return;
 	}
 	if (res > 0)
-		on_data(c, op->data);
+		is_over = !on_data(c, op->data);
 	else if (res != -ECANCELED)
 		log_unheard(c, err_text(res));
-	if ((res < 0 && res != -ECANCELED) || c->discarded > INJECT_LINGER_MAX) {
+	if (is_over || (res < 0 && res != -ECANCELED) || c->discarded > INJECT_LINGER_MAX) {
 		conn_close(c);
 		return;
 	}
@@ -380,6 +419,12 @@ static void on_timer(struct wheel_timer *timer)
 	struct inject_conn *c = container_of(timer, struct inject_conn, timer);
 
 	CHECK_MAGIC(c, CONN_MAGIC);
+	if (c->state == CONN_PROXY) {
+		if (!c->owner->closing)
+			warn_of_proxy(c, "no PROXY header within smtpd_upstream_proxy_timeout");
+		conn_close(c);
+		return;
+	}
 	if (c->session.state >= INJECT_LAST_WORDS) {
 		conn_close(c);
 		return;
@@ -428,6 +473,14 @@ void inject_conn_greet(struct inject_conn *c)
 	timer_arm_in(&c->timer, 0);
 }
 
+void inject_conn_hear_proxy(struct inject_conn *c)
+{
+	static_assert(PROXY_HEADER_MAX <= INJECT_STAGING_SIZE, "it fits");
+	c->state = CONN_PROXY;
+	c->proxy_kept = STR(c->session.staging);
+	timer_arm_in(&c->timer, c->owner->params->smtpd_upstream_proxy_timeout_ns);
+}
+
 void inject_conn_turn_away(struct inject_conn *c, const char *reply)
 {
 	struct slice peer = inject_session_peer(&c->session);
@@ -440,6 +493,8 @@ void inject_conn_turn_away(struct inject_conn *c, const char *reply)
 
 void inject_conn_leave(struct inject_conn *c)
 {
+	if (c->state == CONN_PROXY)
+		timer_arm_in(&c->timer, 0);	/* nobody has been greeted */
 	if (c->state != CONN_OPEN || c->session.state >= INJECT_LAST_WORDS)
 		return;
 	if (c->session.state == INJECT_COMMIT) {

@@ -12,6 +12,7 @@
 #include "net/source/inject_smtp.h"
 
 enum inject_conn_state {
+	CONN_PROXY,		/* a proxy has still to say whose connection it is */
 	CONN_OPEN,
 	CONN_LINGERING,		/* our side is shut; what still comes is thrown away */
 	CONN_CLOSING,		/* operations and the commit have still to end */
@@ -40,6 +41,7 @@ struct inject_conn {
 	uint64_t progress;		/* commands and octets when the deadline was set */
 	uint64_t discarded;
 	uint32_t heard;			/* messages whose 250 has left; session.accepted counts all */
+	struct str proxy_kept;		/* of the proxy's header; in session.staging, which has no content yet */
 	struct op recv_op;
 	struct op send_op;
 	struct io_buf_waiter buf_wait;
@@ -83,6 +85,9 @@ void inject_conn_open(struct inject_conn *c, struct inject *inject, int file, co
 /* In the next turn: who speaks before is noticed. */
 void inject_conn_greet(struct inject_conn *c);
 
+/* This is a proxy: inject_on_client follows when it has said whose connection it is. */
+void inject_conn_hear_proxy(struct inject_conn *c);
+
 /* With this instead of a greeting. */
 void inject_conn_turn_away(struct inject_conn *c, const char *reply);
 
@@ -91,6 +96,9 @@ void inject_conn_leave(struct inject_conn *c);
 
 /* The task of struct inject: those who were paused receive again. */
 void inject_conn_resume_all(struct task *task);
+
+/* inject_smtp.c: now we know whose connection it is. */
+void inject_on_client(struct inject *inject, struct inject_conn *c, const struct addr *client);
 
 /* inject_smtp.c: nothing of the connection is in the kernel or in the spool any more. */
 void inject_on_conn_gone(struct inject *inject, struct inject_conn *c);

@@ -157,6 +157,29 @@ static void write_peer(struct inject_session *s)
 	s->peer_text_len = (uint16_t)text.len;
 }
 
+/* Who can reach a socket in the file system has been let in by its mode. */
+static void judge_peer(struct inject_session *s)
+{
+	const struct params *p = s->common->params;
+	const bool is_unix = s->peer.sa.sa_family == AF_UNIX;
+
+	s->may_forward = !is_unix && params_nets_contain(&p->smtpd_authorized_xforward_hosts, &s->peer);
+	s->trusted = is_unix || params_nets_contain(&p->mynetworks, &s->peer);
+	write_peer(s);
+}
+
+void inject_session_set_peer(struct inject_session *s, const struct addr *peer)
+{
+	ASSERT(s->state == INJECT_GREETING);
+	if (peer != NULL) {
+		s->peer = *peer;
+		judge_peer(s);
+		return;
+	}
+	s->may_forward = false;
+	s->trusted = false;
+}
+
 void inject_session_init(struct inject_session *s, struct inject_common *common, const struct addr *peer)
 {
 	s->magic = INJECT_SESSION_MAGIC;
@@ -170,10 +193,6 @@ void inject_session_init(struct inject_session *s, struct inject_common *common,
 	s->accepted = 0;
 	s->polite = false;
 	s->peer = *peer;
-	/* Who can reach a socket in the file system has been let in by its mode. */
-	s->may_forward = peer->sa.sa_family != AF_UNIX &&
-		params_nets_contain(&common->params->smtpd_authorized_xforward_hosts, peer);
-	s->trusted = peer->sa.sa_family == AF_UNIX || params_nets_contain(&common->params->mynetworks, peer);
 	s->esmtp = false;
 	s->refused = false;
 	s->garbage = 0;
@@ -189,7 +208,7 @@ void inject_session_init(struct inject_session *s, struct inject_common *common,
 	s->helo_len = 0;
 	smtp_command_line_reader_init(&s->reader);
 	inject_content_init(s);
-	write_peer(s);
+	judge_peer(s);
 }
 
 void inject_session_done(struct inject_session *s)

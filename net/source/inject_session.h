@@ -162,6 +162,10 @@ void inject_common_done(struct inject_common *common);
 /* on_resume is set by the caller. */
 void inject_session_init(struct inject_session *s, struct inject_common *common, const struct addr *peer);
 
+/* Before the greeting: a proxy says that this is the client, or (NULL) that it does not know who it is, and then what
+ * its own address may do is nobody's. */
+void inject_session_set_peer(struct inject_session *s, const struct addr *peer);
+
 /* The greeting goes to out; from now on octets are commands. */
 void inject_session_greet(struct inject_session *s);
 

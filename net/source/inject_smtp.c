@@ -125,10 +125,18 @@ static void on_accept(struct listener *l, int file, const struct addr *peer)
 	metric_add(&metric_open, 1);
 	if (open >= (int64_t)inject->params->inject_connection_limit)
 		turn_away(c, "421 4.7.0 Too many connections");
-	else if (!client_take(inject, peer, &c->client))
-		turn_away(c, "421 4.7.0 Too many connections from your address");
+	else if (params_nets_contain(&inject->params->inject_smtp_proxy_protocol, peer))
+		inject_conn_hear_proxy(c);
 	else
+		inject_on_client(inject, c, peer);
+}
+
+void inject_on_client(struct inject *inject, struct inject_conn *c, const struct addr *client)
+{
+	if (client_take(inject, client, &c->client))
 		inject_conn_greet(c);
+	else
+		turn_away(c, "421 4.7.0 Too many connections from your address");
 }
 
 static void on_trouble(struct listener *l, int err)
