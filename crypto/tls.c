@@ -92,18 +92,22 @@ static int apply(WOLFSSL *ssl, const struct tls_wish *wish)
 	return 0;
 }
 
-int tls_open(struct tls *t, struct tls_room *room, struct tls_context *context, const struct tls_wish *wish)
+static void start(struct tls *t, struct tls_room *room, struct tls_context *context)
 {
 	memset(t, 0, sizeof(*t));
 	t->room = room;
 	t->context = context;
-	t->check = wish->check;
 	t->account.max = TLS_ACCOUNT_MAX;
 	tls_context_use(context);
+}
+
+/* wish: NULL for a server. */
+static int begin(struct tls *t, WOLFSSL_CTX *ctx, const struct tls_wish *wish)
+{
 	struct tls_account *before = tls_heap_charge(&t->account);
 	int r = 0;
 
-	t->ssl = wolfSSL_new(wish->version_max == TLS_1_2 ? context->sessions_old : context->sessions);
+	t->ssl = wolfSSL_new(ctx);
 	if (t->ssl == NULL)
 		r = -ENOMEM;
 	if (r == 0) {
@@ -111,6 +115,8 @@ int tls_open(struct tls *t, struct tls_room *room, struct tls_context *context, 
 		wolfSSL_SSLSetIOSend(t->ssl, on_send);
 		wolfSSL_SetIOReadCtx(t->ssl, t);
 		wolfSSL_SetIOWriteCtx(t->ssl, t);
+	}
+	if (r == 0 && wish != NULL) {
 		wolfSSL_SetCertCbCtx(t->ssl, t);
 		wolfSSL_set_verify(t->ssl, WOLFSSL_VERIFY_NONE, on_chain);
 		r = apply(t->ssl, wish);
@@ -120,6 +126,20 @@ int tls_open(struct tls *t, struct tls_room *room, struct tls_context *context, 
 	if (r < 0)
 		tls_done(t);
 	return r;
+}
+
+int tls_open(struct tls *t, struct tls_room *room, struct tls_context *context, const struct tls_wish *wish)
+{
+	start(t, room, context);
+	t->check = wish->check;
+	return begin(t, wish->version_max == TLS_1_2 ? context->sessions_old : context->sessions, wish);
+}
+
+int tls_serve(struct tls *t, struct tls_room *room, struct tls_context *context)
+{
+	start(t, room, context);
+	t->is_server = true;
+	return begin(t, context->sessions, NULL);
 }
 
 static void wire_put(struct tls *t)
@@ -184,7 +204,7 @@ static int what_is_wrong(struct tls *t, int r)
 /* 1: it is complete; 0: it goes on. */
 static int handshake(struct tls *t)
 {
-	int r = wolfSSL_connect(t->ssl);
+	int r = t->is_server ? wolfSSL_accept(t->ssl) : wolfSSL_connect(t->ssl);
 
 	if (r != WOLFSSL_SUCCESS)
 		return what_is_wrong(t, r);
@@ -197,7 +217,7 @@ static int handshake(struct tls *t)
 	return 1;
 }
 
-static int unwrap(struct tls *t, struct slice *ret_plain)
+static int unwrap(struct tls *t, char *plain, struct slice *ret_plain)
 {
 	int r = 1;
 
@@ -205,14 +225,19 @@ static int unwrap(struct tls *t, struct slice *ret_plain)
 		r = handshake(t);
 	if (r <= 0)
 		return r;
-	r = wolfSSL_read(t->ssl, t->room->plain, sizeof(t->room->plain));
+	r = wolfSSL_read(t->ssl, plain, TLS_RECORD_MAX);
 	if (r <= 0)
 		return what_is_wrong(t, r);
-	*ret_plain = slice_of(t->room->plain, (size_t)r);
+	*ret_plain = slice_of(plain, (size_t)r);
 	return 1;
 }
 
 int tls_unwrap(struct tls *t, uint64_t wall_ns, struct slice *in, struct slice *ret_plain)
+{
+	return tls_unwrap_into(t, wall_ns, in, t->room->plain, ret_plain);
+}
+
+int tls_unwrap_into(struct tls *t, uint64_t wall_ns, struct slice *in, char *plain, struct slice *ret_plain)
 {
 	if (t->state != TLS_HANDSHAKE && t->state != TLS_OPEN)
 		return t->state == TLS_ENDED ? ERR_EOF : ERR_PROTO;
@@ -221,7 +246,7 @@ int tls_unwrap(struct tls *t, uint64_t wall_ns, struct slice *in, struct slice *
 	crypto_time_set(wall_ns);
 	t->in = *in;
 	*ret_plain = slice_of("", 0);
-	int r = unwrap(t, ret_plain);
+	int r = unwrap(t, plain, ret_plain);
 
 	*in = t->in;
 	t->in = (struct slice){ 0 };
@@ -298,7 +323,7 @@ int tls_wrap(struct tls *t, const struct iovec *pieces, unsigned count, struct s
 	wire_next(t);
 	struct tls_account *before = tls_heap_charge(&t->account);
 
-	if (t->state == TLS_HANDSHAKE && t->wire == NULL)
+	if (t->state == TLS_HANDSHAKE && t->wire == NULL && !t->is_server)
 		r = MIN(handshake(t), 0);	/* the first words are ours */
 	else if (count > 0)
 		r = encrypt(t, pieces, count, ret_taken);
@@ -316,9 +341,9 @@ int tls_wrap(struct tls *t, const struct iovec *pieces, unsigned count, struct s
 const char *tls_error(const struct tls *t)
 {
 	if (t->wire_full)
-		return "the server makes us talk, and does not listen";
+		return "the other side makes us talk, and does not listen";
 	if (t->state == TLS_ENDED)
-		return "the server has ended TLS";
+		return "the other side has ended TLS";
 	return wolfSSL_ERR_reason_error_string((unsigned long)(t->err < 0 ? -t->err : t->err));
 }
 

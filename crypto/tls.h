@@ -1,6 +1,8 @@
-/* tls.h - one client's handshake and record stream, over memory (RFC 8446, RFC 5246)
+/* tls.h - one session's handshake and record stream, over memory (RFC 8446, RFC 5246)
  *
  *	tls_open -> { unwrap, wrap } until tls_is_open -> verdict -> { unwrap, wrap } -> tls_close -> wrap -> tls_done
+ *
+ * We are the client, or with tls_serve the server: then nobody is asked who he is, and there is no verdict.
  *
  * Octets from the server go into tls_unwrap, cut anywhere; octets for it come out of tls_wrap. TLS 1.2 and 1.3. Whoever
  * the server is, the handshake completes: who it was is said in the verdict, and what to do about that is not decided
@@ -72,12 +74,16 @@ struct tls {
 	char *wire;			/* of TLS_WIRE_SIZE; NULL: nothing is on its way out */
 	size_t wire_given;		/* of it: the caller's, until the next tls_wrap */
 	size_t wire_used;
+	bool is_server;
 	bool is_judged;
 	bool wire_full;
 };
 
 /* 0, or why it cannot begin: ERR_SYNTAX (a wish that cannot be), -ENOMEM. */
 int tls_open(struct tls *t, struct tls_room *room, struct tls_context *context, const struct tls_wish *wish);
+
+/* The other side: context is one of tls_context_new_server. 0 or -ENOMEM. */
+int tls_serve(struct tls *t, struct tls_room *room, struct tls_context *context);
 
 static inline bool tls_is_open(const struct tls *t)
 {
@@ -87,6 +93,9 @@ static inline bool tls_is_open(const struct tls *t)
 /* Takes what it can use off the front of *in. 1: *ret_plain is good until the next call for any session of this room;
  * 0: all of *in is taken, and more is needed; else it is over. wall_ns: what certificates are judged by. */
 int tls_unwrap(struct tls *t, uint64_t wall_ns, struct slice *in, struct slice *ret_plain);
+
+/* The same, into the caller's memory of TLS_RECORD_MAX octets: it stays until it is used for something else. */
+int tls_unwrap_into(struct tls *t, uint64_t wall_ns, struct slice *in, char *plain, struct slice *ret_plain);
 
 /* *ret_taken octets of the pieces become *ret_wire, together with what TLS has to say itself; it stays put until the
  * next call. Pieces only when it is open. Empty *ret_wire: there is nothing to send. 0, or why it is over. */

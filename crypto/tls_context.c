@@ -60,15 +60,15 @@ static int load_trust(struct tls_context *c, const struct tls_context_conf *conf
 	return r;
 }
 
-static int load_own(WOLFSSL_CTX *sessions, const struct tls_context_conf *conf, struct str *why)
+static int load_own(WOLFSSL_CTX *sessions, const char *cert, const char *key_file, struct str *why)
 {
-	const char *key = is_set(conf->key_file) ? conf->key_file : conf->cert_file;
+	const char *key = is_set(key_file) ? key_file : cert;
 
-	if (!is_set(conf->cert_file))
+	if (!is_set(cert))
 		return 0;
-	if (wolfSSL_CTX_use_certificate_chain_file(sessions, conf->cert_file) != WOLFSSL_SUCCESS)
-		return complain(why, conf->cert_file, access(conf->cert_file, R_OK) != 0 ? err_text(-errno) :
-							       "no certificate that can be used");
+	if (wolfSSL_CTX_use_certificate_chain_file(sessions, cert) != WOLFSSL_SUCCESS)
+		return complain(why, cert, access(cert, R_OK) != 0 ? err_text(-errno) :
+					   "no certificate that can be used");
 	if (wolfSSL_CTX_use_PrivateKey_file(sessions, key, WOLFSSL_FILETYPE_PEM) != WOLFSSL_SUCCESS)
 		return complain(why, key, access(key, R_OK) != 0 ? err_text(-errno) : "no key that can be used");
 	if (wolfSSL_CTX_check_private_key(sessions) != WOLFSSL_SUCCESS)
@@ -98,7 +98,7 @@ static int make_sessions(WOLFSSL_METHOD *method, const struct tls_context_conf *
 	/* Chains are not judged in there: an accepted intermediate would be trusted from then on, by all sessions. */
 	wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_NONE, NULL);
 	wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
-	int r = load_own(ctx, conf, why);
+	int r = load_own(ctx, conf->cert_file, conf->key_file, why);
 
 	return r < 0 ? r : make_ready(ctx);
 }
@@ -130,6 +130,46 @@ int tls_context_new(const struct tls_context_conf *conf, struct str *why, struct
 		r = make_sessions(wolfTLSv1_2_client_method(), conf, why, &c->sessions_old);
 	if (r == 0)
 		r = load_trust(c, conf, why);
+	if (r < 0 && why->len == 0)
+		str_add_cstr(why, err_text(r));
+	if (r == 0)
+		*ret_context = c;
+	else if (c != NULL)
+		context_free(c);
+	return r;
+}
+
+static int limit_server(WOLFSSL_CTX *ctx, const struct tls_serve_conf *conf)
+{
+	if (conf->only_new && wolfSSL_CTX_SetMinVersion(ctx, WOLFSSL_TLSV1_3) != WOLFSSL_SUCCESS)
+		return ERR_SYNTAX;
+	if (conf->ciphers != NULL && wolfSSL_CTX_set_cipher_list(ctx, conf->ciphers) != WOLFSSL_SUCCESS)
+		return ERR_SYNTAX;
+	/* Keys for tickets would have to be shared by cores and changed often; injectors keep their connections. */
+	if (wolfSSL_CTX_NoTicketTLSv12(ctx) != WOLFSSL_SUCCESS)
+		return ERR_VERSION;
+	return conf->only_old || wolfSSL_CTX_no_ticket_TLSv13(ctx) == 0 ? 0 : ERR_VERSION;
+}
+
+int tls_context_new_server(const struct tls_serve_conf *conf, struct str *why, struct tls_context **ret_context)
+{
+	struct tls_context *c = calloc(1, sizeof(*c));
+	int r = -ENOMEM;
+
+	str_clear(why);
+	crypto_time_set(conf->now_ns);
+	if (c != NULL)
+		c->sessions = wolfSSL_CTX_new(conf->only_old ? wolfTLSv1_2_server_method() : wolfTLS_server_method());
+	if (c != NULL && c->sessions != NULL) {
+		wolfSSL_CTX_set_verify(c->sessions, WOLFSSL_VERIFY_NONE, NULL);
+		wolfSSL_CTX_set_session_cache_mode(c->sessions, WOLFSSL_SESS_CACHE_OFF);
+		r = is_set(conf->cert_file) ? load_own(c->sessions, conf->cert_file, conf->key_file, why) :
+					      complain(why, "a server", "needs a certificate");
+		if (r == 0)
+			r = limit_server(c->sessions, conf);
+		if (r == 0)
+			r = make_ready(c->sessions);
+	}
 	if (r < 0 && why->len == 0)
 		str_add_cstr(why, err_text(r));
 	if (r == 0)

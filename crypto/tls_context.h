@@ -24,9 +24,19 @@ struct tls_context_conf {
 	uint64_t now_ns;		/* wall clock: what has expired is not trusted */
 };
 
+/* Of a server: it must have a certificate. */
+struct tls_serve_conf {
+	const char *cert_file;		/* ours, and those above it, PEM */
+	const char *key_file;		/* empty: the same file */
+	bool only_old;			/* TLS 1.2 and nothing else */
+	bool only_new;			/* TLS 1.3 and nothing else */
+	const char *ciphers;		/* of tls_ciphers_choose; NULL: all */
+	uint64_t now_ns;
+};
+
 struct tls_context {
 	/* Trust nobody: chains are judged apart (crypto/tls_verify.h). One for all versions, and one for 1.2 alone. */
-	struct WOLFSSL_CTX *sessions, *sessions_old;
+	struct WOLFSSL_CTX *sessions, *sessions_old;	/* a server has the first alone */
 	struct WOLFSSL_CTX *trusted;	/* a place for anchors; NULL: nobody is trusted */
 	unsigned users;
 	bool is_retired;
@@ -34,6 +44,9 @@ struct tls_context {
 
 /* 0, or a negative error and *why. */
 int tls_context_new(const struct tls_context_conf *conf, struct str *why, struct tls_context **ret_context);
+
+/* For tls_serve. Tickets are not given, sessions not kept: a full handshake each. */
+int tls_context_new_server(const struct tls_serve_conf *conf, struct str *why, struct tls_context **ret_context);
 
 /* It goes when its last session has gone, or now. Clears the caller's pointer; NULL is accepted. */
 void tls_context_retire(struct tls_context **context);
