@@ -42,6 +42,7 @@
 enum param_address_preference { ADDRESS_PREFERENCE_ANY, ADDRESS_PREFERENCE_IPV4, ADDRESS_PREFERENCE_IPV6 };
 enum param_log_address { LOG_ADDRESS_EXTERNAL, LOG_ADDRESS_INTERNAL };
 enum param_bare_newline { BARE_NEWLINE_REJECT, BARE_NEWLINE_NORMALIZE };
+enum param_inject_tls { INJECT_TLS_NONE, INJECT_TLS_MAY, INJECT_TLS_ENCRYPT };
 enum param_dns_support { DNS_SUPPORT_DISABLED, DNS_SUPPORT_ENABLED, DNS_SUPPORT_DNSSEC, DNS_SUPPORT_BY_OLD_NAME };
 enum param_inet_protocols { INET_PROTOCOL_IPV4 = 1, INET_PROTOCOL_IPV6 = 2 };	/* "all" is both */
 enum param_tls_level {

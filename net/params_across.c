@@ -87,6 +87,15 @@ static void check_tls(struct params *p, struct conf *conf)
 						      p->smtp_enforce_tls, p->smtp_tls_enforce_peername);
 }
 
+static void check_listener(const struct params *p, struct conf *conf)
+{
+	const bool encrypts = p->smtpd_tls_security_level != INJECT_TLS_NONE;
+
+	if ((encrypts || p->inject_smtps_listen.count > 0) && p->smtpd_tls_cert_file[0] == '\0')
+		conf_error(conf, encrypts ? "smtpd_tls_security_level" : "inject_smtps_listen", "there is no certificate",
+			   "a certificate in smtpd_tls_cert_file");
+}
+
 /* "name" or "name:next hop". */
 static struct slice transport_name(const struct params *p)
 {
@@ -152,6 +161,7 @@ void params_check_across(struct params *p, struct conf *conf)
 	check_content(p, conf);
 	check_sasl(p, conf);
 	check_tls(p, conf);
+	check_listener(p, conf);
 	check_reuse(p, conf);
 	check_transport(p, conf);
 	uint32_t both = INET_PROTOCOL_IPV4 | INET_PROTOCOL_IPV6;

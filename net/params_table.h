@@ -128,6 +128,25 @@ X(NETS, smtpd_authorized_xforward_hosts, "", 0, 0, NULL, \
 	"or single addresses. What they say goes on when smtp_send_xforward_command is yes.") \
 X(TIME, smtpd_timeout, "300s", 1, PARAM_TIME_MAX, "s", \
 	"How long the listener waits for a command or for more of a message.") \
+X(ENDPOINTS, inject_smtps_listen, "", 0, 0, NULL, \
+	"Where the SMTP listener accepts connections that are TLS from their first octet, as on port 465.") \
+X(ENUM, smtpd_tls_security_level, "none", 0, 0, "none may encrypt", \
+	"STARTTLS of the listener: not offered, offered, or demanded before MAIL (not of a client on a unix socket).") \
+X(PATH, smtpd_tls_cert_file, "", 0, 0, NULL, \
+	"A file with the listener's certificate, RSA or ECDSA, and those above it. It is read again on HUP; sessions that " \
+	"live keep what they have, and when it cannot be read then, new ones do, too.") \
+X(PATH, smtpd_tls_key_file, "$smtpd_tls_cert_file", 0, 0, NULL, \
+	"The file with its key.") \
+X(STR, smtpd_tls_protocols, ">=TLSv1", 0, 0, NULL, \
+	"The versions at the level may: >=TLSv1.2, <=TLSv1.3, !TLSv1.2 and the like. TLS 1.2 and 1.3 are all there are.") \
+X(STR, smtpd_tls_mandatory_protocols, ">=TLSv1", 0, 0, NULL, \
+	"The versions at the level encrypt, and of inject_smtps_listen when smtpd_tls_security_level is none.") \
+X(STR, smtpd_tls_exclude_ciphers, "", 0, 0, NULL, \
+	"Ciphers that are never used by the listener.") \
+X(INT, smtpd_tls_loglevel, "0", 0, 4, NULL, \
+	"1 and more: a line in the log for each handshake with an injecting client.") \
+X(TIME, smtpd_starttls_timeout, "300s", 1, PARAM_TIME_MAX, "s", \
+	"How long a handshake with an injecting client may take, as a whole.") \
 X(INT, smtpd_hard_error_limit, "20", 1, PARAM_U32, NULL, \
 	"Errors of a client after which the listener closes the connection with 421.") \
 X(INT, smtpd_recipient_limit, "1000", 1, 100000, NULL, \

@@ -486,8 +486,7 @@ static int find_version(struct slice word)
 	return -1;
 }
 
-/* Bits of 1.2 and 1.3; 0: none is left, or it makes no sense. */
-static unsigned find_versions(struct slice text)
+unsigned tls_policy_versions(struct slice text)
 {
 	unsigned included = 0, excluded = 0;
 	bool only = false;
@@ -551,7 +550,7 @@ static bool find_ciphers(const struct params *p, const struct tls_policy *policy
 void tls_policy_finish(const struct params *p, const struct tls_policy *policy, struct session_tls *t)
 {
 	const char *protocols = t->level > TLS_LEVEL_MAY ? p->smtp_tls_mandatory_protocols : p->smtp_tls_protocols;
-	unsigned versions = find_versions(policy->has_protocols ? policy->protocols : slice_of_str(protocols));
+	unsigned versions = tls_policy_versions(policy->has_protocols ? policy->protocols : slice_of_str(protocols));
 
 	t->is_impossible = versions == 0 || !find_ciphers(p, policy, t);
 	t->version_min = versions & BIT(0) ? TLS_1_2 : TLS_1_3;

@@ -35,5 +35,8 @@ struct tls_policy {
 int tls_policy_find(const struct params *p, const struct tls_policy_peer *peer, struct tls_policy *ret_policy,
 		    struct session_tls *t, struct str *why);
 
+/* Bits of TLS 1.2 and 1.3 in ">=TLSv1.2", "!TLSv1.3" and the like; 0: none is left, or it makes no sense. */
+unsigned tls_policy_versions(struct slice text);
+
 /* Versions and ciphers, for a session that is about to be opened: what cannot be is a handshake that fails. */
 void tls_policy_finish(const struct params *p, const struct tls_policy *policy, struct session_tls *t);

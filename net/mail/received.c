@@ -36,7 +36,9 @@ void received_add_field(struct str *out, const struct received *r)
 	add_peer(out, r->peer);
 	str_add(out, SLICE(")\r\n\tby "));
 	add_name(out, r->hostname);
-	str_add(out, r->esmtp ? SLICE(" (ringpost) with ESMTP id ") : SLICE(" (ringpost) with SMTP id "));
+	str_add(out, SLICE(" (ringpost) with "));
+	str_add_cstr(out, !r->esmtp ? "SMTP" : r->in_tls ? "ESMTPS" : "ESMTP");
+	str_add(out, SLICE(" id "));
 	message_id_text(out, r->id);
 	str_add(out, SLICE(";\r\n\t"));
 	received_add_date(out, r->wall_ns);

@@ -22,6 +22,7 @@ struct received {
 	const struct addr *peer;
 	struct slice hostname;		/* ours */
 	bool esmtp;
+	bool in_tls;			/* of an ESMTP session: "with ESMTPS" (RFC 3848) */
 	uint64_t id;
 	uint64_t wall_ns;
 };

@@ -67,6 +67,12 @@ static void log_unheard(struct inject_conn *c, const char *why)
 
 /* --- deadlines ---------------------------------------------------------------------------------- */
 
+/* Octets are not for the session, or not yet. While hands are shaken they are TLS's. */
+static bool is_waiting(const struct inject_conn *c)
+{
+	return inject_session_is_waiting(&c->session) && !inject_tls_is_shaking_hands(c);
+}
+
 static uint64_t progress_of(const struct inject_conn *c)
 {
 	return c->session.commands + c->session.octets / INJECT_PROGRESS + c->session.accepted;
@@ -82,6 +88,8 @@ static void deadline_update(struct inject_conn *c)
 		timer_arm_in(&c->timer, INJECT_LINGER_NS);
 		return;
 	}
+	if (inject_tls_is_shaking_hands(c))
+		return;		/* a deadline for the whole of it */
 	if (c->session.state == INJECT_COMMIT || c->session.wait == INJECT_WAIT_ROOM) {
 		timer_cancel(&c->timer);
 		return;
@@ -96,7 +104,7 @@ static void deadline_update(struct inject_conn *c)
 
 static void flush_later(struct inject_conn *c)
 {
-	if (c->session.out.len > c->sending)
+	if (c->tls.is_on || c->session.out.len > c->sending)
 		reactor_at_turn_end(&c->flush);
 }
 
@@ -118,12 +126,33 @@ static void on_silence(struct inject_conn *c)
 	receive_again(c);
 }
 
+static void send_wire(struct inject_conn *c)
+{
+	c->sending = c->tls.wire.len;
+	io_send(&c->send_op, c->file, c->tls.wire.ptr, c->sending, 0);
+}
+
+static void flush_tls(struct inject_conn *c)
+{
+	inject_tls_wrap(c);
+	if (c->session.out.len > 0 && !tls_is_open(&c->tls.tls))
+		log_unheard(c, "the client has ended TLS first");
+	if (c->tls.wire.len > 0)
+		send_wire(c);
+	else
+		on_silence(c);
+}
+
 static void flush(struct task *task)
 {
 	struct inject_conn *c = container_of(task, struct inject_conn, flush);
 
 	if (c->state != CONN_OPEN || c->send_op.in_kernel)
 		return;
+	if (c->tls.is_on) {
+		flush_tls(c);
+		return;
+	}
 	if (c->session.out.len == 0) {
 		on_silence(c);
 		return;
@@ -132,19 +161,38 @@ static void flush(struct task *task)
 	io_send(&c->send_op, c->file, c->session.out.ptr, c->sending, 0);
 }
 
-static void on_sent(struct inject_conn *c, size_t n)
+/* Returns false when some of it has still to be sent. */
+static bool take_off_sent(struct inject_conn *c, size_t n)
 {
 	struct str *out = &c->session.out;
 
 	ASSERT(n <= c->sending);
 	c->sending = 0;
+	if (c->tls.is_on) {
+		slice_skip(&c->tls.wire, n);
+		return c->tls.wire.len == 0;
+	}
 	out->len -= n;
 	memmove(out->ptr, out->ptr + n, out->len);
-	if (out->len == 0)
+	return true;
+}
+
+static void on_sent(struct inject_conn *c, size_t n)
+{
+	if (!take_off_sent(c, n)) {
+		send_wire(c);
+		return;
+	}
+	if (c->session.out.len == 0)
 		c->heard = c->session.accepted;
 	inject_session_on_out(&c->session);
-	if (c->state == CONN_OPEN)
+	if (c->session.state == INJECT_STARTTLS && !c->tls.is_on && c->session.out.len == 0) {
+		inject_tls_begin(c);	/* the client has our yes: what comes from here on is TLS */
+		flush_later(c);
+		conn_resume(c);
+	} else if (c->state == CONN_OPEN) {
 		flush(&c->flush);
+	}
 }
 
 static void on_send(struct op *op, int res)
@@ -175,7 +223,7 @@ static void on_client_gone(struct inject_conn *c)
 		return;
 	}
 	/* What was said before is still heard out, and answered: a client may have closed its own side only. */
-	if (c->held_count > 0 || inject_session_is_waiting(&c->session))
+	if (c->held_count > 0 || is_waiting(c))
 		return;
 	inject_session_done(&c->session);
 	reactor_at_turn_end(&c->flush);
@@ -193,7 +241,7 @@ static void receive_again(struct inject_conn *c)
 {
 	if (c->state == CONN_CLOSING || c->recv_op.in_kernel || c->eof || !list_is_empty(&c->buf_wait.node))
 		return;
-	if (c->state == CONN_OPEN && (inject_session_is_waiting(&c->session) || c->held_count > 0 || c->owner->paused))
+	if (c->state == CONN_OPEN && (is_waiting(c) || c->held_count > 0 || c->owner->paused))
 		return;		/* conn_resume, resume_all */
 	io_recv(&c->recv_op, c->file);
 }
@@ -261,8 +309,12 @@ static void release_first(struct inject_conn *c)
 /* Returns true when the memory has to stay. */
 static bool consume(struct inject_conn *c, struct slice *in)
 {
-	bool in_use = inject_session_feed(&c->session, in, reactor_wall_now());
+	bool in_use = false;
 
+	if (c->tls.is_on)
+		inject_tls_consume(c, in);
+	else
+		in_use = inject_session_feed(&c->session, in, reactor_wall_now());
 	flush_later(c);
 	deadline_update(c);
 	return in_use || in->len > 0;
@@ -305,7 +357,7 @@ static bool on_data(struct inject_conn *c, struct slice data)
 		return true;
 	if (c->session.state >= INJECT_LAST_WORDS)
 		c->discarded += data.len;
-	else if (c->held_count > 0 || inject_session_is_waiting(&c->session) || consume(c, &data))
+	else if (c->held_count > 0 || is_waiting(c) || consume(c, &data))
 		hold(c, data);
 	return true;
 }
@@ -321,7 +373,7 @@ static void on_recv(struct op *op, int res)
 		return;
 	}
 	if (res == -ENOBUFS && !c->eof) {
-		if (!inject_session_is_waiting(&c->session) && !c->owner->paused && list_is_empty(&c->buf_wait.node))
+		if (!is_waiting(c) && !c->owner->paused && list_is_empty(&c->buf_wait.node))
 			io_buf_wait(&c->buf_wait);	/* no room is not a failure (row URG-06) */
 		return;
 	}
@@ -338,20 +390,27 @@ static void on_recv(struct op *op, int res)
 		return;
 	}
 	/* A multishot receive ends when it likes (row URG-05). */
-	receive_again(c);
+	if (c->eof)
+		on_client_gone(c);	/* TLS has ended, and what comes behind it is not read (row TLS-19) */
+	else
+		receive_again(c);
 }
 
 /* Takes what was held. Called when the session has stopped waiting. */
 static void conn_resume(struct inject_conn *c)
 {
-	while (c->held_count > 0 && !inject_session_is_waiting(&c->session)) {
+	struct slice nothing = SLICE("");
+
+	if (c->tls.plain != NULL)
+		(void)consume(c, &nothing);	/* what was decrypted and not taken */
+	while (c->held_count > 0 && !is_waiting(c)) {
 		struct inject_held *h = &c->owner->held[c->held_first];
 
 		if (consume(c, &h->data))
 			break;
 		release_first(c);
 	}
-	if (c->eof && !inject_session_is_waiting(&c->session))
+	if (c->eof && !is_waiting(c))
 		on_client_gone(c);
 	else
 		receive_again(c);
@@ -381,6 +440,7 @@ static void on_resume(struct inject_session *s)
 static void conn_finish(struct inject_conn *c)
 {
 	log_disconnect(c);
+	inject_tls_done(c);
 	io_close(c->file);
 	c->magic = 0;
 	c->session.magic = 0;
@@ -429,6 +489,12 @@ static void on_timer(struct wheel_timer *timer)
 		conn_close(c);
 		return;
 	}
+	if (inject_tls_is_shaking_hands(c)) {
+		log_line(LOG_LEVEL_INFO, "smtpd", "SSL_accept error from %.*s: no handshake within smtpd_starttls_timeout",
+			 SLICE_FMT(inject_session_peer(&c->session)));
+		conn_close(c);
+		return;
+	}
 	if (c->session.state == INJECT_GREETING) {
 		greet(c);
 		return;
@@ -455,6 +521,8 @@ void inject_conn_open(struct inject_conn *c, struct inject *inject, int file, co
 	c->progress = 0;
 	c->discarded = 0;
 	c->heard = 0;
+	c->is_wrapped = false;
+	memset(&c->tls, 0, sizeof(c->tls));
 	list_init(&c->node);
 	op_init(&c->recv_op, on_recv);
 	op_init(&c->send_op, on_send);
@@ -466,6 +534,19 @@ void inject_conn_open(struct inject_conn *c, struct inject *inject, int file, co
 	c->session.on_resume = on_resume;
 	log_connect(c);
 	receive_again(c);
+}
+
+void inject_conn_begin(struct inject_conn *c)
+{
+	if (!c->is_wrapped) {
+		inject_conn_greet(c);
+	} else if (c->owner->tls != NULL) {
+		inject_tls_begin(c);
+		flush_later(c);
+	} else {
+		inject_session_done(&c->session);	/* said at start, and again on HUP */
+		reactor_at_turn_end(&c->flush);
+	}
 }
 
 void inject_conn_greet(struct inject_conn *c)
@@ -486,9 +567,12 @@ void inject_conn_turn_away(struct inject_conn *c, const char *reply)
 	struct slice peer = inject_session_peer(&c->session);
 
 	log_line(LOG_LEVEL_WARNING, "smtpd", "connection refused from %.*s: %s", SLICE_FMT(peer), reply);
-	inject_session_say_last(&c->session, reply);
+	if (c->is_wrapped)
+		inject_session_done(&c->session);	/* no words in clear, where TLS is expected */
+	else
+		inject_session_say_last(&c->session, reply);
 	timer_arm_in(&c->timer, INJECT_LINGER_NS);
-	flush_later(c);
+	reactor_at_turn_end(&c->flush);
 }
 
 void inject_conn_leave(struct inject_conn *c)

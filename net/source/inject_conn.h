@@ -10,6 +10,7 @@
 #include "core/metric.h"
 #include "core/reactor.h"
 #include "net/source/inject_smtp.h"
+#include "net/source/inject_tls.h"
 
 enum inject_conn_state {
 	CONN_PROXY,		/* a proxy has still to say whose connection it is */
@@ -41,6 +42,8 @@ struct inject_conn {
 	uint64_t progress;		/* commands and octets when the deadline was set */
 	uint64_t discarded;
 	uint32_t heard;			/* messages whose 250 has left; session.accepted counts all */
+	bool is_wrapped;		/* inject_smtps_listen: TLS from the first octet */
+	struct inject_tls tls;
 	struct str proxy_kept;		/* of the proxy's header; in session.staging, which has no content yet */
 	struct op recv_op;
 	struct op send_op;
@@ -63,10 +66,14 @@ struct inject {
 	unsigned listeners_open;
 	unsigned listener_count;
 	struct listener *listeners;
+	unsigned wrapped_first;		/* of listeners: those from here on are inject_smtps_listen */
 	struct pool conns;
 	struct list list;		/* of all connections */
 	struct pool clients;
 	struct map by_address;
+	struct tls_context *tls;	/* of sessions to come; NULL: there is none */
+	struct tls_room tls_room;
+	struct pool plains;
 	struct inject_held held[IO_RECV_BUFS];
 	size_t held_total;
 	size_t held_max;		/* then all are paused */
@@ -81,6 +88,9 @@ void inject_conn_register_metrics(void);
 
 /* Receives, but says nothing yet. */
 void inject_conn_open(struct inject_conn *c, struct inject *inject, int file, const struct addr *peer);
+
+/* Nobody has been told more than that we are here: the greeting follows, or TLS. */
+void inject_conn_begin(struct inject_conn *c);
 
 /* In the next turn: who speaks before is noticed. */
 void inject_conn_greet(struct inject_conn *c);

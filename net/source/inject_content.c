@@ -60,6 +60,7 @@ static void stage_trace_field(struct inject_session *s, uint64_t wall_ns)
 		.peer = &s->peer,
 		.hostname = s->common->hostname,
 		.esmtp = s->esmtp,
+		.in_tls = s->in_tls,
 		.id = spool_draft_id(s->draft),
 		.wall_ns = wall_ns,
 	};

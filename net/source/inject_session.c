@@ -44,7 +44,7 @@ struct metric inject_metric_refused[INJECT_CAUSE_COUNT] = {
 typedef void command_fn(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns);
 
 static command_fn on_hello, on_mail, on_rcpt, on_data, on_bdat, on_rset, on_noop, on_quit, on_vrfy, on_help,
-	on_xforward;
+	on_xforward, on_starttls;
 
 /* Where a command may not stand, it is answered with 503, and changes nothing but what BDAT's octets demand. */
 static const struct {
@@ -64,12 +64,13 @@ static const struct {
 	[SMTP_VERB_VRFY] = { ON_ANY, on_vrfy, true },
 	[SMTP_VERB_HELP] = { ON_ANY, on_help, true },
 	[SMTP_VERB_XFORWARD] = { ON_READY, on_xforward, true },
+	[SMTP_VERB_STARTTLS] = { ON_READY, on_starttls, true },
 };
 
 static const uint32_t may_follow[INJECT_STATE_COUNT] = {
 	[INJECT_GREETING]	= ON_HELLO,
 	[INJECT_HELLO]		= ON_HELLO | ON_READY,
-	[INJECT_READY]		= ON_READY | ON_MAIL | BIT(INJECT_CHUNK),
+	[INJECT_READY]		= ON_READY | ON_MAIL | BIT(INJECT_CHUNK) | BIT(INJECT_STARTTLS),
 	[INJECT_MAIL]		= ON_READY | ON_RCPT | BIT(INJECT_CHUNK),
 	[INJECT_RCPT]		= ON_READY | ON_RCPT | BIT(INJECT_DATA) | BIT(INJECT_CHUNK),
 	[INJECT_DATA]		= ON_READY | BIT(INJECT_COMMIT),
@@ -77,6 +78,7 @@ static const uint32_t may_follow[INJECT_STATE_COUNT] = {
 	[INJECT_BDAT]		= ON_READY | BIT(INJECT_CHUNK),
 	[INJECT_BDAT_FAILED]	= ON_READY | BIT(INJECT_CHUNK),
 	[INJECT_COMMIT]		= ON_READY,
+	[INJECT_STARTTLS]	= ON_HELLO,
 };
 
 void inject_enter(struct inject_session *s, enum inject_state next)
@@ -193,6 +195,7 @@ void inject_session_init(struct inject_session *s, struct inject_common *common,
 	s->accepted = 0;
 	s->polite = false;
 	s->peer = *peer;
+	s->in_tls = false;
 	s->esmtp = false;
 	s->refused = false;
 	s->garbage = 0;
@@ -393,6 +396,7 @@ static void refuse_order(struct inject_session *s, const struct smtp_command *cm
 		[SMTP_VERB_DATA] = "503 5.5.1 DATA needs MAIL and RCPT before it",
 		[SMTP_VERB_BDAT] = "503 5.5.1 BDAT needs MAIL and RCPT before it",
 		[SMTP_VERB_XFORWARD] = "503 5.5.1 XFORWARD belongs before MAIL",
+		[SMTP_VERB_STARTTLS] = "503 5.5.1 STARTTLS belongs before MAIL",
 	};
 
 	metric_add(&inject_metric_refused[INJECT_REFUSED_ORDER], 1);
@@ -408,10 +412,20 @@ static void refuse_order(struct inject_session *s, const struct smtp_command *cm
 }
 
 /* Commands ahead of their time are a sign of somebody who does not read our answers: a web page's form, or a smuggler
- * (row SMG-08). PIPELINING allows them, but never behind DATA, where content starts only after 354. */
+ * (row SMG-08). PIPELINING allows them, but never behind DATA, where content starts only after 354, and never behind
+ * STARTTLS, where a command in clear would be taken for one in TLS (row LIS-04). */
 static bool is_too_early(const struct inject_session *s, const struct smtp_command *cmd, size_t octets_behind)
 {
-	return octets_behind > 0 && cmd->verb != SMTP_VERB_QUIT && (!s->esmtp || cmd->verb == SMTP_VERB_DATA);
+	return octets_behind > 0 && cmd->verb != SMTP_VERB_QUIT &&
+	       (!s->esmtp || cmd->verb == SMTP_VERB_DATA || cmd->verb == SMTP_VERB_STARTTLS);
+}
+
+/* smtpd_tls_security_level = encrypt, as RFC 3207 4 has it. Of a transaction, to refuse MAIL is to refuse all. */
+static bool needs_tls(const struct inject_session *s, enum smtp_verb verb)
+{
+	return s->common->params->smtpd_tls_security_level == INJECT_TLS_ENCRYPT && !s->in_tls &&
+	       s->peer.sa.sa_family != AF_UNIX &&
+	       (verb == SMTP_VERB_MAIL || verb == SMTP_VERB_VRFY || verb == SMTP_VERB_XFORWARD);
 }
 
 static void run_command(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns)
@@ -420,6 +434,11 @@ static void run_command(struct inject_session *s, const struct smtp_command *cmd
 	s->tally[cmd->verb].all++;
 	if (commands[cmd->verb].fn == NULL) {
 		inject_reply(s, "502 5.5.1 EXPN is not offered");	/* EXPN; the others are not offered */
+		count_error(s);
+		return;
+	}
+	if (needs_tls(s, cmd->verb)) {
+		inject_reply(s, "530 5.7.0 Must issue a STARTTLS command first");
 		count_error(s);
 		return;
 	}
@@ -437,7 +456,8 @@ static uint32_t offered_to(const struct inject_session *s)
 {
 	if (!s->esmtp)
 		return 0;
-	return s->common->offered | (s->may_forward ? SMTP_CAP_XFORWARD : 0);
+	return s->common->offered | (s->may_forward ? SMTP_CAP_XFORWARD : 0) |
+	       (s->common->offers_tls && !s->in_tls ? SMTP_CAP_STARTTLS : 0);
 }
 
 static void on_line(struct inject_session *s, const struct smtp_command_line *line, size_t octets_behind,
@@ -527,6 +547,8 @@ static void on_hello(struct inject_session *s, const struct smtp_command *cmd, u
 		str_add(&s->out, SLICE("\r\n"));
 		if (s->may_forward)
 			str_add(&s->out, SLICE("250-XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE\r\n"));
+		if (s->common->offers_tls && !s->in_tls)
+			str_add(&s->out, SLICE("250-STARTTLS\r\n"));
 		str_add(&s->out, slice_of(s->common->ehlo, s->common->ehlo_len));
 		ASSERT(!str_is_full(&s->out));
 	} else {
@@ -655,6 +677,26 @@ static void on_xforward(struct inject_session *s, const struct smtp_command *cmd
 		inject_reply(s, "250 2.0.0 Ok");
 }
 
+static void on_starttls(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns)
+{
+	(void)cmd;
+	(void)wall_ns;
+	inject_reply(s, "220 2.0.0 Ready to start TLS");
+	inject_enter(s, INJECT_STARTTLS);
+}
+
+void inject_session_on_tls(struct inject_session *s)
+{
+	ASSERT(!s->in_tls && (s->state == INJECT_GREETING || s->state == INJECT_STARTTLS));
+	inject_reset(s);
+	s->in_tls = true;
+	s->esmtp = false;
+	s->helo_len = 0;
+	smtp_command_line_reader_init(&s->reader);
+	if (s->state == INJECT_STARTTLS)
+		inject_enter(s, INJECT_HELLO);
+}
+
 static void on_data(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns)
 {
 	(void)cmd;
@@ -713,7 +755,7 @@ static void on_help(struct inject_session *s, const struct smtp_command *cmd, ui
 {
 	(void)cmd;
 	(void)wall_ns;
-	inject_reply(s, "214 2.0.0 RFC 5321, 1870, 2034, 2920, 3030, 3461, 6152, 6531");
+	inject_reply(s, "214 2.0.0 RFC 5321, 1870, 2034, 2920, 3030, 3207, 3461, 6152, 6531");
 }
 
 /* --- for the log -------------------------------------------------------------------------------- */

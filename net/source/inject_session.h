@@ -3,9 +3,9 @@
  *	inject_session_greet -> { inject_session_feed -> out } -> INJECT_LAST_WORDS -> inject_session_done
  *
  * The server side of RFC 5321 with PIPELINING (2920), SIZE (1870), 8BITMIME (6152), ENHANCEDSTATUSCODES (2034),
- * CHUNKING (3030), DSN (3461) and SMTPUTF8 (6531). REQUIRETLS (8689) may be asked for inside TLS only, so it is not
- * offered as long as we do not speak that. What the extensions say about a message goes into the spool decoded; an
- * address beyond ASCII without SMTPUTF8 is refused, and so is xtext that stands for a line end (rows INJ-04, INJ-05).
+ * CHUNKING (3030), DSN (3461), SMTPUTF8 (6531) and STARTTLS (3207). REQUIRETLS (8689) is not offered as long as
+ * delivery does not keep it. What the extensions say about a message goes into the spool decoded; an address beyond
+ * ASCII without SMTPUTF8 is refused, and so is xtext that stands for a line end (rows INJ-04, INJ-05).
  * No socket in here: the owner (inject_smtp.c) brings octets and takes away replies.
  *
  *	  state       we are...                                  octets are
@@ -19,6 +19,7 @@
  *	BDAT          between two chunks                         commands
  *	BDAT_FAILED   between two chunks of a lost message       commands
  *	COMMIT        waiting for the disk                       held
+ *	STARTTLS      waiting for TLS                            TLS's, which begins when the reply has left in clear
  *	LAST_WORDS    done with it, the last reply is in out     nobody's
  *	CLOSED        gone                                       -
  *
@@ -68,6 +69,7 @@ enum inject_state {
 	INJECT_BDAT,
 	INJECT_BDAT_FAILED,
 	INJECT_COMMIT,
+	INJECT_STARTTLS,
 	INJECT_LAST_WORDS,
 	INJECT_CLOSED,
 	INJECT_STATE_COUNT
@@ -89,6 +91,7 @@ struct inject_common {
 	struct rcpt_facts *rcpt_list;	/* smtpd_recipient_limit of them, an envelope while it is handed over */
 	struct slice hostname;
 	uint32_t offered;		/* enum smtp_cap */
+	bool offers_tls;		/* STARTTLS: the owner can do it */
 	char ehlo[INJECT_REPLY_MAX];	/* the reply to EHLO, behind its first line */
 	size_t ehlo_len;
 };
@@ -115,6 +118,7 @@ struct inject_session {
 	struct addr peer;
 	bool trusted;
 	bool may_forward;		/* smtpd_authorized_xforward_hosts: nobody else even hears of it (row LIS-08) */
+	bool in_tls;
 	bool esmtp;
 	bool refused;			/* our last reply */
 	uint8_t garbage;
@@ -169,6 +173,10 @@ void inject_session_set_peer(struct inject_session *s, const struct addr *peer);
 /* The greeting goes to out; from now on octets are commands. */
 void inject_session_greet(struct inject_session *s);
 
+/* TLS is open: as if the client had just come (RFC 3207 4.2), but for what it has done wrong. Before the greeting, or
+ * in INJECT_STARTTLS. */
+void inject_session_on_tls(struct inject_session *s);
+
 /* Consumes from the front of *in until it is empty or the session has to wait; wall_ns is for the trace field.
  * Returns true when the memory of the input is still in use, although all may be consumed: it has to stay until
  * on_resume. */
@@ -177,7 +185,7 @@ bool inject_session_feed(struct inject_session *s, struct slice *in, uint64_t wa
 /* No octet may be fed now. */
 static inline bool inject_session_is_waiting(const struct inject_session *s)
 {
-	return s->state == INJECT_COMMIT || s->wait != INJECT_WAIT_NOTHING;
+	return s->state == INJECT_COMMIT || s->state == INJECT_STARTTLS || s->wait != INJECT_WAIT_NOTHING;
 }
 
 static inline bool inject_session_is_in_content(const struct inject_session *s)

@@ -120,6 +120,7 @@ static void on_accept(struct listener *l, int file, const struct addr *peer)
 		return;
 	}
 	inject_conn_open(c, inject, file, peer);
+	c->is_wrapped = l - inject->listeners >= (ptrdiff_t)inject->wrapped_first;
 	list_push_back(&inject->list, &c->node);
 	metric_add(&metric_connections, 1);
 	metric_add(&metric_open, 1);
@@ -134,7 +135,7 @@ static void on_accept(struct listener *l, int file, const struct addr *peer)
 void inject_on_client(struct inject *inject, struct inject_conn *c, const struct addr *client)
 {
 	if (client_take(inject, client, &c->client))
-		inject_conn_greet(c);
+		inject_conn_begin(c);
 	else
 		turn_away(c, "421 4.7.0 Too many connections from your address");
 }
@@ -172,26 +173,15 @@ static int init_pools(struct inject *inject, struct spool *spool, unsigned endpo
 		r = map_init(&inject->by_address, MIN(conns, 4096u));
 	if (r == 0)
 		r = inject_common_init(&inject->common, inject->params, spool, limit);
+	if (r == 0)
+		r = inject_tls_init(inject, conns);
 	inject->listeners = calloc(MAX(endpoints, 1u), sizeof(*inject->listeners));
 	return r == 0 && inject->listeners == NULL ? -ENOMEM : r;
 }
 
-struct inject *inject_new(const struct params *params, unsigned core, unsigned cores, struct spool *spool)
+/* A unix socket cannot be shared as a port can: it belongs to the first core. */
+static void add_listeners(struct inject *inject, const struct param_endpoints *endpoints, unsigned core)
 {
-	struct inject *inject = calloc(1, sizeof(*inject));
-	const struct param_endpoints *endpoints = &params->inject_smtp_listen;
-
-	ASSERT(core < cores);
-	if (inject == NULL)
-		return NULL;
-	inject->params = params;
-	list_init(&inject->list);
-	task_init(&inject->closed, report_closed);
-	task_init(&inject->resume_all, inject_conn_resume_all);
-	inject->held_max = MAX(io_bufs_free() / 2, (size_t)1);	/* half of all: nobody has any yet */
-	if (init_pools(inject, spool, endpoints->count) < 0)
-		return NULL;		/* at start, where this is the end */
-	/* A unix socket cannot be shared as a port can: it belongs to the first core. */
 	for (unsigned i = 0; i < endpoints->count; i++) {
 		struct listener *l = &inject->listeners[inject->listener_count];
 
@@ -204,11 +194,42 @@ struct inject *inject_new(const struct params *params, unsigned core, unsigned c
 		l->addr = endpoints->list[i];
 		inject->listener_count++;
 	}
+}
+
+struct inject *inject_new(const struct params *params, unsigned core, unsigned cores, struct spool *spool)
+{
+	struct inject *inject = calloc(1, sizeof(*inject));
+	const unsigned endpoints = params->inject_smtp_listen.count + params->inject_smtps_listen.count;
+
+	ASSERT(core < cores);
+	if (inject == NULL)
+		return NULL;
+	inject->params = params;
+	list_init(&inject->list);
+	task_init(&inject->closed, report_closed);
+	task_init(&inject->resume_all, inject_conn_resume_all);
+	inject->held_max = MAX(io_bufs_free() / 2, (size_t)1);	/* half of all: nobody has any yet */
+	if (init_pools(inject, spool, endpoints) < 0)
+		return NULL;		/* at start, where this is the end */
+	add_listeners(inject, &params->inject_smtp_listen, core);
+	inject->wrapped_first = inject->listener_count;
+	add_listeners(inject, &params->inject_smtps_listen, core);
 	metric_register(&metric_connections);
 	metric_register(&metric_open);
 	metric_register(&metric_turned_away);
 	inject_conn_register_metrics();
+	inject_tls_register_metrics();
 	return inject;
+}
+
+struct tls_context *inject_set_tls(struct inject *inject, struct tls_context *context)
+{
+	struct tls_context *before = inject->tls;
+
+	ASSERT(context == NULL || inject_tls_is_wanted(inject->params));
+	inject->tls = context;
+	inject->common.offers_tls = context != NULL && inject->params->smtpd_tls_security_level != INJECT_TLS_NONE;
+	return before;
 }
 
 int inject_listen(struct inject *inject)
@@ -246,6 +267,7 @@ void inject_free(struct inject **inject)
 		return;
 	ASSERT((*inject)->conns.used == 0 && (*inject)->held_total == 0);
 	reactor_unpost(&(*inject)->resume_all);
+	inject_tls_free(*inject);
 	inject_common_done(&(*inject)->common);
 	map_done(&(*inject)->by_address);
 	pool_done(&(*inject)->clients);

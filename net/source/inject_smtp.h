@@ -3,7 +3,8 @@
  *	inject_new -> (the spool is ready) -> inject_listen -> ... -> inject_close -> done -> inject_free
  *
  * Accepting, counting and ending; a connection is inject_conn.h, its dialogue inject_session.h. Every core listens on
- * every inject_smtp_listen endpoint (core 0 alone on a unix socket) and speaks with whom the kernel gives it.
+ * every endpoint of inject_smtp_listen and inject_smtps_listen (core 0 alone on a unix socket) and speaks with whom the
+ * kernel gives it.
  *
  * hold     While the disk or the journal keeps a session waiting, what comes in stays in the receive buffers it came
  *          in. Beyond INJECT_HELD_MAX of them, or when the core runs short, the receive is cancelled until the
@@ -33,9 +34,14 @@
 #define INJECT_BACKLOG		1024
 
 struct inject;
+struct tls_context;
 
 /* On the home core, before its first turn. spool: this core's. NULL: no memory. Registers the metrics. */
 struct inject *inject_new(const struct params *params, unsigned core, unsigned cores, struct spool *spool);
+
+/* Sessions to come use this context, NULL: they have no TLS; those that live keep theirs. Only when the configuration
+ * wants TLS. Returns the one before. */
+struct tls_context *inject_set_tls(struct inject *inject, struct tls_context *context);
 
 /* Once, when the spool is ready. 0, or why an endpoint cannot be listened on: then call inject_close all the same. */
 int inject_listen(struct inject *inject);

@@ -77,6 +77,8 @@ bool engine_surroundings(struct surroundings *s);
 const struct params *engine_params(const struct daemon *d);
 /* On a core: its sessions to come use this context. */
 void engine_take_tls(struct tls_context *context);
+/* The same for its listener: clients to come. */
+void engine_take_inject_tls(struct tls_context *context);
 /* It has ended, or is about to, and nobody takes calls any more. SIGUSR1 says when to ask. */
 bool engine_has_ended(void);
 /* Waits for the end; the exit status. */
@@ -97,6 +99,9 @@ void reload_retry(void);
 int tls_prove(void);
 /* One for each core; NULLs where TLS is not wanted. Negative, after having said why in the log: none of them. */
 int tls_contexts_make(const struct params *p, struct tls_context **ret_contexts, unsigned count);
+/* The same for the listener. Negative: *why says which file, and what is wrong with it. */
+int tls_inject_contexts_make(const struct params *p, struct tls_context **ret_contexts, unsigned count,
+			     struct str *why);
 
 /* --- outside.c -------------------------------------------------------------------------------- */
 

@@ -50,6 +50,7 @@ static struct {
 	char dns_servers[1024];
 	size_t jobs_max;		/* of all cores */
 	struct tls_context *tls[CORE_COUNT_MAX];	/* to begin with */
+	struct tls_context *inject_tls[CORE_COUNT_MAX];
 	/* core 0 */
 	enum step step;
 	unsigned waiting;		/* cores that have not finished the step */
@@ -106,7 +107,7 @@ static void listen_now(struct part *p)
 	int r = inject_listen(p->inject);
 
 	if (r < 0) {
-		log_line(LOG_LEVEL_FATAL, "ringpostd", "cannot listen on inject_smtp_listen: %s", err_text(r));
+		log_line(LOG_LEVEL_FATAL, "ringpostd", "cannot listen on inject_smtp_listen or inject_smtps_listen: %s", err_text(r));
 		runtime_exit(EX_UNAVAILABLE);
 		return;
 	}
@@ -313,7 +314,10 @@ static int start_core(unsigned core, void *context)
 		return -ENOMEM;
 	/* What is told of clients depends on whether it is told on. */
 	p->inject = inject_new(engine_params(engine.daemon), core, engine.daemon->cores, p->spool);
-	return p->inject != NULL ? 0 : -ENOMEM;
+	if (p->inject == NULL)
+		return -ENOMEM;
+	(void)inject_set_tls(p->inject, engine.inject_tls[core]);	/* the first: there was none */
+	return 0;
 }
 
 static void stop_core(unsigned core, void *context)
@@ -333,6 +337,13 @@ static void stop_core(unsigned core, void *context)
 void engine_take_tls(struct tls_context *context)
 {
 	struct tls_context *before = delivery_set_tls(engine.parts[reactor_self()->core].delivery, context);
+
+	tls_context_retire(&before);
+}
+
+void engine_take_inject_tls(struct tls_context *context)
+{
+	struct tls_context *before = inject_set_tls(engine.parts[reactor_self()->core].inject, context);
 
 	tls_context_retire(&before);
 }
@@ -414,6 +425,18 @@ static int start_failed(int err)
 	return EX_OSERR;
 }
 
+/* The listener promises TLS to its clients: without it, it does not start. */
+static int make_inject_tls(const struct daemon *d)
+{
+	char text[768];
+	struct str why = STR(text);
+
+	if (tls_inject_contexts_make(engine_params(d), engine.inject_tls, d->cores, &why) == 0)
+		return 0;
+	startup_say("TLS for injecting clients (smtpd_tls_cert_file, smtpd_tls_key_file): %s", str_cstr(&why));
+	return EX_CONFIG;
+}
+
 static void begin_recovery(void *context)
 {
 	(void)context;
@@ -437,6 +460,9 @@ int engine_start(struct daemon *d)
 
 	if (r < 0)
 		return start_failed(r);
+	r = make_inject_tls(d);
+	if (r != 0)
+		return r;
 	/* What is wrong with it has been said; without it, the level decides whether mail goes in clear or waits. */
 	(void)tls_contexts_make(engine_params(d), engine.tls, d->cores);
 	delivery_start(engine_params(d), d->cores);
@@ -490,10 +516,12 @@ bool engine_has_ended(void)
 int engine_join(void)
 {
 	int status = runtime_join();
-	const struct param_endpoints *listened = &engine.daemon->params.inject_smtp_listen;
+	const struct params *p = &engine.daemon->params;
 
-	for (unsigned i = 0; i < listened->count; i++)
-		io_listen_end(&listened->list[i]);
+	for (unsigned i = 0; i < p->inject_smtp_listen.count; i++)
+		io_listen_end(&p->inject_smtp_listen.list[i]);
+	for (unsigned i = 0; i < p->inject_smtps_listen.count; i++)
+		io_listen_end(&p->inject_smtps_listen.list[i]);
 	resolver_library_close();
 	return status < 0 ? EX_SOFTWARE : status;
 }

@@ -27,6 +27,8 @@ static struct {
 	bool locked;				/* somebody else writes a table just now */
 	bool tls_made;				/* the contexts below are to be taken */
 	struct tls_context *tls[CORE_COUNT_MAX];
+	bool inject_tls_made;			/* the same for the listener */
+	struct tls_context *inject_tls[CORE_COUNT_MAX];
 } reload;
 
 static void say(const char *line, void *context)
@@ -50,6 +52,8 @@ static void on_go(struct note *note)
 	table_set_adopt(reload.daemon->tables);
 	if (reload.tls_made)
 		engine_take_tls(reload.tls[note - reload.go]);
+	if (reload.inject_tls_made)
+		engine_take_inject_tls(reload.inject_tls[note - reload.go]);
 	xcall_send(0, &reload.done[note - reload.go]);
 }
 
@@ -64,6 +68,17 @@ static void hand_out(void *context)
 	}
 }
 
+static bool make_inject_tls(void)
+{
+	char text[768];
+	struct str why = STR(text);
+
+	if (tls_inject_contexts_make(engine_params(reload.daemon), reload.inject_tls, runtime_cores(), &why) == 0)
+		return true;
+	log_line(LOG_LEVEL_WARNING, "smtpd", "TLS for injecting clients stays as it was: %s", str_cstr(&why));
+	return false;
+}
+
 void reload_tables(struct daemon *d)
 {
 	reload.daemon = d;
@@ -74,7 +89,8 @@ void reload_tables(struct daemon *d)
 
 	/* What cannot be read leaves the cores with what they have. */
 	reload.tls_made = tls_contexts_make(engine_params(d), reload.tls, runtime_cores()) == 0;
-	if (!tables_read && !reload.tls_made)
+	reload.inject_tls_made = make_inject_tls();
+	if (!tables_read && !reload.tls_made && !reload.inject_tls_made)
 		return;
 	atomic_store(&reload.all_have, false);
 	reload.under_way = runtime_call(hand_out, NULL) == 0;	/* not when the engine has ended */

@@ -152,12 +152,12 @@ int startup_spool(struct daemon *d)
 	return r == -EWOULDBLOCK ? EX_TEMPFAIL : EX_CANTCREAT;
 }
 
-int startup_ports(struct daemon *d)
+static int check_ports(const char *param, const struct param_endpoints *endpoints)
 {
-	for (unsigned i = 0; i < d->params.inject_smtp_listen.count; i++) {
+	for (unsigned i = 0; i < endpoints->count; i++) {
 		char text[ADDR_TEXT_MAX + 8];
 		struct str name = STR(text);
-		const struct addr *a = &d->params.inject_smtp_listen.list[i];
+		const struct addr *a = &endpoints->list[i];
 		int r = io_listen_check(a, PORT_WAIT_MS);
 
 		if (r == 0)
@@ -166,12 +166,19 @@ int startup_ports(struct daemon *d)
 		if (addr_port(a) != 0)
 			str_printf(&name, " port %u", addr_port(a));
 		if (r == -EADDRINUSE)
-			startup_say("inject_smtp_listen: %s is in use by another program", str_cstr(&name));
+			startup_say("%s: %s is in use by another program", param, str_cstr(&name));
 		else
-			startup_say("inject_smtp_listen: cannot listen on %s: %s", str_cstr(&name), err_text(r));
+			startup_say("%s: cannot listen on %s: %s", param, str_cstr(&name), err_text(r));
 		return EX_UNAVAILABLE;
 	}
 	return 0;
+}
+
+int startup_ports(struct daemon *d)
+{
+	int status = check_ports("inject_smtp_listen", &d->params.inject_smtp_listen);
+
+	return status != 0 ? status : check_ports("inject_smtps_listen", &d->params.inject_smtps_listen);
 }
 
 /* --- tables and log --------------------------------------------------------------------------- */

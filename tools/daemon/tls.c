@@ -5,7 +5,10 @@
 #include "core/err.h"
 #include "core/log.h"
 #include "crypto/library.h"
+#include "crypto/tls_cipher.h"
 #include "crypto/tls_selftest.h"
+#include "net/delivery/tls_policy.h"
+#include "net/source/inject_tls.h"
 
 int tls_prove(void)
 {
@@ -69,6 +72,51 @@ int tls_contexts_make(const struct params *p, struct tls_context **ret_contexts,
 		return 0;
 	log_line(LOG_LEVEL_WARNING, "smtp", "TLS is not to be had: %s", str_cstr(&why));
 	for (unsigned i = 0; i < count; i++)
+		tls_context_retire(&ret_contexts[i]);
+	return r;
+}
+
+/* --- the listener's ------------------------------------------------------------------------------- */
+
+static int inject_conf(const struct params *p, struct tls_serve_conf *conf, struct str *ciphers, struct str *why)
+{
+	const bool may = p->smtpd_tls_security_level == INJECT_TLS_MAY;
+	const unsigned versions = tls_policy_versions(
+		slice_of_str(may ? p->smtpd_tls_protocols : p->smtpd_tls_mandatory_protocols));
+
+	*conf = (struct tls_serve_conf){
+		.cert_file = p->smtpd_tls_cert_file,
+		.key_file = p->smtpd_tls_key_file,
+		.only_old = !(versions & BIT(1)),
+		.only_new = !(versions & BIT(0)),
+		.now_ns = clock_wall_ns(),
+	};
+	if (versions == 0) {
+		str_printf(why, "%s leaves no version", may ? "smtpd_tls_protocols" : "smtpd_tls_mandatory_protocols");
+		return ERR_SYNTAX;
+	}
+	if (tls_ciphers_choose(NULL, slice_of_str(p->smtpd_tls_exclude_ciphers), ciphers) < 0 || str_is_full(ciphers)) {
+		str_add_cstr(why, "smtpd_tls_exclude_ciphers leaves no cipher");
+		return ERR_SYNTAX;
+	}
+	conf->ciphers = str_cstr(ciphers);
+	return 0;
+}
+
+int tls_inject_contexts_make(const struct params *p, struct tls_context **ret_contexts, unsigned count, struct str *why)
+{
+	char names[TLS_CIPHERS_MAX];
+	struct str ciphers = STR(names);
+	struct tls_serve_conf conf;
+
+	memset(ret_contexts, 0, count * sizeof(struct tls_context *));
+	if (!inject_tls_is_wanted(p))
+		return 0;
+	int r = inject_conf(p, &conf, &ciphers, why);
+
+	for (unsigned i = 0; r == 0 && i < count; i++)
+		r = tls_context_new_server(&conf, why, &ret_contexts[i]);
+	for (unsigned i = 0; r < 0 && i < count; i++)
 		tls_context_retire(&ret_contexts[i]);
 	return r;
 }

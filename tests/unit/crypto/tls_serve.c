@@ -250,7 +250,9 @@ static void files_say_what_is_wrong(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
-		const struct tls_serve_conf conf = { .cert_file = cases[i].cert, .key_file = cases[i].key, .now_ns = NOW_NS };
+		const struct tls_serve_conf conf = {
+			.cert_file = cases[i].cert, .key_file = cases[i].key, .now_ns = NOW_NS,
+		};
 		struct tls_context *context = NULL;
 		char text[512];
 		struct str why = STR(text);

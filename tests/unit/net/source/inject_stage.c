@@ -13,7 +13,7 @@
 
 static struct reactor reactor;
 static struct addr_net home;
-static struct addr endpoints[2];
+static struct addr endpoints[3];
 struct params params;
 struct inject *inject;
 bool finishes_commits;
@@ -58,41 +58,45 @@ void turns(unsigned n)
 
 /* --- the listener --------------------------------------------------------------------------------- */
 
-static bool find_port(void)
+static bool find_port(struct addr *endpoint)
 {
 	static uint16_t port;
 
 	if (port == 0)
 		port = (uint16_t)(30000 + getpid() % 10000);
 	for (unsigned i = 0; i < 100; i++) {
-		assert_int_equal(addr_parse_ip(SLICE("127.0.0.1"), port++, &endpoints[0]), 0);
-		if (io_listen_check(&endpoints[0], 0) == 0)
+		assert_int_equal(addr_parse_ip(SLICE("127.0.0.1"), port++, endpoint), 0);
+		if (io_listen_check(endpoint, 0) == 0)
 			return true;
 	}
 	return false;
 }
 
-static void start_listening(void)
+void offer_wrapped_tls(void)
+{
+	params.inject_smtps_listen = (struct param_endpoints){ &endpoints[ENDPOINT_TLS], 1 };
+}
+
+void start_listening(void)
 {
 	inject = inject_new(&params, 0, 1, NULL);
 	assert_non_null(inject);
 	assert_int_equal(inject_listen(inject), 0);
 }
 
-int inject_stage_setup(void **state)
+void inject_stage_prepare(void)
 {
 	const struct io_conf conf = { .files_max = 4096, .recv_bufs = BUFS };
 	char path[128];
 	struct str text = STR(path);
 
-	(void)state;
 	fake_spool_reset();
 	finishes_commits = true;
 	for (unsigned i = 0; i < CLIENTS; i++)
 		clients[i].fd = -1;
 	assert_int_equal(xcall_start(1), 0);
 	assert_int_equal(reactor_open(&reactor, &conf), 0);
-	assert_true(find_port());
+	assert_true(find_port(&endpoints[0]) && find_port(&endpoints[ENDPOINT_TLS]));
 	(void)snprintf(unix_dir, sizeof(unix_dir), "/tmp/ringpost-inject.XXXXXX");
 	assert_non_null(mkdtemp(unix_dir));
 	str_printf(&text, "unix:%s/socket", unix_dir);
@@ -112,6 +116,12 @@ int inject_stage_setup(void **state)
 		.hopcount_limit = 50,
 		.smtpd_forbid_bare_newline = BARE_NEWLINE_REJECT,
 	};
+}
+
+int inject_stage_setup(void **state)
+{
+	(void)state;
+	inject_stage_prepare();
 	start_listening();
 	return 0;
 }

@@ -11,6 +11,7 @@
 #define CLIENTS		64
 #define BUFS		64u
 #define CLIENT_IN	MIB(1)
+#define ENDPOINT_TLS	2	/* TLS from the first octet; only when params.inject_smtps_listen is set before */
 
 struct client {
 	int fd;
@@ -40,6 +41,11 @@ void turns(unsigned n);
 	} while (0)
 
 int inject_stage_setup(void **state);
+
+/* The same in two halves, for params that matter when the listener is made. */
+void inject_stage_prepare(void);
+void start_listening(void);
+void offer_wrapped_tls(void);
 void on_closed(struct inject *i, void *context);
 void vanish(struct client *c);
 int inject_stage_teardown(void **state);

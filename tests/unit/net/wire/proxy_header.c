@@ -147,7 +147,7 @@ static void a_checksum_is_checked(void **state)
 	const struct slice whole = slice_of(copy, sizeof(text) - 1);
 
 	assert_int_equal(feed(whole, SIZE_MAX, 1, &h, &left), 1);
-	/* Any octet that differs is noticed, but for the two that hide the checksum itself: the family, and its type. */
+	/* Any octet that differs is noticed, but for two that hide the checksum: the family, and its type. */
 	for (size_t i = 0; i < whole.len; i += i == 12 || i == 27 ? 2 : 1) {
 		copy[i] ^= 0x10;
 		assert_int_not_equal(feed(whole, SIZE_MAX, 1, &h, &left), 1);
