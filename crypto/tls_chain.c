@@ -187,9 +187,9 @@ static const char *words_for(int err)
 	case ASN_NO_SIGNER_E:
 		return "unknown issuer";
 	case ASN_SELF_SIGNED_E:
-		return "self-signed certificate";
+		return TLS_WHY_SELF_SIGNED;
 	case ASN_AFTER_DATE_E:
-		return "certificate has expired";
+		return TLS_WHY_EXPIRED;
 	case ASN_BEFORE_DATE_E:
 		return "certificate is not yet valid";
 	case ASN_SIG_CONFIRM_E:

@@ -23,6 +23,10 @@
 #define TLS_PRINT_SIZE	64u	/* SHA-512 */
 #define TLS_NAME_MAX	255u
 
+/* Of tls_verdict.why, those that reports tell from the others. */
+#define TLS_WHY_EXPIRED		"certificate has expired"
+#define TLS_WHY_SELF_SIGNED	"self-signed certificate"
+
 struct WOLFSSL_CERT_MANAGER;
 
 struct tls_print {

@@ -62,6 +62,7 @@ void delivery_start(const struct params *params, unsigned cores)
 	metric_register(&metric_transactions);
 	metric_register(&metric_suspended);
 	metric_register(&metric_starttls_injected);
+	metric_register(&metric_tls_events_lost);
 	metric_register(&metric_homeless);
 	metric_register(&metric_cache_hits);
 	metric_register(&metric_cache_moved);
@@ -332,6 +333,8 @@ static int open_pools(struct delivery *d)
 		r = pool_init(&d->trials, "trials", sizeof(struct trial), 2 * lanes + TRIALS_SPARE);
 	if (r == 0)
 		r = pool_init(&d->tls, "tls sessions", sizeof(struct session_tls), lanes + 1);	/* that wants one */
+	if (r == 0 && d->conf.tls_event != NULL && d->conf.params->smtp_tlsrpt_enable)
+		r = pool_init(&d->tls_events, "tls events", sizeof(struct tls_event), 2 * lanes);
 	if (r == 0 && d->conf.report != NULL && (d->conf.params->notify_classes & NOTIFY_CLASSES))
 		r = pool_init(&d->transcripts, "transcripts", sizeof(struct transcript), MIN(lanes, TRANSCRIPTS_MAX));
 	if (r == 0)
@@ -405,6 +408,7 @@ void delivery_free(struct delivery **d)
 	map_done(&(*d)->by_nexthop);
 	pool_done(&(*d)->tls);
 	pool_done(&(*d)->transcripts);
+	pool_done(&(*d)->tls_events);
 	content_pool_done(&(*d)->contents);
 	pool_done(&(*d)->trials);
 	pool_done(&(*d)->works);

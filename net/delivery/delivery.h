@@ -15,6 +15,7 @@
 
 #include "net/delivery/intake.h"
 #include "net/delivery/route.h"
+#include "net/delivery/tls_event.h"
 #include "net/delivery/tls_policy.h"
 #include "net/smtp/transcript.h"
 
@@ -34,6 +35,10 @@ struct delivery_conf {
 	 * wants to know. */
 	void (*report)(void *context, struct slice peer, const struct transcript *t);
 	void *report_context;
+	/* How TLS went on a connection (smtp_tlsrpt_enable): it is the listener's until tls_event_back. NULL: nobody
+	 * wants to know. */
+	void (*tls_event)(void *context, struct tls_event *event);
+	void *tls_event_context;
 	unsigned sessions_max;		/* this core's share of session_limit */
 	size_t destinations_max;	/* 0: as many as are sensible; also bounds routes and lookups */
 	size_t jobs_max;		/* all jobs of all cores: every one of them might have to wait here */

@@ -43,6 +43,7 @@ struct delivery {
 	struct content_pool contents;
 	struct zero_copy zero_copy;
 	struct pool works;		/* of sessions that are at work: one for each lane */
+	struct pool tls_events;		/* empty unless somebody wants them */
 	struct pool transcripts;	/* empty unless notify_classes wants some */
 	struct map by_nexthop;
 	struct list unused;		/* destinations with nothing to do, the longest unused first */
@@ -125,6 +126,7 @@ struct lane {
 	enum credit credit;		/* it was opened on, until it has proved itself */
 	struct session_tls *tls;	/* NULL: not asked for */
 	enum tls_demand demand;		/* of all the mail it may carry */
+	struct tls_event *tls_event;	/* NULL: there is nothing to tell, or it has been told */
 	bool may_keep;			/* TLS sessions: smtp_tls_connection_reuse */
 	uint64_t handoff_ns;		/* queue clock */
 	struct wheel_timer idle_timer;
@@ -267,4 +269,5 @@ void delivery_defer(struct delivery *d, struct job *job);
 void delivery_log_job(const struct job *job, struct slice text);
 
 extern struct metric metric_sessions_opened, metric_connects_failed, metric_transactions, metric_suspended,
-	metric_starttls_injected, metric_homeless, metric_cache_hits, metric_cache_moved, metric_cache_stale;
+	metric_starttls_injected,
+	metric_tls_events_lost, metric_homeless, metric_cache_hits, metric_cache_moved, metric_cache_stale;

@@ -305,6 +305,7 @@ static void on_ready(struct session *s)
 	struct job *job = lane->leader;
 
 	metric_add(&metric_sessions_opened, 1);
+	tls_event_tell(lane->destination->delivery, &lane->tls_event, s);
 	if (s->conn.local.len > 0)
 		*bind_worked(lane) = true;
 	if (lane->destination->delivery->draining) {
@@ -493,6 +494,7 @@ static void on_closed(struct session *s)
 		log_line(LOG_LEVEL_WARNING, delivery_log_name(), "protocol error: %.*s sent \"%.*s\", which is no reply",
 			 SLICE_FMT(session_relay(s)), SLICE_FMT(offence));
 	report(d, s, job);
+	tls_event_tell(d, &lane->tls_event, s);
 	if (lane->is_idle)
 		become_busy(lane);	/* the server went first */
 	dst->busy--;
@@ -572,6 +574,7 @@ static bool level_is_enough(enum param_requiretls requiretls, enum param_tls_lev
 /* TLS for a session that is about to be opened. */
 struct choice {
 	struct session_tls *tls;	/* from the pool, or NULL */
+	struct tls_event *event;	/* the same */
 	enum tls_demand demand;
 	enum param_requiretls requiretls;
 	bool may_keep;
@@ -618,6 +621,7 @@ static bool choose_tls(struct destination *dst, struct job *job, unsigned addres
 		tls_policy_finish(d->conf.params, &policy, t);
 	choice->may_keep = policy.reuse;
 	choice->tls = t;
+	choice->event = tls_event_take(d, &peer, &policy, t, job->msg);
 	return true;
 }
 
@@ -651,6 +655,7 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 
 	if (lane == NULL) {
 		pool_put(&d->tls, &choice.tls);
+		pool_put(&d->tls_events, &choice.event);
 		return false;
 	}
 	lane->magic = LANE_MAGIC;
@@ -662,6 +667,7 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 	lane->address = address;
 	lane->is_idle = false;
 	lane->tls = choice.tls;
+	lane->tls_event = choice.event;
 	lane->demand = choice.demand;
 	lane->may_keep = choice.may_keep;
 	lane->credit = dst->credit;

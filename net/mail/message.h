@@ -45,6 +45,7 @@ enum message_fact {
 	 * undeliverable (5.y.z) or undecided (4.y.z), and no report is due. No source asks yet. */
 	MESSAGE_PROBE_RCPT	= BIT(11),	/* as far as RCPT */
 	MESSAGE_PROBE_DATA	= BIT(12),	/* as far as DATA: some servers look at recipients only then */
+	MESSAGE_TLS_REPORT	= BIT(13),	/* it is a TLS report of ours: its own sessions are not reported */
 };
 
 #define MESSAGE_PROBE (MESSAGE_PROBE_RCPT | MESSAGE_PROBE_DATA)

@@ -179,6 +179,7 @@ void session_tls_reply(struct session *s, const struct smtp_reply *reply)
 	} else if (reply->code == 421) {
 		session_hello_fail_by_reply(s, reply);
 	} else {
+		s->tls->was_refused = true;
 		s->caps.bits &= ~(uint32_t)SMTP_CAP_STARTTLS;
 		session_hello_open(s);
 	}

@@ -39,6 +39,7 @@ struct session_tls {
 	char names[SESSION_TLS_NAMES];	/* of check and servername */
 	/* how it went */
 	bool is_on;			/* the handshake is over, and the session goes on in TLS */
+	bool was_refused;		/* STARTTLS was offered, and then it was not */
 	bool was_on;			/* the same, and it stays when the session has ended */
 	/* private: between socket and dialogue */
 	struct conn_transform transform;

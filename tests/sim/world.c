@@ -146,6 +146,17 @@ static void report(void *context, struct slice peer, const struct transcript *t)
 	world.conf.on_report(world.conf.context, peer, str_slice(&text));
 }
 
+/* Nobody counts here; scripts read it in the log. */
+static void on_tls_event(void *context, struct tls_event *e)
+{
+	(void)context;
+	log_line(LOG_LEVEL_INFO, "smtp", "TLS event: %s %s %s mx=%s[%s] helo=%s policy=%s/%s/%s %s", e->domain,
+		 tlsrpt_policy_type_word(e->policy_type),
+		 e->result == TLSRPT_SUCCESS ? "success" : tlsrpt_result_word(e->result), e->mx, e->receiving_ip, e->helo,
+		 e->policy_domain, e->strings, e->patterns, e->reason);
+	tls_event_back(&e->note);
+}
+
 static void start_delivery(struct part *p)
 {
 	const struct params *params = &world.params;
@@ -167,6 +178,7 @@ static void start_delivery(struct part *p)
 		.destinations_max = world.conf.destinations_max,
 		.jobs_max = world.jobs_max,
 		.report = world.conf.on_report != NULL ? report : NULL,
+		.tls_event = on_tls_event,
 	};
 
 	conf.mx.resolver = p->resolver;
