@@ -6,6 +6,13 @@
 #include <wolfssl/wolfcrypt/asn.h>
 #include <wolfssl/wolfcrypt/hash.h>
 
+#include "crypto/tls_dane.h"
+
+/* The server's certificates, and those of TLSA records behind them. */
+#define CERTS_MAX	(TLS_CHAIN_MAX + TLS_DANE_RECORDS_MAX)
+/* A chain that is made to cost us much gets so many looks at whether a bare key has signed something. */
+#define BARE_LOOKS_MAX	32u
+
 /* A certificate of the chain that has been found good as an issuer: alone in a store of its own. */
 struct issuer {
 	WOLFSSL_CERT_MANAGER *store;	/* NULL: it has not */
@@ -39,12 +46,13 @@ size_t tls_digest_size(int digest)
 	return size > 0 && (size_t)size <= TLS_PRINT_SIZE ? (size_t)size : 0;
 }
 
-static void take_print(int digest, const void *ptr, size_t len, struct tls_print *ret_print)
+void tls_print_make(int digest, struct slice octets, struct tls_print *ret_print)
 {
 	size_t size = tls_digest_size(digest);
 
 	ret_print->len = 0;
-	if (size > 0 && wc_Hash(digests[digest].type, ptr, (word32)len, ret_print->octets, (word32)size) == 0)
+	if (size > 0 && wc_Hash(digests[digest].type, (const byte *)octets.ptr, (word32)octets.len, ret_print->octets,
+				(word32)size) == 0)
 		ret_print->len = (uint8_t)size;
 }
 
@@ -84,10 +92,12 @@ static bool has_name_constraints(const DecodedCert *cert)
 /* --- the chain -------------------------------------------------------------------------------- */
 
 struct chain {
-	WOLFSSL_CERT_MANAGER *anchors;
-	const struct slice *certs;
+	WOLFSSL_CERT_MANAGER *anchors;	/* NULL: there are none */
+	const struct tls_dane *dane;	/* NULL: the anchors count */
+	unsigned bare_looks;		/* left */
 	unsigned count;
-	struct issuer issuers[TLS_CHAIN_MAX];
+	struct slice certs[CERTS_MAX];
+	struct issuer issuers[CERTS_MAX];
 	int err;			/* the most telling one so far */
 };
 
@@ -112,10 +122,57 @@ static bool is_signed_by(struct chain *c, unsigned i, int type, WOLFSSL_CERT_MAN
 	return false;
 }
 
+static bool make_store(struct issuer *me, struct slice der, unsigned flags)
+{
+	me->store = wolfSSL_CertManagerNew();
+	if (me->store != NULL &&
+	    wolfSSL_CertManagerLoadCABuffer_ex(me->store, (const byte *)der.ptr, (long)der.len, WOLFSSL_FILETYPE_ASN1,
+					       0, flags) != WOLFSSL_SUCCESS) {
+		wolfSSL_CertManagerFree(me->store);
+		me->store = NULL;
+	}
+	return me->store != NULL;
+}
+
+/* Is it signed with this key, of which nothing else is known? */
+static bool is_signed_with(struct chain *c, unsigned i, int type, struct slice key, DecodedCert *cert)
+{
+	uint8_t storage[TLS_DANE_MADE_MAX];
+	struct issuer made = { 0 };
+	struct slice der, key_id = { 0 };
+	DecodedCert look;
+
+	cert_open(&look, c->certs[i]);
+	if (wc_ParseCert(&look, type, NO_VERIFY, NULL) == 0 && look.extAuthKeyIdSet)
+		key_id = slice_of(look.extAuthKeyId, sizeof(look.extAuthKeyId));
+	bool is = tls_dane_make_issuer(key, c->certs[i], key_id, storage, &der) == 0 &&
+		  make_store(&made, der, WOLFSSL_LOAD_FLAG_DATE_ERR_OKAY) && is_signed_by(c, i, type, made.store, cert);
+
+	wc_FreeDecodedCert(&look);
+	if (made.store != NULL)
+		wolfSSL_CertManagerFree(made.store);
+	if (is)
+		cert->ca = NULL;	/* it went with its store */
+	return is;
+}
+
+/* The same for each key that a record has whole. */
+static bool is_signed_with_any(struct chain *c, unsigned i, int type, DecodedCert *cert)
+{
+	for (unsigned k = 0; c->dane != NULL && k < c->dane->count && c->bare_looks > 0; k++) {
+		if (!tls_dane_is_whole_issuer(c->dane, k, TLS_DANE_KEY))
+			continue;
+		c->bare_looks--;
+		if (is_signed_with(c, i, type, tls_dane_data(c->dane, k), cert))
+			return true;
+	}
+	return false;
+}
+
 /* By whom of those we trust, or have found good? ret_above says what is above the certificate, which stays open. */
 static bool is_signed(struct chain *c, unsigned i, int type, DecodedCert *cert, struct issuer *ret_above)
 {
-	if (is_signed_by(c, i, type, c->anchors, cert)) {
+	if (c->anchors != NULL && is_signed_by(c, i, type, c->anchors, cert)) {
 		*ret_above = (struct issuer){
 			.path_max = cert->ca->maxPathLen,
 			.is_bounded = cert->ca->permittedNames != NULL || cert->ca->excludedNames != NULL,
@@ -128,18 +185,8 @@ static bool is_signed(struct chain *c, unsigned i, int type, DecodedCert *cert, 
 		*ret_above = c->issuers[k];
 		return true;
 	}
-	return false;
-}
-
-static bool make_store(struct issuer *me, struct slice der)
-{
-	me->store = wolfSSL_CertManagerNew();
-	if (me->store != NULL && wolfSSL_CertManagerLoadCABuffer(me->store, (const byte *)der.ptr, (long)der.len,
-								 WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS) {
-		wolfSSL_CertManagerFree(me->store);
-		me->store = NULL;
-	}
-	return me->store != NULL;
+	*ret_above = (struct issuer){ .path_max = WOLFSSL_MAX_PATH_LEN };
+	return is_signed_with_any(c, i, type, cert);
 }
 
 /* Can certs[i] vouch for others? True: it can, since now. */
@@ -162,7 +209,7 @@ static bool become_issuer(struct chain *c, unsigned i)
 	wc_FreeDecodedCert(&cert);
 	if (!good)
 		note_error(c, ASN_PATHLEN_INV_E);
-	if (!good || !make_store(&me, c->certs[i]))
+	if (!good || !make_store(&me, c->certs[i], WOLFSSL_LOAD_FLAG_NONE))
 		return false;
 	c->issuers[i] = me;
 	return true;
@@ -184,6 +231,7 @@ static void find_issuers(struct chain *c)
 static const char *words_for(int err)
 {
 	switch (err) {
+	case 0:
 	case ASN_NO_SIGNER_E:
 		return "unknown issuer";
 	case ASN_SELF_SIGNED_E:
@@ -225,16 +273,80 @@ static const char *why_untrusted(struct chain *c, unsigned depth_max)
 	return above.depth + !is_anchor > depth_max ? "certificate chain too long" : NULL;
 }
 
+static void chain_done(struct chain *c)
+{
+	for (unsigned i = 0; i < c->count; i++)
+		if (c->issuers[i].store != NULL)
+			wolfSSL_CertManagerFree(c->issuers[i].store);
+}
+
 static void judge_chain(WOLFSSL_CERT_MANAGER *anchors, const struct slice *certs, unsigned count, unsigned depth_max,
 			struct tls_verdict *v)
 {
-	struct chain c = { .anchors = anchors, .certs = certs, .count = count };
+	struct chain c = { .anchors = anchors, .count = count };
 
+	memcpy(c.certs, certs, count * sizeof(certs[0]));
 	v->why = anchors == NULL ? "nobody is trusted" : why_untrusted(&c, depth_max);
 	v->is_trusted = v->why == NULL;
-	for (unsigned i = 0; i < count; i++)
-		if (c.issuers[i].store != NULL)
-			wolfSSL_CertManagerFree(c.issuers[i].store);
+	chain_done(&c);
+}
+
+/* --- TLSA records, and anchors of a file ------------------------------------------------------ */
+
+/* certs[i] is what a record says an issuer is: whoever is above it does not matter. */
+static void become_anchor(struct chain *c, unsigned i)
+{
+	DecodedCert cert;
+
+	cert_open(&cert, c->certs[i]);
+	if (wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) == 0 && is_issuer(&cert)) {
+		struct issuer me = { .path_max = cert.maxPathLen, .is_bounded = has_name_constraints(&cert) };
+
+		if (make_store(&me, c->certs[i], c->dane->is_local ? WOLFSSL_LOAD_FLAG_DATE_ERR_OKAY :
+								     WOLFSSL_LOAD_FLAG_NONE))
+			c->issuers[i] = me;
+		else
+			note_error(c, ASN_AFTER_DATE_E);
+	} else {
+		note_error(c, ASN_PATHLEN_INV_E);
+	}
+	wc_FreeDecodedCert(&cert);
+}
+
+static const char *why_no_record(struct chain *c, unsigned depth_max)
+{
+	const struct tls_dane *dane = c->dane;
+	bool has_match = dane->is_local;
+
+	if (tls_dane_matches(dane, TLS_DANE_SERVER, c->certs[0]))
+		return NULL;
+	if (dane->is_local && tls_dane_matches(dane, TLS_DANE_ISSUER, c->certs[0]))
+		return NULL;
+	for (unsigned k = 0; k < dane->count; k++) {
+		if (tls_dane_is_whole_issuer(dane, k, TLS_DANE_CERT))
+			c->certs[c->count++] = tls_dane_data(dane, k);
+		has_match |= tls_dane_is_whole_issuer(dane, k, TLS_DANE_KEY);
+	}
+	/* Who is shown as the server is no issuer, also when he is shown twice. */
+	for (unsigned i = 1; i < c->count; i++) {
+		if (!tls_dane_matches(dane, TLS_DANE_ISSUER, c->certs[i]) || slice_eq(c->certs[i], c->certs[0]))
+			continue;
+		become_anchor(c, i);
+		has_match = true;
+	}
+	return has_match ? why_untrusted(c, depth_max) : "no TLSA record matches";
+}
+
+static void judge_dane(const struct tls_dane *dane, const struct slice *certs, unsigned count, unsigned depth_max,
+		       struct tls_verdict *v)
+{
+	struct chain c = { .dane = dane, .bare_looks = BARE_LOOKS_MAX, .count = count };
+
+	memcpy(c.certs, certs, count * sizeof(certs[0]));
+	v->why = why_no_record(&c, depth_max);
+	v->is_trusted = v->why == NULL;
+	v->name_matches |= tls_dane_matches(dane, TLS_DANE_SERVER, certs[0]);
+	chain_done(&c);
 }
 
 /* --- names ------------------------------------------------------------------------------------ */
@@ -288,9 +400,9 @@ static void judge_own(struct slice der, const struct tls_check *check, struct tl
 	DecodedCert cert;
 	struct slice key;
 
-	take_print(check->digest, der.ptr, der.len, &v->cert_print);
+	tls_print_make(check->digest, der, &v->cert_print);
 	if (tls_cert_public_key(der, &key) == 0)
-		take_print(check->digest, key.ptr, key.len, &v->key_print);
+		tls_print_make(check->digest, key, &v->key_print);
 	v->print_matches = is_listed(check, &v->cert_print) || is_listed(check, &v->key_print);
 	cert_open(&cert, der);
 	if (wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) == 0) {
@@ -313,6 +425,8 @@ void tls_chain_judge(struct WOLFSSL_CERT_MANAGER *anchors, const struct slice *c
 	judge_own(certs[0], check, ret_verdict);
 	if (count > TLS_CHAIN_MAX)
 		ret_verdict->why = "certificate chain too long";
+	else if (check->dane != NULL)
+		judge_dane(check->dane, certs, count, check->depth_max, ret_verdict);
 	else
 		judge_chain(anchors, certs, count, check->depth_max, ret_verdict);
 }

@@ -107,8 +107,7 @@ void tls_print_add(struct str *s, const struct tls_print *print)
 
 enum { DER_INTEGER = 0x02, DER_SEQUENCE = 0x30, DER_EXPLICIT_0 = 0xa0 };
 
-/* One element off the front, if it has this tag: all of it, and what is in it. */
-static int take_der(struct slice *in, uint8_t tag, struct slice *ret_all, struct slice *ret_content)
+int tls_der_take(struct slice *in, uint8_t tag, struct slice *ret_all, struct slice *ret_content)
 {
 	const uint8_t *p = (const uint8_t *)in->ptr;
 	size_t head = 2, len;
@@ -139,16 +138,16 @@ int tls_cert_public_key(struct slice der, struct slice *ret_key)
 {
 	static const uint8_t before[] = { DER_INTEGER, DER_SEQUENCE, DER_SEQUENCE, DER_SEQUENCE, DER_SEQUENCE };
 	struct slice all, tbs, content;
-	int r = take_der(&der, DER_SEQUENCE, &all, &content);
+	int r = tls_der_take(&der, DER_SEQUENCE, &all, &content);
 
 	if (r == 0)
-		r = take_der(&content, DER_SEQUENCE, &all, &tbs);
+		r = tls_der_take(&content, DER_SEQUENCE, &all, &tbs);
 	if (r == 0)
-		(void)take_der(&tbs, DER_EXPLICIT_0, &all, &content);	/* only since version 2 */
+		(void)tls_der_take(&tbs, DER_EXPLICIT_0, &all, &content);	/* only since version 2 */
 	for (size_t i = 0; r == 0 && i < sizeof(before); i++)
-		r = take_der(&tbs, before[i], &all, &content);
+		r = tls_der_take(&tbs, before[i], &all, &content);
 	if (r == 0)
-		r = take_der(&tbs, DER_SEQUENCE, &all, &content);
+		r = tls_der_take(&tbs, DER_SEQUENCE, &all, &content);
 	if (r == 0)
 		*ret_key = all;
 	return r;

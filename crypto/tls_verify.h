@@ -4,6 +4,8 @@
  * only alone as the left-most one. What we look for is a name, or ".domain" for all names below it. Anything in a
  * certificate that is no host name (a NUL, a blank, a control character) matches nothing.
  *
+ * TLSA records (crypto/tls_dane.h) say who it must be in another way.
+ *
  * Chains are built here and not inside the handshake: wolfSSL keeps every intermediate certificate that a handshake
  * brought in the trust store of all others, also one that was only accepted because nobody asked. Here each step is one
  * question to wolfSSL (signature, dates, name constraints, path length) with one issuer to choose from, and nothing
@@ -28,6 +30,7 @@
 #define TLS_WHY_SELF_SIGNED	"self-signed certificate"
 
 struct WOLFSSL_CERT_MANAGER;
+struct tls_dane;
 
 struct tls_print {
 	uint8_t len;
@@ -38,6 +41,7 @@ struct tls_print {
 struct tls_check {
 	struct slice names;		/* "host .domain", separated by blanks; empty: no name is good enough */
 	unsigned depth_max;		/* certificates of issuers above the server's own */
+	const struct tls_dane *dane;	/* TLSA records or anchors, in the place of those whom we trust; NULL: none */
 	int digest;			/* of tls_digest_find */
 	struct tls_print prints[TLS_PRINTS_MAX];
 	unsigned print_count;
@@ -65,13 +69,20 @@ int tls_digest_find(struct slice name);
 /* In octets; 0: there is no such digest. */
 size_t tls_digest_size(int digest);
 
+/* len 0: there is no such digest. */
+void tls_print_make(int digest, struct slice octets, struct tls_print *ret_print);
+
 /* "AB:CD:..", colons or not, for this digest. 0, or ERR_SYNTAX. */
 int tls_print_parse(struct slice text, int digest, struct tls_print *ret_print);
 void tls_print_add(struct str *s, const struct tls_print *print);
 
+/* One element (DER) off the front, if it has this tag: all of it, and what is in it. 0, or ERR_PROTO. */
+int tls_der_take(struct slice *in, uint8_t tag, struct slice *ret_all, struct slice *ret_content);
+
 /* Where in a certificate (DER) its public key is (SubjectPublicKeyInfo): 0, or ERR_PROTO. */
 int tls_cert_public_key(struct slice der, struct slice *ret_key);
 
-/* certs[0] is the server's own, DER; the others may be in any order. anchors: whom we trust, or NULL for nobody. */
+/* certs[0] is the server's own, DER; the others may be in any order. anchors: whom we trust, or NULL for nobody; with
+ * check->dane they do not count. A server that is what a record of usage 3 says is trusted, and its name matches. */
 void tls_chain_judge(struct WOLFSSL_CERT_MANAGER *anchors, const struct slice *certs, unsigned count,
 		     const struct tls_check *check, struct tls_verdict *ret_verdict);
