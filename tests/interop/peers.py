@@ -7,7 +7,7 @@ GnuTLS there, at the level secure.
 What is right is what the server stores when the same mail comes from twenty lines of Python that can do nothing but DATA, one
 command at a time: servers change mail on its way in, each in its own way, and say so nowhere.
 
-    --peer NAME     only this one; --way WORDS: only ways with these words
+    --peer NAME     only this one; --way WORDS: only ways with these words; --list: the names
 """
 
 import argparse
@@ -191,7 +191,11 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--peer", default="")
     p.add_argument("--way", default="")
+    p.add_argument("--list", action="store_true")
     args = p.parse_args()
+    if args.list:
+        print("\n".join(kind.name for kind in PEERS))
+        return 0
     t = tap.Tap("peers")
     for kind in PEERS:
         if not re.search(args.peer, kind.name):
