@@ -46,6 +46,10 @@ enum message_fact {
 	MESSAGE_PROBE_RCPT	= BIT(11),	/* as far as RCPT */
 	MESSAGE_PROBE_DATA	= BIT(12),	/* as far as DATA: some servers look at recipients only then */
 	MESSAGE_TLS_REPORT	= BIT(13),	/* it is a TLS report of ours: its own sessions are not reported */
+	/* Its content is no wire form, but records of a Postfix queue file (net/mail/records.h). Of long lines, dots
+	 * and octets above 127 nothing is known then; the label of its encoding is the queue manager's. size is what
+	 * the queue manager says, which is what SIZE= announces. */
+	MESSAGE_RECORDS		= BIT(14),
 };
 
 #define MESSAGE_PROBE (MESSAGE_PROBE_RCPT | MESSAGE_PROBE_DATA)

@@ -5,6 +5,8 @@
 #include "core/log.h"
 #include "net/mail/added.h"
 #include "net/mail/dot.h"
+#include "net/mail/line_ends.h"
+#include "net/mail/records.h"
 #include "net/mail/rewrite.h"
 #include "net/mail/stage.h"
 #include "net/mail/unstuff.h"
@@ -14,6 +16,7 @@
 #define WINDOWS_SIZE	((size_t)CONTENT_WINDOWS * CONTENT_WINDOW)
 #define CONTENT_ALIGN	KIB(4)	/* pages: each window pins its own */
 #define LINE_MAX_5322	998u	/* what MESSAGE_LONG_LINE is about */
+#define LINES_SIZE	KIB(4)	/* memory in which lines of records are put one behind the other */
 
 static struct metric metric_changed =
 	METRIC_COUNTER("ringpost_content_changed_total", "transfers whose content had to be changed for the server");
@@ -32,13 +35,15 @@ struct content {
 	unsigned filling;		/* the window that is filled next */
 	unsigned reading;		/* the source's window that is used next */
 	unsigned piece;			/* of it: the next */
-	struct slice in;		/* what the chain has not taken of the one before */
+	struct slice raw;		/* of a queue file: what records has not taken of the one before */
+	uint64_t file_at;		/* and where in the file the source's window begins */
+	struct slice in;		/* what the chain has not taken of it */
 	bool in_is_last;		/* nothing comes behind it */
 	struct slice span;		/* what the chain has given, and no window has taken */
 	bool is_over;			/* it has given everything */
 	bool is_ended;			/* and all of it is in a window */
 	struct content_waiter *waiter;	/* hears when a table has answered */
-	void *structure;		/* memory for mime and rewrite */
+	void *structure;		/* memory for mime, rewrite and line_ends */
 	uint32_t needs;
 	struct asker asker;
 	struct maps_ask ask;
@@ -47,6 +52,8 @@ struct content {
 	struct mail_log log;
 	struct rewrite rewrite;
 	struct unstuff unstuff;
+	struct records records;
+	struct line_ends line_ends;
 	struct mime mime;
 	struct added added;
 	struct wrap wrap;
@@ -67,8 +74,8 @@ static bool may_be_too_long(const struct message *msg, const struct params *para
 {
 	const uint32_t limit = params->smtp_line_length_limit;
 
-	return limit > 0 && (limit < LINE_MAX_5322 || (msg->facts & MESSAGE_LONG_LINE) || rewrite_is_wanted(params) ||
-			     added_is_wanted(params));
+	return limit > 0 && (limit < LINE_MAX_5322 || (msg->facts & (MESSAGE_LONG_LINE | MESSAGE_RECORDS)) ||
+			     rewrite_is_wanted(params) || added_is_wanted(params));
 }
 
 uint32_t content_needs(const struct message *msg, const struct smtp_caps *caps, const struct params *params)
@@ -76,7 +83,15 @@ uint32_t content_needs(const struct message *msg, const struct smtp_caps *caps, 
 	return (may_be_too_long(msg, params) ? (uint32_t)CONTENT_WRAP : 0) |
 	       (is_converted(msg, caps, params) ? (uint32_t)CONTENT_CONVERT : 0) |
 	       (rewrite_is_wanted(params) ? (uint32_t)CONTENT_REWRITE : 0) |
-	       (added_is_wanted(params) ? (uint32_t)CONTENT_ADD : 0);
+	       (added_is_wanted(params) ? (uint32_t)CONTENT_ADD : 0) |
+	       (msg->facts & MESSAGE_RECORDS ? (uint32_t)CONTENT_RECORDS : 0);
+}
+
+bool content_size_holds(uint32_t needs)
+{
+	const uint32_t changes = CONTENT_CONVERT | CONTENT_REWRITE | CONTENT_ADD;
+
+	return !(needs & (needs & CONTENT_RECORDS ? changes : changes | CONTENT_WRAP));
 }
 
 /* --- what the stages ask for -------------------------------------------------------------------------------------- */
@@ -152,12 +167,35 @@ static size_t mime_size(const struct params *params)
 	return round_up(mime_memory(&conf, rewrite_is_wanted(params) ? &all : NULL), 16);
 }
 
+/* Of both. */
+static size_t structure_size(const struct params *params)
+{
+	return mime_size(params) + (rewrite_is_wanted(params) ? rewrite_memory(params) : 0);
+}
+
 /* Whose Delivered-To would be a loop; empty: nobody's. */
 static struct slice delivered_to(const struct content *c)
 {
 	const struct rcpt *rcpt = params_service_flag(c->pool->params, 'D') ? c->transfer.rcpt : NULL;
 
 	return rcpt != NULL ? rcpt->addr : (struct slice){ 0 };
+}
+
+static void add_unstuff(struct content *c)
+{
+	unstuff_init(&c->unstuff);
+	chain_add(&c->chain, &c->unstuff.stage);
+}
+
+static void add_records(struct content *c)
+{
+	const struct body_records *conf = &c->transfer.source->records;
+	char *memory = (char *)c->structure + structure_size(c->pool->params);
+
+	c->file_at = conf->offset;
+	records_init(&c->records, conf->file_size);
+	line_ends_init(&c->line_ends, LINE_ENDS_RECORDS, memory, LINES_SIZE);
+	chain_add(&c->chain, &c->line_ends.stage);
 }
 
 static void add_headers(struct content *c)
@@ -197,23 +235,125 @@ static void add_mime(struct content *c)
 
 /* --- from the source's windows through the chain ------------------------------------------------------------------ */
 
-/* The next piece becomes the chain's input; false: the source has none ready. */
-static bool next_piece(struct content *c)
+static struct body_window *window_read(const struct content *c)
 {
-	struct body_window *w = &c->transfer.source->windows[c->reading];
+	return &c->transfer.source->windows[c->reading];
+}
 
-	for (; w->ready; w = &c->transfer.source->windows[c->reading]) {
+/* The window is used up, or not wanted any more. */
+static void leave_window(struct content *c)
+{
+	struct body_window *w = window_read(c);
+
+	c->file_at += body_window_size(w);
+	c->piece = 0;
+	c->reading ^= 1;
+	c->transfer.source->release(c->transfer.source, w);
+}
+
+/* False: the source has none ready. */
+static bool next_piece(struct content *c, struct slice *ret_piece, bool *ret_is_last)
+{
+	for (const struct body_window *w = window_read(c); w->ready; w = window_read(c)) {
 		if (c->piece < w->count || w->last) {
-			c->in = c->piece < w->count ? w->pieces[c->piece] : (struct slice){ 0 };
+			*ret_piece = c->piece < w->count ? w->pieces[c->piece] : (struct slice){ 0 };
 			c->piece++;
-			c->in_is_last = w->last && c->piece >= w->count;
+			*ret_is_last = w->last && c->piece >= w->count;
 			return true;
 		}
-		c->piece = 0;
-		c->reading ^= 1;
-		c->transfer.source->release(c->transfer.source, w);
+		leave_window(c);
 	}
 	return false;
+}
+
+/* --- out of a queue file ------------------------------------------------------------------------------------------ */
+
+/* For every recipient, and for the source. */
+static bool fail_records(struct content *c)
+{
+	c->transfer.source->records.is_damaged = true;
+	c->body.err = ERR_CONTENT;
+	return false;
+}
+
+static bool next_raw(struct content *c)
+{
+	bool is_last;
+
+	/* Behind the last octet of the file, and the content has not ended. */
+	if (c->piece > 0 && window_read(c)->last && c->piece >= window_read(c)->count)
+		return fail_records(c);
+	return next_piece(c, &c->raw, &is_last);
+}
+
+/* The octet at this place of the window. */
+static void go_to(struct content *c, size_t at)
+{
+	const struct body_window *w = window_read(c);
+
+	for (c->piece = 0; at >= w->pieces[c->piece].len; c->piece++)
+		at -= w->pieces[c->piece].len;
+	c->raw = w->pieces[c->piece++];
+	slice_skip(&c->raw, at);
+}
+
+static bool is_here(const struct content *c, uint64_t offset)
+{
+	return window_read(c)->ready && offset - c->file_at < body_window_size(window_read(c));
+}
+
+/* Edits of a message lie near to each other: most pointers lead into a window that is here. */
+static void seek(struct content *c, uint64_t offset)
+{
+	struct body *source = c->transfer.source;
+
+	if (!is_here(c, offset) && source->windows[c->reading ^ 1].ready)
+		leave_window(c);
+	if (is_here(c, offset)) {
+		go_to(c, (size_t)(offset - c->file_at));
+		return;
+	}
+	c->raw = (struct slice){ 0 };
+	c->file_at = offset;
+	c->piece = 0;
+	c->reading = 0;
+	source->records.seek(source, offset);
+}
+
+/* Text of the next record, or the end; false: there is none now, or the file is damaged. */
+static bool next_text(struct content *c)
+{
+	for (;;) {
+		const int e = records_next(&c->records, &c->raw, &c->in);
+
+		if (e < 0)
+			return fail_records(c);
+		switch ((enum records_event)e) {
+		case RECORDS_MORE:
+			if (!next_raw(c))
+				return false;
+			break;
+		case RECORDS_TEXT:
+			return true;
+		case RECORDS_LINE:
+			line_ends_end_record(&c->line_ends);
+			break;
+		case RECORDS_SEEK:
+			seek(c, c->records.offset);
+			break;
+		case RECORDS_END:
+			c->in = (struct slice){ 0 };
+			c->in_is_last = true;
+			return true;
+		}
+	}
+}
+
+/* --- through the chain -------------------------------------------------------------------------------------------- */
+
+static bool next_input(struct content *c)
+{
+	return c->needs & CONTENT_RECORDS ? next_text(c) : next_piece(c, &c->in, &c->in_is_last);
 }
 
 /* False: there is none now, or never again. */
@@ -223,7 +363,7 @@ static bool next_span(struct content *c)
 
 	do
 		r = chain_next(&c->chain, &c->in, c->in_is_last, &c->span);
-	while (r == STAGE_MORE && next_piece(c));
+	while (r == STAGE_MORE && next_input(c));
 	if (r < 0)
 		c->body.err = r;
 	c->is_over = r == STAGE_END;
@@ -285,6 +425,8 @@ bool content_was_wrapped(const struct content *c)
 
 struct mime_failure content_failure(const struct content *c)
 {
+	if ((c->needs & CONTENT_RECORDS) && c->transfer.source->records.is_damaged)
+		return (struct mime_failure){ { 5, 3, 0 }, "unreadable mail queue entry" };
 	return mime_failure(&c->mime);
 }
 
@@ -298,8 +440,10 @@ void content_begin(struct content *c, uint32_t needs, const struct content_trans
 	c->asker.find = find;
 	c->log.line = log_of_message;
 	chain_init(&c->chain);
-	unstuff_init(&c->unstuff);
-	chain_add(&c->chain, &c->unstuff.stage);
+	if (needs & CONTENT_RECORDS)
+		add_records(c);
+	else
+		add_unstuff(c);
 	if (needs & (CONTENT_CONVERT | CONTENT_REWRITE))
 		add_mime(c);
 	if (needs & CONTENT_ADD)
@@ -391,18 +535,14 @@ size_t content_arena_size(size_t size)
 	return transfers_of(size) * WINDOWS_SIZE;
 }
 
-static size_t structure_size(const struct params *params)
-{
-	return mime_size(params) + (rewrite_is_wanted(params) ? rewrite_memory(params) : 0);
-}
-
 static int init_pools(struct content_pool *pool, size_t count)
 {
 	void *memory = io_arena_take(count * WINDOWS_SIZE, CONTENT_ALIGN);
 	int r = pool_init(&pool->transfers, "content transfers", sizeof(struct content), count);
 
 	if (r == 0)
-		r = pool_init(&pool->structures, "content structures", structure_size(pool->params), count);
+		r = pool_init(&pool->structures, "content structures", structure_size(pool->params) + LINES_SIZE,
+			      count);
 	if (r < 0)
 		return r;
 	if (memory != NULL)

@@ -2,14 +2,17 @@
  *
  *	source's windows -------------------------------------------------------------> session	nothing is to be done
  *	source's windows -> unstuff -> mime -> added -> wrap -> dot -> our own ones ---> session	something is
- *		                        \-> headers and body lines are shown to net/mail/rewrite.h
+ *		       ^                \-> headers and body lines are shown to net/mail/rewrite.h
+ *	a queue file -> records -> line ends						as this for every server
  *
  * Which of the two is decided for each transaction, when it is known what its server can take: what goes untouched to
  * one server may be changed for the next one. Content that is changed always goes with DATA, for nobody knows its size
  * beforehand; for the same reason no SIZE is announced then.
  *
  * The session pulls: content_fill makes ready what it can from the windows that the source has made ready, and gives
- * those back once the last octet of them has been used.
+ * those back once the last octet of them has been used. Of a queue file, they are its octets (struct body_records); the
+ * text of its records goes on from where it lies in them. A pointer that leads into a window that is there is followed
+ * there, and the source is asked for any other place.
  *
  * bounds   a transfer that is changed has CONTENT_WINDOWS windows of CONTENT_WINDOW octets, whatever the message's
  *          size; the number of such transfers is fixed at start, and who finds none free waits in line: first come,
@@ -40,9 +43,14 @@ enum content_need {
 	CONTENT_CONVERT	= BIT(1),	/* 8-bit content for a server without 8BITMIME (B 16.1) */
 	CONTENT_REWRITE	= BIT(2),	/* somebody wants to see headers or body lines (B 12, B 13) */
 	CONTENT_ADD	= BIT(3),	/* headers are put on top of it (B 14) */
+	CONTENT_RECORDS	= BIT(4),	/* it comes in the records of a queue file */
 };
 
 uint32_t content_needs(const struct message *msg, const struct smtp_caps *caps, const struct params *params);
+
+/* Is the message's size what MAIL announces all the same (B 10.2)? For a queue file, also when lines are broken: its
+ * size is the queue manager's, and near the truth (postfix-delivery-agent 4.2). */
+bool content_size_holds(uint32_t needs);
 
 struct content;
 

@@ -485,7 +485,7 @@ static int cut_head(enum spool_record_type type, struct slice *rest, struct spoo
 	};
 	slice_skip(rest, size);
 	if (h->rcpt_count == 0 || h->rcpt_count > MESSAGE_RCPTS_MAX || h->retry_count > h->rcpt_count ||
-	    h->fragment_count > SPOOL_FRAGMENTS_MAX)
+	    h->fragment_count > SPOOL_FRAGMENTS_MAX || (h->facts & MESSAGE_RECORDS) != 0)
 		return ERR_CORRUPT;
 	return cut_texts(numbers, is_first_format, rest, h);
 }

@@ -5,6 +5,7 @@
 #include "tests/dialogue/text.h"
 
 #define LINE_MAX_5322 998u
+#define FILE_WINDOW 48u		/* octets of a queue file at a time: its lines are cut, its pointers lead elsewhere */
 
 /* Lines end in CRLF already; dots are stuffed, a last line is ended, the final dot follows. Facts are what a listener
  * would have noticed. */
@@ -101,6 +102,11 @@ void letter_write(struct letter *letter, const struct script_message *script)
 	if (!script->unlabelled && !(facts & (MESSAGE_8BIT | MESSAGE_BODY_8BITMIME)))
 		facts |= MESSAGE_BODY_7BIT;
 	letter->mail.msg.facts = facts;
+	if (script->facts & MESSAGE_RECORDS) {
+		letter->mail.content = script->content;
+		letter->mail.window = FILE_WINDOW;
+		letter->mail.msg.facts = script->facts;
+	}
 	letter->mail.msg.rcpts = letter->rcpts;
 	letter->mail.msg.rcpt_count = script->rcpt_count;
 }

@@ -264,7 +264,7 @@ static bool parse_report(struct parse *p, struct slice rest)
 /* "message one from <a@b>", but not "message from <a@b>" */
 static bool is_name(struct slice rest)
 {
-	static const char *const fields[] = { "from", "to", "content", "client", "age", "at", "content-late", "content-breaks",
+	static const char *const fields[] = { "from", "to", "content", "client", "age", "at", "content-late", "content-breaks", "record",
 					      "smtputf8", "requiretls", "tls-optional", "header-utf8" };
 	struct slice word = text_word(&rest);
 

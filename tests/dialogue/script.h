@@ -90,7 +90,7 @@ struct script_message {
 	struct slice sender;
 	struct script_rcpt *rcpts;
 	unsigned rcpt_count;
-	struct slice content;		/* unstuffed, CRLF */
+	struct slice content;		/* unstuffed, CRLF; or records */
 	struct slice envid;
 	uint32_t facts;			/* enum message_fact, besides what the content says */
 	bool unlabelled;		/* nobody said 7bit or 8bit */

@@ -400,18 +400,40 @@ static bool parse_content(struct parse *p, struct slice *rest, struct slice *ret
 }
 
 /* Behind what has been given before. */
-static bool add_content(struct parse *p, struct slice *rest, struct script_message *m)
+static void add_octets(struct script_message *m, struct slice more)
 {
-	struct slice more;
-
-	if (!parse_content(p, rest, &more))
-		return false;
 	char *all = text_alloc(m->content.len + more.len + 1);
 
 	if (m->content.len > 0)
 		memcpy(all, m->content.ptr, m->content.len);
 	memcpy(all + m->content.len, more.ptr, more.len);
 	m->content = slice_of(all, m->content.len + more.len);
+}
+
+static bool add_content(struct parse *p, struct slice *rest, struct script_message *m)
+{
+	struct slice more;
+
+	if (!parse_content(p, rest, &more))
+		return false;
+	add_octets(m, more);
+	return true;
+}
+
+/* N "a line": type, length in one octet or two, text. */
+static bool add_record(struct parse *p, struct slice *rest, struct script_message *m)
+{
+	const struct slice type = text_word(rest);
+	struct slice text;
+
+	if (type.len != 1 || !text_quoted(rest, &text) || text.len >= 1u << 14)
+		return parse_error(p, "write record N \"octets\"");
+	const bool is_long = text.len > 127;
+	const char head[] = { type.ptr[0], (char)(is_long ? 128 | (text.len & 127) : text.len), (char)(text.len >> 7) };
+
+	add_octets(m, slice_of(head, is_long ? 3 : 2));
+	add_octets(m, text);
+	m->facts |= MESSAGE_RECORDS;
 	return true;
 }
 
@@ -523,6 +545,8 @@ static bool parse_field(struct parse *p, struct script_message *m, struct slice 
 		return parse_rcpt(p, m, rest);
 	if (slice_eq(word, SLICE("content")))
 		return add_content(p, rest, m);
+	if (slice_eq(word, SLICE("record")))
+		return add_record(p, rest, m);
 	if (slice_eq(word, SLICE("client")))
 		return parse_client_attributes(p, m, rest);
 	if (slice_eq(word, SLICE("age")))
@@ -536,7 +560,8 @@ static bool parse_field(struct parse *p, struct script_message *m, struct slice 
 		return parse_timing(p, rest, &m->at_ns);
 	}
 	return parse_error(p, "a message has from, to, content, ret=, envid=, body=, nexthop=, smtputf8, requiretls, "
-			   "tls-optional, header-utf8, probe=rcpt|data, client, age, at, content-late, content-breaks; not %.*s",
+			   "tls-optional, header-utf8, probe=rcpt|data, client, age, at, content-late, content-breaks, record; not "
+			   "%.*s",
 			   SLICE_FMT(word));
 }
 

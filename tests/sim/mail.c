@@ -83,6 +83,20 @@ static void release(struct body *body, struct body_window *window)
 
 /* --- claim and settle --------------------------------------------------------------------------- */
 
+/* Of a queue file. An errand that is out brings what is asked for here. */
+static void seek(struct body *body, uint64_t offset)
+{
+	struct attempt *a = container_of(body, struct attempt, body);
+	struct errand *e = a->source_part;
+
+	ASSERT(offset < mail_of(a)->content.len);
+	memset(body->windows, 0, sizeof(body->windows));
+	e->at = (size_t)offset;
+	e->next = 0;
+	if (!e->out && !e->settle_wanted)
+		send_errand(e, ERRAND_FETCH);
+}
+
 static struct errand *errand_new(struct attempt *a)
 {
 	struct errand *e = calloc(1, sizeof(*e));
@@ -100,6 +114,7 @@ static void claim(struct attempt *a)
 	ASSERT(a->count > 0 && a->core == reactor_self()->core);
 	memset(a->body.windows, 0, sizeof(a->body.windows));
 	a->body.err = 0;
+	a->body.records = (struct body_records){ .file_size = mail_of(a)->content.len, .seek = seek };
 	send_errand(errand_new(a), ERRAND_CLAIM);
 }
 
@@ -347,7 +362,7 @@ static void on_offer(void *context)
 	msg->id = msg->id != 0 ? msg->id : ++next_id;
 	msg->arrival_ns = msg->arrival_ns != 0 ? msg->arrival_ns : reactor_queue_now();
 	msg->wire_size = mail->content.len;
-	msg->size = unstuffed_size(mail->content);
+	msg->size = msg->facts & MESSAGE_RECORDS ? mail->content.len : unstuffed_size(mail->content);
 	for (uint32_t i = 0; i < msg->rcpt_count; i++)
 		msg->rcpts[i].state = RCPT_OPEN;
 	mail->under_way = 0;

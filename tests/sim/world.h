@@ -76,7 +76,7 @@ const struct params *world_params(void);
  * the states of the recipients. */
 struct world_mail {
 	struct message msg;
-	struct slice content;		/* wire form: CRLF, dots stuffed, no final dot */
+	struct slice content;		/* wire form: CRLF, dots stuffed, no final dot; or records (MESSAGE_RECORDS) */
 	const char *nexthop;		/* NULL: by relayhost and recipient domain; else for all, as a transport says */
 	uint32_t window;		/* octets of content handed out at a time; 0: all at once */
 	uint64_t content_late_ns;	/* so much longer each claim takes, and with it the first octets of content */

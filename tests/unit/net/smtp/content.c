@@ -1,12 +1,15 @@
 #include <errno.h>
+#include <stdio.h>
 
 #include "tests/test.h"
+#include "tests/unit/net/mail/records_reference.h"
 
 #include "core/err.h"
 #include "core/xcall.h"
 #include "net/smtp/content.h"
 
 #define OUT_MAX MIB(2)
+#define FILE_MAX KIB(64)
 
 static struct reactor reactor;
 static struct content_pool pool;
@@ -51,6 +54,8 @@ static struct source {
 	unsigned next;		/* the window to fill */
 	unsigned released;
 	bool ended;
+	struct slice file;	/* what left is the rest of */
+	unsigned seeks;
 } source;
 
 static void on_release(struct body *body, struct body_window *window)
@@ -68,6 +73,31 @@ static void source_init(struct slice content, size_t piece_size, unsigned pieces
 {
 	source = (struct source){ .left = content, .piece_size = piece_size, .pieces = pieces };
 	source.body.release = on_release;
+}
+
+/* As if released; and nobody looks at it again. */
+static void on_seek(struct body *body, uint64_t offset)
+{
+	assert_ptr_equal(body, &source.body);
+	assert_true(offset < source.file.len);
+	for (unsigned i = 0; i < 2; i++)
+		body->windows[i] = (struct body_window){ .pieces = { slice_of(NULL, 1) } };
+	source.left = source.file;
+	slice_skip(&source.left, (size_t)offset);
+	source.next = 0;
+	source.released = 0;
+	source.ended = false;
+	source.seeks++;
+}
+
+static void source_init_file(struct slice file, size_t offset, size_t piece_size, unsigned pieces)
+{
+	struct slice content = file;
+
+	slice_skip(&content, offset);
+	source_init(content, piece_size, pieces);
+	source.file = file;
+	source.body.records = (struct body_records){ .offset = offset, .file_size = file.len, .seek = on_seek };
 }
 
 /* Fills the next window, if it is empty. */
@@ -332,6 +362,11 @@ static void facts_and_limits_decide(void **state)
 		{ "labelled 7bit (case 496)", MESSAGE_BODY_7BIT, 0, 998, false, 0 },
 		{ "nobody knows what it is", MESSAGE_8BIT, 0, 998, false, CONTENT_CONVERT },
 		{ "both", MESSAGE_8BIT | MESSAGE_LONG_LINE, 0, 998, false, CONTENT_CONVERT | CONTENT_WRAP },
+		{ "a queue file may have long lines", MESSAGE_RECORDS, SMTP_CAP_8BITMIME, 998, false,
+		  CONTENT_RECORDS | CONTENT_WRAP },
+		{ "and is always made of records", MESSAGE_RECORDS, SMTP_CAP_8BITMIME, 0, false, CONTENT_RECORDS },
+		{ "its label counts: 8bit, or none", MESSAGE_RECORDS, 0, 0, false, CONTENT_RECORDS | CONTENT_CONVERT },
+		{ "its label counts: 7bit", MESSAGE_RECORDS | MESSAGE_BODY_7BIT, 0, 0, false, CONTENT_RECORDS },
 	};
 	struct params p;
 
@@ -347,23 +382,35 @@ static void facts_and_limits_decide(void **state)
 	}
 }
 
+static void the_size_of_what_is_changed_is_not_announced(void **state)
+{
+	(void)state;
+	assert_true(content_size_holds(0));
+	assert_true(content_size_holds(CONTENT_RECORDS | CONTENT_WRAP));	/* the queue manager's */
+	assert_false(content_size_holds(CONTENT_WRAP));
+	assert_false(content_size_holds(CONTENT_CONVERT));
+	assert_false(content_size_holds(CONTENT_RECORDS | CONTENT_CONVERT));
+	assert_false(content_size_holds(CONTENT_RECORDS | CONTENT_REWRITE));
+	assert_false(content_size_holds(CONTENT_RECORDS | CONTENT_ADD));
+}
+
 /* --- conversion ------------------------------------------------------------------------------------------------- */
 
-/* Content that is converted as a whole, through windows cut anywhere. */
-static int convert(struct slice in, size_t piece_size, size_t *ret_len, struct mime_failure *ret_failure)
+/* All that the source has, a window at a time, and not each time. Returns the body's error. */
+static int send_source(uint32_t needs, size_t *ret_len, struct mime_failure *ret_failure)
 {
 	struct content_waiter waiter = { .fn = NULL };
 	unsigned window = 0;
 
 	list_init(&waiter.node);
-	source_init(in, piece_size, 2);
 	struct content *c = content_take(&pool, &waiter);
 
-	content_begin(c, CONTENT_CONVERT, &transfer);
+	content_begin(c, needs, &transfer);
 	*ret_len = 0;
 	for (unsigned i = 0; content_body(c)->err == 0; i++) {
-		assert_true(i < 100000);
-		(void)source_fill();
+		assert_true(i < 1000000);
+		if (i % 3 != 0)
+			(void)source_fill();
 		content_fill(c);
 		if (drain(c, &window, ret_len))
 			break;
@@ -374,6 +421,12 @@ static int convert(struct slice in, size_t piece_size, size_t *ret_len, struct m
 		*ret_failure = content_failure(c);
 	content_put(&c);
 	return err;
+}
+
+static int convert(struct slice in, size_t piece_size, size_t *ret_len, struct mime_failure *ret_failure)
+{
+	source_init(in, piece_size, 2);
+	return send_source(CONTENT_CONVERT, ret_len, ret_failure);
 }
 
 static void what_is_8bit_becomes_quoted_printable(void **state)
@@ -409,6 +462,182 @@ static void what_cannot_be_converted_fails_with_its_reason(void **state)
 	content_pool_done(&pool);
 }
 
+/* --- a queue file ----------------------------------------------------------------------------------------------- */
+
+static char file_storage[FILE_MAX];
+static char canonical[2 * FILE_MAX], wrapped[2 * FILE_MAX], stuffed[2 * FILE_MAX];
+
+static struct slice file_wire(struct slice file, size_t offset, size_t limit)
+{
+	struct str content = STR(canonical), lines = STR(wrapped), wire = STR(stuffed);
+
+	assert_int_equal(records_reference(file, offset, &content), 0);
+	wrap_reference(str_slice(&content), limit, &lines);
+	dot_reference(str_slice(&lines), &wire);
+	return str_slice(&wire);
+}
+
+static int send_file(struct slice file, size_t offset, uint32_t needs, size_t piece_size, unsigned pieces,
+		     size_t *ret_len, struct mime_failure *ret_failure)
+{
+	source_init_file(file, offset, piece_size, pieces);
+	return send_source(CONTENT_RECORDS | needs, ret_len, ret_failure);
+}
+
+static void expect_file(struct slice file, size_t offset, uint32_t limit, size_t piece_size, unsigned pieces)
+{
+	const struct slice want = file_wire(file, offset, limit);
+	struct mime_failure failure;
+	size_t len;
+
+	params.smtp_line_length_limit = limit;
+	assert_int_equal(send_file(file, offset, CONTENT_WRAP, piece_size, pieces, &len, &failure), 0);
+	params.smtp_line_length_limit = 998;
+	assert_int_equal(len, want.len);
+	assert_memory_equal(got, want.ptr, len);
+	assert_false(source.body.records.is_damaged);
+}
+
+#define PLACES 6u
+
+static void put_record(struct str *out, char type, struct slice data)
+{
+	str_add_char(out, type);
+	if (data.len > 127)
+		str_add_char(out, (char)((data.len & 127) | 128));
+	str_add_char(out, (char)(data.len > 127 ? data.len >> 7 : data.len));
+	str_add(out, data);
+}
+
+static void put_random_text(struct str *out, uint64_t *seed, size_t end)
+{
+	static const char alphabet[] = "\r\n\0\x80......xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+	char data[1100];
+
+	while (out->len < end) {
+		const uint64_t r = test_random(seed);
+		const size_t len = r % 29 == 0 ? 900 + (r >> 8) % 200 : (r >> 8) % 60;
+
+		for (size_t i = 0; i < len; i++)
+			data[i] = alphabet[test_random(seed) % (sizeof(alphabet) - 1)];
+		put_record(out, "NNNLw"[(r >> 32) % 5], slice_of(data, len));
+	}
+}
+
+/* A message whose parts lie about in the file in any order, as after many edits; in front of it, an envelope. */
+static struct slice scattered_file(uint64_t seed, size_t part, size_t *ret_offset)
+{
+	size_t offsets[PLACES], order[PLACES];
+	struct str out = STR(file_storage);
+	size_t ends[PLACES];
+
+	for (size_t i = 0; i < PLACES; i++) {
+		const size_t other = test_random(&seed) % (i + 1);
+
+		order[i] = order[other];
+		order[other] = i;
+	}
+	str_add_cstr(&out, "an envelope");
+	for (size_t i = 0; i < PLACES; i++) {
+		offsets[order[i]] = out.len;
+		put_random_text(&out, &seed, out.len + test_random(&seed) % part);
+		ends[order[i]] = out.len;
+		str_add_cstr(&out, "pointer...: garbage, too");	/* 17 octets, and some */
+	}
+	assert_false(str_is_full(&out));
+	for (size_t i = 0; i < PLACES; i++) {
+		char number[16];
+		struct str pointer = str_over(file_storage + ends[i], 17);
+
+		(void)snprintf(number, sizeof(number), "%15zu", i + 1 < PLACES ? offsets[i + 1] : 0);	/* fits */
+		put_record(&pointer, i + 1 < PLACES ? 'p' : 'X', slice_of(number, i + 1 < PLACES ? 15 : 0));
+	}
+	*ret_offset = offsets[0];
+	return str_slice(&out);
+}
+
+static void every_cut_of_a_queue_file_gives_the_same(void **state)
+{
+	size_t offset;
+
+	(void)state;
+	assert_int_equal(content_pool_init(&pool, KIB(64), &params, &generic), 0);
+	for (uint64_t seed = 1; seed < 40; seed++) {
+		const struct slice file = scattered_file(seed, seed < 20 ? 60 : 3000, &offset);
+
+		for (size_t piece = 1; piece < 70; piece += seed < 20 ? 1 : 23)
+			for (unsigned pieces = 1; pieces <= BODY_PIECES; pieces += 2) {
+				expect_file(file, offset, 998, piece, pieces);
+				expect_file(file, offset, 20, piece, pieces);
+			}
+		expect_file(file, offset, 0, KIB(1), 1);
+		expect_file(file, offset, 998, KIB(32), 3);
+	}
+	content_pool_done(&pool);
+}
+
+static void a_pointer_is_followed_where_its_octets_are(void **state)
+{
+	size_t offset;
+
+	(void)state;
+	assert_int_equal(content_pool_init(&pool, KIB(64), &params, &generic), 0);
+	const struct slice file = scattered_file(7, 2000, &offset);
+
+	expect_file(file, offset, 998, 100, 1);
+	assert_in_range(source.seeks, 2, PLACES - 1);
+	expect_file(file, offset, 998, FILE_MAX, 1);
+	assert_in_range(source.seeks, 0, 2);		/* to what lies in front of the first window, and back */
+	content_pool_done(&pool);
+}
+
+static void a_damaged_queue_file_is_nobodys_mail(void **state)
+{
+	static const struct slice files[] = {
+		SLICE("N\1aM\0"), SLICE("N\1a"), SLICE("N\5a"), SLICE(""), SLICE("N\1ap\2 9"), SLICE("w\0N\1ap\1" "2"),
+	};
+	struct mime_failure failure;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(content_pool_init(&pool, KIB(64), &params, &generic), 0);
+	for (unsigned i = 0; i < ARRAY_LEN(files); i++)
+		for (size_t piece = 1; piece < 10; piece++) {
+			failure = (struct mime_failure){ .words = NULL };
+			assert_int_equal(send_file(files[i], 0, CONTENT_WRAP, piece, 2, &len, &failure), ERR_CONTENT);
+			assert_true(source.body.records.is_damaged);
+			assert_int_equal(failure.dsn.class, 5);
+			assert_int_equal(failure.dsn.subject, 3);
+			assert_int_equal(failure.dsn.detail, 0);
+			assert_string_equal(failure.words, "unreadable mail queue entry");
+		}
+	content_pool_done(&pool);
+}
+
+static void a_queue_file_is_converted_like_anything_else(void **state)
+{
+	static const char want[] = "Content-Transfer-Encoding: quoted-printable\r\n\r\n..=C3=A9=20\r\n";
+	struct str file = STR(file_storage);
+	struct mime_failure failure;
+	size_t len;
+
+	(void)state;
+	put_record(&file, 'L', SLICE("Content-T"));
+	put_record(&file, 'N', SLICE("ransfer-Encoding: 8bit"));
+	put_record(&file, 'N', SLICE(""));
+	put_record(&file, 'N', SLICE(".\xc3\xa9\r"));
+	put_record(&file, 'X', SLICE(""));
+	assert_int_equal(content_pool_init(&pool, KIB(64), &params, &generic), 0);
+	for (size_t piece = 1; piece < file.len; piece++) {
+		const uint32_t needs = CONTENT_CONVERT | CONTENT_WRAP;
+
+		assert_int_equal(send_file(str_slice(&file), 0, needs, piece, 2, &len, &failure), 0);
+		assert_int_equal(len, sizeof(want) - 1);
+		assert_memory_equal(got, want, len);
+	}
+	content_pool_done(&pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
@@ -418,8 +647,14 @@ int main(void)
 		CLAIM("who finds no transfer waits in line", who_finds_none_waits_in_line),
 		CLAIM("who leaves the line lets the next one have it", who_leaves_lets_the_next_one_have_it),
 		CLAIM("facts and limits decide what is to be done", facts_and_limits_decide),
+		CLAIM("the size of what is changed is not announced", the_size_of_what_is_changed_is_not_announced),
 		CLAIM("what is 8bit becomes quoted-printable, at every cut", what_is_8bit_becomes_quoted_printable),
 		CLAIM("what cannot be converted fails with its reason", what_cannot_be_converted_fails_with_its_reason),
+		CLAIM("a queue file is one message, however its windows are cut (row SMG-03)",
+		      every_cut_of_a_queue_file_gives_the_same),
+		CLAIM("a pointer is followed where its octets are", a_pointer_is_followed_where_its_octets_are),
+		CLAIM("a damaged queue file is 5.3.0 for everybody", a_damaged_queue_file_is_nobodys_mail),
+		CLAIM("a queue file is converted like anything else", a_queue_file_is_converted_like_anything_else),
 	};
 
 	return cmocka_run_group_tests_name("smtp/content", claims, setup, teardown);
