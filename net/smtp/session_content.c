@@ -31,11 +31,16 @@ static struct body *body_of(const struct transaction *t)
 /* The content cannot be had: no dot, so that the server throws away what it got. There is no other way to cancel. */
 static bool fail_body(struct session *s, struct transaction *t)
 {
-	struct verdict v = { .step = SESSION_BODY, .err = body_of(t)->err };
+	static const struct mime_failure has_nul = { { 5, 6, 0 }, "there is a NUL octet in the stored message" };
+	struct verdict v = { .step = SESSION_BODY, .err = t->body->err };
 
 	if (v.err == ERR_CONTENT)
-		v.failure = content_failure(t->content);
-
+		v.failure = has_nul;
+	if (v.err == 0) {
+		v.err = body_of(t)->err;
+		if (v.err == ERR_CONTENT)
+			v.failure = content_failure(t->content);
+	}
 	session_judge_all(t, &v);
 	session_lose(s, -ECANCELED);	/* the one behind has nothing to do with it */
 	return false;

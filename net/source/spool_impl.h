@@ -77,6 +77,7 @@ struct spool_message {
 	struct list node;		/* of the journal: live, or drafts without content */
 	struct map_node by_id;
 	bool is_mapped;
+	bool was_recovered;		/* accepted in another life, perhaps by others */
 
 	/* content */
 	struct journal_ref *fragments;

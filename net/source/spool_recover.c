@@ -204,6 +204,7 @@ static int replay_whole(struct spool_journal *sj, const struct spool_record *r, 
 	m = spool_message_take(sj);
 	if (m == NULL)
 		return -ENOBUFS;
+	m->was_recovered = true;
 	const int err = fill(m, &v, segment);
 
 	if (err < 0) {

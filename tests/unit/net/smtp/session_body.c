@@ -98,6 +98,37 @@ static void damaged_content_never_gets_its_dot(void **state)
 	stage_close();
 }
 
+/* The same when it is changed on its way, and what was stored is no content at all: then for good (row SMG-06). */
+static void what_cannot_be_sent_says_why(void **state)
+{
+	static const struct {
+		int err;
+		uint32_t limit;
+		enum rcpt_outcome outcome;
+	} cases[] = {
+		{ ERR_CORRUPT, 998, OUTCOME_SOFT }, { ERR_CORRUPT, 50, OUTCOME_SOFT },
+		{ ERR_CONTENT, 998, OUTCOME_HARD }, { ERR_CONTENT, 50, OUTCOME_HARD },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++)
+		for (size_t at = 0; at <= KIB(100); at += KIB(50)) {
+			stage_open(NULL);
+			stage.params.smtp_line_length_limit = cases[i].limit;
+			struct mail *m = large(1);
+
+			m->body.fail_at = at;
+			m->body.fail_err = cases[i].err;
+			stage_play();
+			stage_expect(m, 0, cases[i].outcome, SESSION_BODY, 0, cases[i].err);
+			assert_int_equal(m->rcpts[1].dsn.class, cases[i].outcome == OUTCOME_HARD ? 5 : 4);
+			assert_int_equal(m->rcpts[1].dsn.subject, cases[i].outcome == OUTCOME_HARD ? 6 : 3);
+			assert_int_equal(m->rcpts[1].dsn.detail, 0);
+			assert_int_equal(stage.puppet.messages, 0);
+			stage_close();
+		}
+}
+
 /* The server stops reading in mid-body. */
 static const struct puppet_step deaf[] = {
 	GREET,
@@ -272,6 +303,8 @@ int main(void)
 			    large_bodies_in_late_windows),
 		STAGE_CLAIM("an empty message is the dot alone", an_empty_message_is_a_dot),
 		STAGE_CLAIM("content that cannot be had gets no dot", damaged_content_never_gets_its_dot),
+		STAGE_CLAIM("nor does content with a NUL, which is 5.6.0 for everybody (row SMG-06)",
+			    what_cannot_be_sent_says_why),
 		STAGE_CLAIM("a server that stops reading is left, without doubt (row TIM-02, case 193)",
 			    a_server_that_stops_reading),
 		STAGE_CLAIM("a refusal in mid-body counts, a yes never does (row WIN-05, cases 539-541)",

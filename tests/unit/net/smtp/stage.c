@@ -90,7 +90,7 @@ static void on_timer(struct wheel_timer *timer)
 		return;
 	while (!f->over && f->empty[f->next] && f->body.err == 0) {
 		if (f->at >= f->fail_at) {
-			f->body.err = ERR_CORRUPT;
+			f->body.err = f->fail_err != 0 ? f->fail_err : ERR_CORRUPT;
 		} else {
 			f->empty[f->next] = false;
 			fill(f, &f->body.windows[f->next]);

@@ -21,7 +21,8 @@ struct fake_body {
 	unsigned repeat;
 	size_t window_size; /* octets a window, one piece for each 4 KiB at most BODY_PIECES */
 	uint64_t wait_ns;   /* before a window is ready */
-	size_t fail_at;     /* the content is damaged from this octet on */
+	size_t fail_at;     /* the content is damaged from this octet on, */
+	int fail_err;       /* and this is why; 0: ERR_CORRUPT */
 	bool held;          /* nothing becomes ready until stage_let_go */
 	/* private */
 	size_t at;

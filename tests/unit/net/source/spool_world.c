@@ -18,6 +18,7 @@ struct fake_attempt {
 	struct attempt a;
 	enum fake_state state;
 	unsigned n;
+	bool has_nul;
 	unsigned window;
 	uint64_t at;			/* octets seen */
 	bool released[2];
@@ -113,33 +114,6 @@ static unsigned number_of(const struct message *msg)
 	assert_int_equal(sscanf(beginning(msg->sender, text), "n%u@", &n), 1);
 	assert_in_range(n, 1, world.messages);
 	return n;
-}
-
-static unsigned rcpt_number(const struct rcpt *r)
-{
-	char text[40];
-	unsigned k, n;
-
-	assert_int_equal(sscanf(beginning(r->addr, text), "r%u.%u@", &k, &n), 2);
-	return k;
-}
-
-/* Nothing of it is lost on the way: through the disk, through a move, through a crash. */
-static void check_facts(const struct message *msg, unsigned n)
-{
-	char client[64];
-
-	assert_int_equal(msg->facts, n);
-	assert_same(msg->envid, envid_of(n));
-	assert_same(msg->client, client_of(n, client));
-	for (uint32_t i = 0; i < MIN(msg->rcpt_count, WORLD_RCPTS); i++) {
-		const struct rcpt_facts is = rcpt_facts(&msg->rcpts[i]);
-		const struct rcpt_facts was = facts_of(n, rcpt_number(&msg->rcpts[i]), is.addr);
-
-		assert_same(is.orcpt, was.orcpt);
-		assert_same(is.original, was.original);
-		assert_int_equal(is.notify, was.notify);
-	}
 }
 
 static struct world_rcpt *rcpt_of(unsigned n, const struct rcpt *r)
@@ -411,11 +385,18 @@ static void attempt_end(struct fake_attempt *f, int err)
 	}
 }
 
+static void settle(struct fake_attempt *f, bool complete);
+
 void delivery_on_claimed(struct attempt *a, int err)
 {
 	struct fake_attempt *f = container_of(a, struct fake_attempt, a);
 
 	assert_int_equal(f->state, FAKE_CLAIMING);
+	if (err == ERR_CONTENT) {
+		f->has_nul = true;
+		settle(f, false);
+		return;
+	}
 	if (err < 0) {
 		attempt_end(f, err);
 		return;
@@ -458,8 +439,6 @@ static void on_log(const struct attempt *a, const struct rcpt *rcpt, enum maillo
 }
 
 /* --- delivering --------------------------------------------------------------------------------------------------- */
-
-static void settle(struct fake_attempt *f, bool complete);
 
 static void claim(struct job *job, uint32_t first, uint32_t count)
 {
@@ -555,6 +534,11 @@ static void decide(struct fake_attempt *f, struct rcpt *r, bool complete)
 	r->outcome = OUTCOME_SOFT;
 	r->ambiguous = false;
 	r->dsn = (struct enhanced_code){ 4, 4, 2 };
+	if (f->has_nul) {
+		world.with_nul++;
+		w->end_asked = true;
+		r->outcome = OUTCOME_HARD;
+	}
 	if (!complete)
 		return;
 	if (what < world.percent_sent) {
@@ -605,6 +589,7 @@ static void attempt_step(struct fake_attempt *f)
 {
 	if (f->state != FAKE_SENDING)
 		return;
+	f->has_nul = f->a.body.err == ERR_CONTENT;
 	if (f->a.body.err < 0 || chance(20) == 0) {
 		settle(f, false);
 		return;
