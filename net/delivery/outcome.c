@@ -77,7 +77,7 @@ struct outcome outcome_of_error(enum session_state step, int err)
 		return (struct outcome){ OUTCOME_SOFT, { 4, 5, 1 } };
 	case -ELOOP:
 		return (struct outcome){ OUTCOME_HARD, { 5, 4, 6 } };
-	case ERR_TABLE:		/* of this host: the next one is asked (B 6.5) */
+	case ERR_TABLE:		/* about this host: the next one is asked (B 6.5); or is_ours, and none is */
 		return (struct outcome){ OUTCOME_SOFT, { 4, 3, 0 } };
 	default:
 		break;

@@ -112,7 +112,7 @@ static void judge(struct transaction *transaction, struct rcpt *rcpt, const stru
 	const struct params *p = delivery_self()->conf.params;
 
 	outcome_judge(&t->attempt, rcpt, v, session_peer(&t->lane->session), p->soft_bounce);
-	t->local_failed |= v->reply == NULL && outcome_is_local(v->err);
+	t->local_failed |= v->reply == NULL && (v->is_ours || outcome_is_local(v->err));
 	t->lost |= v->reply == NULL && v->err != -EMSGSIZE && v->err != -EBADMSG && !v->until_final;
 	/* It takes no more at a time, but did take some (RFC 5321 4.5.3.1.10, row RPL-14). */
 	if (v->reply != NULL && v->step == SESSION_RCPT && v->reply->code == 452 && transaction->accepted > 0)

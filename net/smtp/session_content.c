@@ -38,6 +38,7 @@ static bool fail_body(struct session *s, struct transaction *t)
 		v.failure = has_nul;
 	if (v.err == 0) {
 		v.err = body_of(t)->err;
+		v.is_ours = v.err == ERR_TABLE;
 		if (v.err == ERR_CONTENT)
 			v.failure = content_failure(t->content);
 	}

@@ -166,7 +166,8 @@ static void on_xforward(struct session *s, const struct smtp_reply *reply)
  * turn. */
 static bool refuse_unsent(struct session *s, struct transaction *t, int err)
 {
-	const struct verdict v = { .step = SESSION_MAIL, .err = err, .until_final = err == -EILSEQ };
+	const struct verdict v = { .step = SESSION_MAIL, .err = err, .until_final = err == -EILSEQ,
+				   .is_ours = err == ERR_TABLE };
 
 	if (t != s->current)
 		return false;
@@ -250,7 +251,7 @@ static uint32_t next_rcpt(struct transaction *t)
 /* A message that cannot say whom it is for is for nobody: what has been said of it is taken back. */
 static bool give_up(struct transaction *t, int err)
 {
-	const struct verdict v = { .step = SESSION_RCPT, .err = err };
+	const struct verdict v = { .step = SESSION_RCPT, .err = err, .is_ours = true };
 
 	t->mail_failed = true;
 	session_judge_all(t, &v);

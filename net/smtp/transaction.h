@@ -28,6 +28,7 @@ struct verdict {
 				 * recipient only; ERR_TABLE: a table gave no answer; -EIO, -ETIME and ERR_CORRUPT: the
 				 * content cannot be had, not in time, not undamaged */
 	struct mime_failure failure;	/* of ERR_CONTENT: what this server takes cannot be made of the content */
+	bool is_ours;		/* the error is about the message and our own tables: no other host would do better */
 	bool waited_for_us;	/* the connection was lost while the peer owed us nothing: our content did not come */
 	bool maybe_delivered;	/* the final dot was under way */
 	bool deliverable;	/* it is a probe, and this reply is all it wanted to know (B 17.6) */
