@@ -4,6 +4,7 @@ TERM    what is under way comes to its end, exit 0; nothing is sent twice by the
 late    a drain that outlives drain_timeout ends as on a second TERM, and says so
 twice   a second TERM ends at once, though a server takes a minute for its answer; nothing is lost
 INT     as a second TERM, at the first
+body    a second TERM, INT and KILL while a message is on its way: what the server has is no message (case 491)
 unix    a listener on unix:/path takes mail, also after a KILL has left its file; the file goes with a clean end
 HUP     the log is rotated under load: no line is lost, none is in both files, the old one is let go;
         lookup tables that have changed are read again, wrong ones are not taken
@@ -11,9 +12,11 @@ HUP     the log is rotated under load: no line is lost, none is in both files, t
 
 import os
 import signal
+import smtplib
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 sys.dont_write_bytecode = True
@@ -140,6 +143,97 @@ def stuck(stage, t, name, numbers, parameters=None):
     scene.close_sinks()
     scene.open_sinks(0)
     settle(t, scene, name, True)
+
+
+class Gulp(threading.Thread):
+    """A server that swallows some of the first message, and no more before it is told to go on."""
+
+    SOME = 1 << 16
+
+    def __init__(self, host, port):
+        super().__init__(daemon=True)
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
+        self.listener.bind((host, port))
+        self.listener.listen()
+        self.halfway, self.go_on = threading.Event(), threading.Event()
+        self.contents = []      # one for each DATA, as far as it came
+        self.answered = 0
+
+    def run(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:     # closed
+                return
+            with sock:
+                try:
+                    self.talk(sock)
+                except OSError:
+                    pass
+
+    def talk(self, sock):
+        sock.sendall(b"220 gulp ESMTP\r\n")
+        line = b""
+        while True:
+            octet = sock.recv(1)
+            line += octet
+            if not octet or line == b"QUIT\r\n":
+                return
+            if not line.endswith(b"\r\n"):
+                continue
+            sock.sendall(b"354 go\r\n" if line == b"DATA\r\n" else b"250 ok\r\n")
+            if line == b"DATA\r\n":
+                self.swallow(sock)
+            line = b""
+
+    def swallow(self, sock):
+        content = bytearray()
+        self.contents.append(content)
+        while not content.endswith(b"\r\n.\r\n"):
+            if len(content) > self.SOME:
+                self.halfway.set()
+                self.go_on.wait(60)
+            data = sock.recv(1 << 16)
+            if not data:
+                return
+            content += data
+        self.answered += 1
+        sock.sendall(b"250 got it\r\n")
+
+
+def mid_body(stage, t, name, numbers):
+    """Its 16 MiB are more than the kernel takes for a server that does not read."""
+    net, zone = world.Net(), world.Zone()
+    domain = zone.mx("d1.test", (10, zone.host("mx1.test", net.address(1))))
+    dns = stage.add(world.Dns(stage, zone))
+    server = Gulp(net.address(1), net.port)
+    server.start()
+    one = stage.add(engine.Engine(stage, {
+        "dns_servers": dns.endpoint, "smtp_tcp_port": str(net.port), "minimal_backoff_time": "1s",
+        "maximal_backoff_time": "2s", "message_size_limit": "0"}, "body-" + name))
+    one.start()
+    lines = b"".join(b"%07d a line of the message\r\n" % i for i in range((16 << 20) // 33))
+    with smtplib.SMTP(one.host, one.port) as client:
+        client.sendmail("a@client.test", ["b@" + domain], b"Subject: long\r\n\r\n" + lines)
+    t.ok(server.halfway.wait(20), "%s: the message is on its way" % name)
+    for i, number in enumerate(numbers):
+        if i:
+            time.sleep(0.3)
+        one.signal(number)
+    one.process.child.wait(20)
+    server.go_on.set()
+    one.start()
+    one.drain(40)
+    t.ok(one.stop() == 0, "%s: the next life ends with 0" % name)
+    server.listener.close()
+    cut, whole = bytes(server.contents[0]), bytes(server.contents[-1])
+    t.ok(len(server.contents) == 2 and server.answered == 1, "%s: it is sent twice, and ends once" % name,
+         "%d times, %d ends" % (len(server.contents), server.answered))
+    t.ok(whole.endswith(lines + b".\r\n"), "%s: then all of it arrives" % name, "%d octets" % len(whole))
+    t.ok(b"\r\n.\r\n" not in cut and len(cut) < len(whole), "%s: what came first has no end (case 491)" % name,
+         "%d octets" % len(cut))
 
 
 def greets_unix(path):
@@ -281,6 +375,9 @@ def main():
         t.case("a second TERM", stuck, stage, t, "two-TERMs", [signal.SIGTERM, signal.SIGTERM])
         t.case("a drain that takes too long", stuck, stage, t, "drain-timeout", [signal.SIGTERM], {"drain_timeout": "1s"})
         t.case("INT", stuck, stage, t, "INT", [signal.SIGINT])
+        t.case("a second TERM in mid-body", mid_body, stage, t, "two-TERMs", [signal.SIGTERM, signal.SIGTERM])
+        t.case("INT in mid-body", mid_body, stage, t, "INT", [signal.SIGINT])
+        t.case("KILL in mid-body", mid_body, stage, t, "KILL", [signal.SIGKILL])
         t.case("HUP", hup_rotates, stage, t)
         t.case("HUP and tables", hup_reads_tables, stage, t)
         t.case("a unix socket", unix_listener, stage, t)
