@@ -33,30 +33,25 @@ static const char *const russian[] = {
 
 enum way { ENCODED, PARTS, PASSED };
 
+#define EACH_LEVEL(name, text, way)				\
+	{ name "/portable", text, way, SCAN_PORTABLE },		\
+	{ name "/sse2", text, way, SCAN_SSE2 },			\
+	{ name "/avx2", text, way, SCAN_AVX2 },			\
+	{ name "/avx512", text, way, SCAN_AVX512 },
+
 static const struct {
 	const char *name;
 	enum text text;
 	enum way way;
 	enum scan_level level;
 } cases[] = {
-	{ "mime/encode/german/portable",	GERMAN,  ENCODED, SCAN_PORTABLE },
-	{ "mime/encode/german/avx2",		GERMAN,  ENCODED, SCAN_AVX2 },
-	{ "mime/encode/german/avx512",		GERMAN,  ENCODED, SCAN_AVX512 },
-	{ "mime/encode/russian/portable",	RUSSIAN, ENCODED, SCAN_PORTABLE },
-	{ "mime/encode/russian/avx2",		RUSSIAN, ENCODED, SCAN_AVX2 },
-	{ "mime/encode/russian/avx512",		RUSSIAN, ENCODED, SCAN_AVX512 },
-	{ "mime/encode/random/portable",	RANDOM,  ENCODED, SCAN_PORTABLE },
-	{ "mime/encode/random/avx2",		RANDOM,  ENCODED, SCAN_AVX2 },
-	{ "mime/encode/random/avx512",		RANDOM,  ENCODED, SCAN_AVX512 },
-	{ "mime/encode/ascii/portable",		ASCII,   ENCODED, SCAN_PORTABLE },
-	{ "mime/encode/ascii/avx2",		ASCII,   ENCODED, SCAN_AVX2 },
-	{ "mime/encode/ascii/avx512",		ASCII,   ENCODED, SCAN_AVX512 },
-	{ "mime/encode_part/german/portable",	GERMAN,  PARTS,   SCAN_PORTABLE },
-	{ "mime/encode_part/german/avx2",	GERMAN,  PARTS,   SCAN_AVX2 },
-	{ "mime/encode_part/german/avx512",	GERMAN,  PARTS,   SCAN_AVX512 },
-	{ "mime/pass_part/german/portable",	GERMAN,  PASSED,  SCAN_PORTABLE },
-	{ "mime/pass_part/german/avx2",		GERMAN,  PASSED,  SCAN_AVX2 },
-	{ "mime/pass_part/german/avx512",	GERMAN,  PASSED,  SCAN_AVX512 },
+	EACH_LEVEL("mime/encode/german", GERMAN, ENCODED)
+	EACH_LEVEL("mime/encode/russian", RUSSIAN, ENCODED)
+	EACH_LEVEL("mime/encode/random", RANDOM, ENCODED)
+	EACH_LEVEL("mime/encode/ascii", ASCII, ENCODED)
+	EACH_LEVEL("mime/encode_part/german", GERMAN, PARTS)
+	EACH_LEVEL("mime/encode_part/russian", RUSSIAN, PARTS)
+	EACH_LEVEL("mime/pass_part/german", GERMAN, PASSED)
 };
 
 static char storage[SIZE + KIB(1)], copy[PIECE];

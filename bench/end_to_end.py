@@ -8,6 +8,9 @@ sink program and the same load, and once no relay at all, which is the ceiling. 
     tools/bench                     the comparison (about 3 minutes)
     tools/bench --only postfix      the peer alone
     tools/bench --micro             the micro-benchmarks of bench/ instead
+    tools/bench --engine            the engine alone beside a plain send of the same octets; --content: messages of
+                                    1 to 1000 KiB, changed on their way or not; --zero-copy: SEND_ZC never,
+                                    as decided, always
 
 exit  0 measured, 1 something is missing or was lost, 2 wrong usage, 130 interrupted
 """
@@ -383,7 +386,8 @@ def positive(text):
 def arguments():
     p = argparse.ArgumentParser(
         prog="tools/bench", description="ringpostd against Postfix, end to end and durable",
-        epilog="bench/README.md says what is measured and how to read it.")
+        epilog="tools/bench --engine [--content | --zero-copy]: the engine alone, beside a plain send of the same octets. "
+               "bench/README.md says what is measured and how to read it.")
     p.add_argument("--count", type=positive, default=20000, help="messages per run (default 20000)")
     p.add_argument("--peer-count", type=positive,
                    help="messages per run for Postfix (default: a quarter of --count; it takes longer "

@@ -1,10 +1,13 @@
 /* engine_alone.c - the delivery engine alone: requests in memory, one core, a server that only swallows
  *
- *	bench_engine_alone [--seconds N] [--reps N] [--sessions N]
+ *	bench_engine_alone [--content | --zero-copy | --size OCTETS] [--seconds N] [--reps N] [--sessions N]
  *
  * For each mode and size the engine and a client that sends canned octets (the floor) take turns, each in a process of
  * its own on CPU 0, the server on CPU 1. Printed: medians of messages a second and of CPU time a message, and the ratio
  * of the two. No spool, no listener, no log: what net/delivery, net/smtp and core cost, and the kernel's TCP.
+ *
+ * --content: the same for messages of 1 to 1000 KiB, as they are and changed on their way. --zero-copy: sends that are
+ * not copied, never, as the engine decides, and always. --size: messages of that size alone, nothing to do.
  */
 #include "bench/engine_alone.h"
 
@@ -22,8 +25,10 @@
 #include "bench/alone_sink.h"
 #include "core/check.h"
 #include "core/clock.h"
+#include "core/metric.h"
 #include "net/delivery/delivery.h"
 #include "net/params.h"
+#include "net/smtp/zero_copy.h"
 
 #define WARM_UP_NS	(NS_PER_SEC / 2)
 #define JOBS_A_SESSION	4u
@@ -56,8 +61,18 @@ static const char *const passage_words[PASSAGE_COUNT] = {
 	[PASSAGE_CONVERT] = "8bit to quoted-printable",
 };
 
+/* When large pieces go without being copied. */
+enum zero_copy_use { USE_DECIDED, USE_NEVER, USE_ALWAYS, USE_COUNT };
+
+static const char *const use_words[USE_COUNT] = {
+	[USE_DECIDED] = "as decided",
+	[USE_NEVER] = "never",
+	[USE_ALWAYS] = "always",
+};
+
 static struct alone_conf conf;
 static enum passage passage;
+static enum zero_copy_use zero_copy_use;
 static struct slice next_hop;
 static struct request *requests;
 
@@ -156,6 +171,10 @@ static void load(struct params *p)
 		conf_override(c, "smtp_discard_ehlo_keywords=8bitmime, silent-discard");
 	if (conf.mode == ALONE_FRESH)
 		conf_override(c, "smtp_connection_cache_on_demand=no");
+	if (zero_copy_use == USE_NEVER)
+		conf_override(c, "zero_copy_threshold=0");
+	if (zero_copy_use == USE_ALWAYS)
+		zero_copy_force();
 	ASSERT(params_load(p, c) == 0);
 }
 
@@ -203,7 +222,34 @@ static void engine_start(void)
 struct result {
 	double rate;		/* messages a second */
 	double cpu_us;		/* of the client's process, a message */
+	double uncopied;	/* sends a message begun without a copy, */
+	double copied;		/* and of them, those that the kernel copied all the same */
 };
+
+/* By its name, since the start; 0: nobody counts that. */
+static double counted(const char *name)
+{
+	static char storage[KIB(16)];
+	char line[80];
+	struct str all = STR(storage);
+
+	metric_write_all(&all);
+	str_add_char(&all, '\0');
+	(void)snprintf(line, sizeof(line), "%s ", name);	/* fits */
+	const char *found = strstr(storage, line);
+
+	return found != NULL ? strtod(found + strlen(line), NULL) : 0;
+}
+
+/* Where the engine would have it: in registered memory. */
+static void place_body(void)
+{
+	char *place = io_arena_take(conf.body_len, KIB(4));
+
+	ASSERT(place != NULL);
+	memcpy(place, conf.body, conf.body_len);
+	conf.body = place;
+}
 
 static uint64_t cpu_ns(void)
 {
@@ -224,7 +270,7 @@ static void turn_until(struct reactor *r, uint64_t until_ns)
 static struct result client(bool engine, uint64_t seconds)
 {
 	static struct reactor reactor;
-	const struct io_conf io = { .files_max = 4096, .arena_size = MIB(1) };
+	const struct io_conf io = { .files_max = 4096, .arena_size = MIB(2) };
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
@@ -234,6 +280,8 @@ static struct result client(bool engine, uint64_t seconds)
 		fprintf(stderr, "engine_alone: no ring\n");
 		exit(1);
 	}
+	metric_thread_core(0);
+	place_body();
 	if (engine)
 		engine_start();
 	else
@@ -244,7 +292,12 @@ static struct result client(bool engine, uint64_t seconds)
 	turn_until(&reactor, begin + seconds * NS_PER_SEC);
 	double took = (double)(clock_mono_ns() - begin), messages = (double)(alone_count - count);
 
-	return (struct result){ messages / took * 1e9, (double)(cpu_ns() - cpu) / 1000 / messages };
+	return (struct result){
+		.rate = messages / took * 1e9,
+		.cpu_us = (double)(cpu_ns() - cpu) / 1000 / messages,
+		.uncopied = counted("ringpost_zero_copy_sends_total") / (double)alone_count,
+		.copied = counted("ringpost_zero_copy_copied_total") / (double)alone_count,
+	};
 }
 
 /* Fresh processes: neither client finds what the other one left. */
@@ -287,11 +340,10 @@ static double median(double *values, unsigned count)
 	return values[count / 2];
 }
 
-static void measure(const char *words, enum alone_mode mode, size_t size, unsigned reps, uint64_t seconds)
+static void make_body(enum alone_mode mode, size_t size)
 {
 	static const char plain[] = "Subject: alone\r\n\r\n";
 	static const char label[] = "Content-Transfer-Encoding: 8bit\r\n\r\n";
-	double rate[2][REPS_MAX], cpu[2][REPS_MAX], ratio[REPS_MAX];
 	static char body[KIB(1024)];
 
 	/* One octet in 24 is none of ASCII, as in German. */
@@ -305,6 +357,13 @@ static void measure(const char *words, enum alone_mode mode, size_t size, unsign
 	conf.mode = mode;
 	conf.body = body;
 	conf.body_len = size;
+}
+
+static void measure(const char *words, enum alone_mode mode, size_t size, unsigned reps, uint64_t seconds)
+{
+	double rate[2][REPS_MAX], cpu[2][REPS_MAX], ratio[REPS_MAX], cpu_ratio[REPS_MAX];
+
+	make_body(mode, size);
 	for (unsigned i = 0; i < reps; i++) {
 		for (unsigned n = 0; n < 2; n++) {
 			unsigned engine = (n + i) % 2;	/* who goes first alternates */
@@ -314,9 +373,11 @@ static void measure(const char *words, enum alone_mode mode, size_t size, unsign
 			cpu[engine][i] = r.cpu_us;
 		}
 		ratio[i] = rate[1][i] / rate[0][i];
+		cpu_ratio[i] = cpu[0][i] / cpu[1][i];
 	}
-	printf("%-34s %7zu  %9.0f %9.0f  %8.2f %8.2f  %6.2f\n", words, size, median(rate[1], reps),
-	       median(rate[0], reps), median(cpu[1], reps), median(cpu[0], reps), median(ratio, reps));
+	printf("%-34s %7zu  %9.0f %9.0f  %8.2f %8.2f  %6.2f %6.2f\n", words, size, median(rate[1], reps),
+	       median(rate[0], reps), median(cpu[1], reps), median(cpu[0], reps), median(ratio, reps),
+	       median(cpu_ratio, reps));
 	(void)fflush(stdout);
 }
 
@@ -342,10 +403,55 @@ static void measure_content(unsigned reps, unsigned seconds)
 			measure(passage_words[passage], ALONE_RIDE, sizes[i], reps, seconds);
 }
 
+/* Beside each other, and beside what never goes without a copy. */
+static void measure_zero_copy_of(size_t size, unsigned reps, unsigned seconds)
+{
+	double rate[USE_COUNT][REPS_MAX], cpu[USE_COUNT][REPS_MAX], ratio[USE_COUNT][REPS_MAX],
+		cpu_ratio[USE_COUNT][REPS_MAX];
+	struct result r[USE_COUNT];
+
+	make_body(ALONE_RIDE, size);
+	for (unsigned i = 0; i < reps; i++) {
+		for (unsigned n = 0; n < USE_COUNT; n++) {
+			zero_copy_use = (n + i) % USE_COUNT;
+			r[zero_copy_use] = run(true, seconds);
+		}
+		for (unsigned n = 0; n < USE_COUNT; n++) {
+			rate[n][i] = r[n].rate;
+			cpu[n][i] = r[n].cpu_us;
+			ratio[n][i] = r[n].rate / r[USE_NEVER].rate;
+			cpu_ratio[n][i] = r[USE_NEVER].cpu_us / r[n].cpu_us;
+		}
+	}
+	for (unsigned n = 0; n < USE_COUNT; n++)
+		printf("%-34s %7zu  %9.0f  %8.2f  %6.2f %6.2f  %9.5f %9.5f\n", use_words[n], size, median(rate[n], reps),
+		       median(cpu[n], reps), median(ratio[n], reps), median(cpu_ratio[n], reps), r[n].uncopied,
+		       r[n].copied);
+	(void)fflush(stdout);
+}
+
+static void measure_zero_copy(unsigned reps, unsigned seconds)
+{
+	static const size_t sizes[] = { KIB(16), KIB(50), KIB(1000) };
+
+	printf("%-34s %7s  %9s  %8s  %6s %6s  %9s %9s\n", "sends without a copy", "octets", "rate", "cpu", "ratio", "of cpu",
+	       "sends", "copied");
+	for (unsigned i = 0; i < ARRAY_LEN(sizes); i++)
+		measure_zero_copy_of(sizes[i], reps, seconds);
+}
+
+static void measure_modes(unsigned reps, unsigned seconds)
+{
+	for (enum alone_mode mode = 0; mode < ALONE_MODES; mode++) {
+		measure(mode_words[mode], mode, 4096, reps, seconds);
+		measure(mode_words[mode], mode, 51200, reps, seconds);
+	}
+}
+
 int main(int argc, char **argv)
 {
-	unsigned seconds = 2, reps = 5;
-	bool content = false;
+	unsigned seconds = 2, reps = 5, size = 0;
+	bool content = false, zero_copy = false;
 
 	conf.sessions = 50;
 	for (int i = 1; i < argc; i++) {
@@ -357,19 +463,28 @@ int main(int argc, char **argv)
 			conf.sessions = number(argv[++i], 1000);
 		else if (strcmp(argv[i], "--content") == 0)
 			content = true;
+		else if (i + 1 < argc && strcmp(argv[i], "--size") == 0)
+			size = number(argv[++i], (unsigned)KIB(1024));
+		else if (strcmp(argv[i], "--zero-copy") == 0)
+			zero_copy = true;
 		else {
-			fprintf(stderr, "usage: bench_engine_alone [--content] [--seconds N] [--reps N] [--sessions N]\n");
+			fprintf(stderr, "usage: bench_engine_alone [--content | --zero-copy | --size OCTETS] "
+				"[--seconds N] [--reps N] [--sessions N]\n");
 			return 2;
 		}
 	}
 	printf("%u sessions, medians of %u runs of %u s; messages a second, CPU microseconds a message\n", conf.sessions, reps,
 	       seconds);
-	printf("%-34s %7s  %9s %9s  %8s %8s  %6s\n", "mode", "octets", "engine", "floor", "cpu", "cpu", "ratio");
-	if (content)
-		measure_content(reps, seconds);
-	for (enum alone_mode mode = 0; mode < ALONE_MODES && !content; mode++) {
-		measure(mode_words[mode], mode, 4096, reps, seconds);
-		measure(mode_words[mode], mode, 51200, reps, seconds);
+	if (zero_copy) {
+		measure_zero_copy(reps, seconds);
+		return 0;
 	}
+	printf("%-34s %7s  %9s %9s  %8s %8s  %6s %6s\n", "mode", "octets", "engine", "floor", "cpu", "cpu", "ratio", "of cpu");
+	if (size > 0)
+		measure(passage_words[PASSAGE_AS_IT_IS], ALONE_RIDE, MAX(size, 64u), reps, seconds);
+	else if (content)
+		measure_content(reps, seconds);
+	else
+		measure_modes(reps, seconds);
 	return 0;
 }

@@ -19,6 +19,13 @@ static struct metric metric_refused =
 static struct metric metric_pinned =
 	METRIC_GAUGE("ringpost_zero_copy_pinned_octets", "octets that the kernel holds for sends without a copy");
 
+static bool forced;
+
+void zero_copy_force(void)
+{
+	forced = true;
+}
+
 void zero_copy_init(struct zero_copy *z, size_t threshold, size_t limit)
 {
 	metric_register(&metric_sends);
@@ -55,7 +62,7 @@ bool zero_copy_may(struct zero_copy *z, struct zero_copy_peer *p, size_t len, ui
 		return false;
 	if (p->word == ZERO_COPY_COPIES && now_ns >= p->until_ns)
 		p->word = ZERO_COPY_UNKNOWN;
-	return p->word == ZERO_COPY_UNKNOWN || p->word == ZERO_COPY_WORKS;
+	return p->word == ZERO_COPY_UNKNOWN || p->word == ZERO_COPY_WORKS || forced;
 }
 
 void zero_copy_begin(struct zero_copy *z, struct zero_copy_peer *p, size_t size)

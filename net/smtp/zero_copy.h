@@ -44,6 +44,9 @@ struct zero_copy {
 /* Start only. Registers the metrics. */
 void zero_copy_init(struct zero_copy *z, size_t threshold, size_t limit);
 
+/* For measurements: from now on whatever may be pinned goes without being copied, whether the kernel copies or not. */
+void zero_copy_force(void);
+
 /* Where this peer's decision is kept; NULL: it is reached without a network. */
 struct zero_copy_peer *zero_copy_peer(struct zero_copy *z, const struct addr *remote);
 
