@@ -29,6 +29,10 @@
 /* A result that is dropped on purpose; the reason stands beside the call. */
 #define IGNORE(call)	do { if (call) { } } while (0)
 
+/* A variable of the stack that does not begin as zero, though all of them do (meson.build): for storage on the way of
+ * every message that is long, and of which nothing is read but what has been written. */
+#define NOT_ZEROED	__attribute__((uninitialized))
+
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 

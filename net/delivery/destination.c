@@ -635,7 +635,7 @@ static struct slice key_of(const struct delivery *d, struct job *job, struct str
 /* Where the job's next recipient goes; NULL: too many destinations are busy. */
 static struct destination *destination_of(struct delivery *d, struct job *job)
 {
-	char text[JOB_NEXTHOP_MAX + sizeof(uint64_t) + 1];
+	NOT_ZEROED char text[JOB_NEXTHOP_MAX + sizeof(uint64_t) + 1];
 	struct str storage = STR(text);
 	struct slice nexthop = job->nexthop;
 	struct slice key = key_of(d, job, &storage);

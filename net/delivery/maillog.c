@@ -107,7 +107,8 @@ void maillog_rcpt(const struct attempt *a, const struct rcpt *r, enum maillog_st
 	};
 	bool is_probe = a->job->msg->facts & MESSAGE_PROBE;
 	const char *word = !is_probe ? words[status] : status == MAILLOG_SENT ? "deliverable" : "undeliverable";
-	char storage[3 * LOG_FIELD_MAX + 1024];	/* addresses, reason; the relay is 320 octets at most, the rest less */
+	/* Addresses, reason; the relay is 320 octets at most, the rest less. */
+	NOT_ZEROED char storage[3 * LOG_FIELD_MAX + 1024];
 	struct str line = STR(storage);
 
 	message_id_text(&line, a->job->msg->id);

@@ -187,7 +187,7 @@ static struct outcome outcome_of_verdict(const struct verdict *v)
 
 void outcome_judge(struct attempt *a, struct rcpt *rcpt, const struct verdict *v, struct slice peer, bool soft_bounce)
 {
-	char storage[REASON_MAX];
+	NOT_ZEROED char storage[REASON_MAX];
 	struct str text = STR(storage);
 	struct outcome o = outcome_of_verdict(v);
 

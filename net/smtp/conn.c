@@ -187,7 +187,7 @@ static unsigned chain_iov(struct conn *c, struct iovec iov[IO_IOV_MAX])
 static void flush_wrapped(struct conn *c)
 {
 	struct conn_transform *t = c->transform;
-	struct iovec iov[IO_IOV_MAX];
+	NOT_ZEROED struct iovec iov[IO_IOV_MAX];
 
 	if (c->wire.len == 0) {
 		c->wire_plain = 0;
@@ -213,7 +213,7 @@ static void send_uncopied(struct conn *c, const struct conn_piece *p)
 
 void conn_flush(struct conn *c)
 {
-	struct iovec iov[IO_IOV_MAX];
+	NOT_ZEROED struct iovec iov[IO_IOV_MAX];
 
 	if (c->state != CONN_OPEN || c->send_broken || is_sending(c))
 		return;

@@ -41,7 +41,7 @@ int envelope_add_mail(struct str *out, const struct message *msg, struct slice s
 		      const struct params *params, unsigned flags)
 {
 	const bool wants_requiretls = flags & ENVELOPE_REQUIRETLS;
-	char storage[QUOTED_MAX];
+	NOT_ZEROED char storage[QUOTED_MAX];
 	struct str quoted = STR(storage);
 	struct smtp_mail mail = {
 		.sender = wire_form(sender, params, &quoted),
@@ -76,8 +76,8 @@ static struct slice orcpt_of(const struct message *msg, struct slice original, s
 int envelope_add_rcpt(struct str *out, const struct message *msg, const struct rcpt *r, struct slice addr,
 		      const struct smtp_caps *caps, const struct params *params)
 {
-	char storage[QUOTED_MAX];
-	char orcpt_storage[TYPE_MAX + QUOTED_MAX];
+	NOT_ZEROED char storage[QUOTED_MAX];
+	NOT_ZEROED char orcpt_storage[TYPE_MAX + QUOTED_MAX];
 	struct str quoted = STR(storage);
 	struct str orcpt = STR(orcpt_storage);
 	struct smtp_rcpt rcpt = { .rcpt = wire_form(addr, params, &quoted) };

@@ -193,7 +193,7 @@ static int obstacle(const struct session *s, const struct transaction *t)
 /* The address that this one has outside (smtp_generic_maps). 0, ASKER_WAIT, or ERR_TABLE. */
 static int map_address(struct session *s, const struct transaction *t, struct slice address, struct slice *ret_address)
 {
-	char storage[256];
+	NOT_ZEROED char storage[256];
 	struct str line = STR(storage);
 
 	*ret_address = address;

@@ -73,7 +73,7 @@ static void stage_trace_field(struct inject_session *s, uint64_t wall_ns)
 
 static void log_client(const struct inject_session *s)
 {
-	char storage[MESSAGE_ID_TEXT_MAX + INJECT_PEER_MAX + 2 * UINT8_MAX + 64];
+	NOT_ZEROED char storage[MESSAGE_ID_TEXT_MAX + INJECT_PEER_MAX + 2 * UINT8_MAX + 64];
 	struct str line = STR(storage);
 
 	message_id_text(&line, spool_draft_id(s->draft));
@@ -194,7 +194,7 @@ static void commit(struct inject_session *s)
 {
 	struct inject_common *c = s->common;
 	struct spool_draft *draft = s->draft;
-	char client_storage[MESSAGE_CLIENT_MAX];
+	NOT_ZEROED char client_storage[MESSAGE_CLIENT_MAX];
 	struct str client = STR(client_storage);
 	struct spool_envelope envelope = {
 		.sender = slice_of(s->sender, s->sender_len),

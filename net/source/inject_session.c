@@ -616,8 +616,8 @@ static void on_mail(struct inject_session *s, const struct smtp_command *cmd, ui
 
 static int add_rcpt(struct inject_session *s, const struct smtp_command *cmd)
 {
-	char storage[ADDRESS_MAX + 1 + RECEIVED_NAME_MAX];
-	char orcpt_storage[SMTP_ORCPT_MAX];
+	NOT_ZEROED char storage[ADDRESS_MAX + 1 + RECEIVED_NAME_MAX];
+	NOT_ZEROED char orcpt_storage[SMTP_ORCPT_MAX];
 	struct str addr = STR(storage);
 	struct str orcpt = STR(orcpt_storage);
 

@@ -97,7 +97,7 @@ int spool_message_write(struct spool_draft *draft, const struct slice *parts, un
 static void log_accepted(const struct spool_message *m)
 {
 	char id[MESSAGE_ID_TEXT_MAX];
-	char sender[SPOOL_ADDR_MAX];
+	NOT_ZEROED char sender[SPOOL_ADDR_MAX];
 	struct str s = STR(sender);
 
 	message_log_addr(&s, m->msg.sender, sizeof(sender));
