@@ -27,7 +27,7 @@
 
 #include "core/slice.h"
 
-#define QP_ROOM		160u	/* qp_encode writes nothing more where fewer octets are free */
+#define QP_ROOM		320u	/* qp_encode writes nothing more where fewer octets are free */
 
 struct qp {
 	/* private */
