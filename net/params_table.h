@@ -90,7 +90,8 @@ X(SIZE, journal_memory, "67108864", 4194304, 17179869184, NULL, \
 	"most messages are sent.") \
 X(SIZE, content_memory, "33554432", 1048576, 1073741824, NULL, \
 	"Octets of memory for each core through which content passes: one half for what is read back from the disk, " \
-	"the other for what has to be changed for a server (64 kB a session). Sessions that find none wait.") \
+	"the other for what has to be changed for a server: 32 kB a session, 64 kB while none is waiting. Sessions " \
+	"that find none wait.") \
 X(SIZE, zero_copy_threshold, "12288", 0, PARAM_U32, NULL, \
 	"Pieces of content from this size on are sent without being copied, to peers for which the kernel does not " \
 	"copy them all the same (as it does on loopback). 0: never.") \

@@ -13,7 +13,6 @@
 #include "net/mail/wrap.h"
 
 #define CONTENT_MAGIC	UINT32_C(0x636f6e74)
-#define WINDOWS_SIZE	((size_t)CONTENT_WINDOWS * CONTENT_WINDOW)
 #define CONTENT_ALIGN	KIB(4)	/* pages: each window pins its own */
 #define LINE_MAX_5322	998u	/* what MESSAGE_LONG_LINE is about */
 #define LINES_SIZE	KIB(4)	/* memory in which lines of records are put one behind the other */
@@ -31,7 +30,8 @@ struct content {
 	struct content_pool *pool;
 	struct body body;
 	struct content_transfer transfer;
-	char *memory;			/* for all windows */
+	char *idle;			/* memory for a window, not in use now; or NULL */
+	char *memory[CONTENT_WINDOWS];	/* of each window that is ready */
 	unsigned filling;		/* the window that is filled next */
 	unsigned reading;		/* the source's window that is used next */
 	unsigned piece;			/* of it: the next */
@@ -370,12 +370,43 @@ static bool next_span(struct content *c)
 	return r == STAGE_SPAN;
 }
 
-/* False: there is nothing to put into it. */
+/* The memory of a second window is there for all: whoever waits for his first one comes before. */
+static bool have_memory(struct content *c)
+{
+	if (c->idle == NULL && list_is_empty(&c->pool->waiters))
+		c->idle = pool_take(&c->pool->windows);
+	return c->idle != NULL;
+}
+
+static void serve_next(struct content_pool *pool)
+{
+	if (!list_is_empty(&pool->waiters))
+		reactor_post(&pool->serve);
+}
+
+/* Of a window that has been used. */
+static void give_memory(struct content *c, char *memory)
+{
+	struct content_pool *pool = c->pool;
+	const bool is_second = c->idle != NULL || c->memory[0] != NULL || c->memory[1] != NULL;
+
+	if (c->idle != NULL || (is_second && !list_is_empty(&pool->waiters))) {
+		pool_put(&pool->windows, &memory);
+		serve_next(pool);
+		return;
+	}
+	c->idle = memory;
+}
+
+/* False: there is nothing to put into it, or no memory now. */
 static bool fill_window(struct content *c)
 {
 	struct body_window *w = &c->body.windows[c->filling];
-	char *to = c->memory + (size_t)c->filling * CONTENT_WINDOW;
 	size_t len = 0;
+
+	if (!have_memory(c))
+		return false;
+	char *to = c->idle;
 
 	while (len < CONTENT_WINDOW && !c->is_over && (c->span.len > 0 || next_span(c))) {
 		const size_t n = MIN(c->span.len, CONTENT_WINDOW - len);
@@ -388,6 +419,8 @@ static bool fill_window(struct content *c)
 		return false;
 	*w = (struct body_window){ .pieces = { slice_of(to, len) }, .count = len > 0, .ready = true,
 				   .last = c->is_over };
+	c->memory[c->filling] = c->idle;
+	c->idle = NULL;
 	c->is_ended = c->is_over;
 	c->filling ^= 1;
 	return true;
@@ -406,11 +439,15 @@ void content_fill(struct content *c)
 static void release(struct body *body, struct body_window *window)
 {
 	struct content *c = container_of(body, struct content, body);
+	const size_t i = (size_t)(window - body->windows);
+	char *memory = c->memory[i];
 
 	CHECK_MAGIC(c, CONTENT_MAGIC);
 	ASSERT(window->ready);
 	window->ready = false;
 	window->count = 0;
+	c->memory[i] = NULL;
+	give_memory(c, memory);
 }
 
 struct body *content_body(struct content *c)
@@ -457,9 +494,15 @@ void content_begin(struct content *c, uint32_t needs, const struct content_trans
 	metric_add(&metric_changed, 1);
 }
 
+/* For one transfer more, with its first window. */
+static bool has_room(const struct content_pool *pool)
+{
+	return pool_free(&pool->transfers) > 0 && pool_free(&pool->windows) > 0;
+}
+
 struct content *content_take(struct content_pool *pool, struct content_waiter *waiter)
 {
-	const bool may_pass = waiter->is_served || list_is_empty(&pool->waiters);
+	const bool may_pass = has_room(pool) && (waiter->is_served || list_is_empty(&pool->waiters));
 	struct content *c = may_pass ? pool_take(&pool->transfers) : NULL;
 
 	waiter->is_served = false;
@@ -472,9 +515,9 @@ struct content *content_take(struct content_pool *pool, struct content_waiter *w
 	}
 	*c = (struct content){ .magic = CONTENT_MAGIC, .pool = pool, .waiter = waiter };
 	c->body.release = release;
-	c->memory = pool_take(&pool->windows);
+	c->idle = pool_take(&pool->windows);
 	c->structure = pool_take(&pool->structures);
-	ASSERT(c->memory != NULL && c->structure != NULL);
+	ASSERT(c->idle != NULL && c->structure != NULL);
 	metric_add(&metric_used, 1);
 	return c;
 }
@@ -489,13 +532,14 @@ void content_put(struct content **cp)
 	struct content_pool *pool = c->pool;
 
 	maps_ask_cancel(&c->ask);
-	pool_put(&pool->windows, &c->memory);
+	pool_put(&pool->windows, &c->idle);
+	for (unsigned i = 0; i < CONTENT_WINDOWS; i++)
+		pool_put(&pool->windows, &c->memory[i]);
 	pool_put(&pool->structures, &c->structure);
 	c->magic = 0;
 	pool_put(&pool->transfers, cp);
 	metric_add(&metric_used, -1);
-	if (!list_is_empty(&pool->waiters))
-		reactor_post(&pool->serve);
+	serve_next(pool);
 }
 
 /* --- the line ----------------------------------------------------------------------------------------------------- */
@@ -504,7 +548,7 @@ static void on_serve(struct task *task)
 {
 	struct content_pool *pool = container_of(task, struct content_pool, serve);
 
-	while (pool_free(&pool->transfers) > 0 && !list_is_empty(&pool->waiters)) {
+	while (has_room(pool) && !list_is_empty(&pool->waiters)) {
 		struct content_waiter *w = list_entry(list_pop_front(&pool->waiters), struct content_waiter, node);
 
 		w->is_served = true;
@@ -519,25 +563,24 @@ void content_wait_cancel(struct content_pool *pool, struct content_waiter *waite
 		return;
 	list_remove(&waiter->node);
 	/* Whoever is behind may be next. */
-	if (!list_is_empty(&pool->waiters) && pool_free(&pool->transfers) > 0)
-		reactor_post(&pool->serve);
+	serve_next(pool);
 }
 
 /* --- start and end ------------------------------------------------------------------------------------------------ */
 
-static size_t transfers_of(size_t size)
+static size_t windows_of(size_t size)
 {
-	return MAX(size / WINDOWS_SIZE, (size_t)1);
+	return MAX(size / CONTENT_WINDOW, (size_t)1);
 }
 
 size_t content_arena_size(size_t size)
 {
-	return transfers_of(size) * WINDOWS_SIZE;
+	return windows_of(size) * CONTENT_WINDOW;
 }
 
 static int init_pools(struct content_pool *pool, size_t count)
 {
-	void *memory = io_arena_take(count * WINDOWS_SIZE, CONTENT_ALIGN);
+	void *memory = io_arena_take(count * CONTENT_WINDOW, CONTENT_ALIGN);
 	int r = pool_init(&pool->transfers, "content transfers", sizeof(struct content), count);
 
 	if (r == 0)
@@ -546,8 +589,8 @@ static int init_pools(struct content_pool *pool, size_t count)
 	if (r < 0)
 		return r;
 	if (memory != NULL)
-		return pool_init_over(&pool->windows, "content windows", WINDOWS_SIZE, count, memory);
-	return pool_init(&pool->windows, "content windows", WINDOWS_SIZE, count);
+		return pool_init_over(&pool->windows, "content windows", CONTENT_WINDOW, count, memory);
+	return pool_init(&pool->windows, "content windows", CONTENT_WINDOW, count);
 }
 
 int content_pool_init(struct content_pool *pool, size_t size, const struct params *params,
@@ -561,7 +604,7 @@ int content_pool_init(struct content_pool *pool, size_t size, const struct param
 	metric_register(&metric_changed);
 	metric_register(&metric_waited);
 	metric_register(&metric_used);
-	return init_pools(pool, transfers_of(size));
+	return init_pools(pool, windows_of(size));
 }
 
 void content_pool_done(struct content_pool *pool)

@@ -14,9 +14,12 @@
  * text of its records goes on from where it lies in them. A pointer that leads into a window that is there is followed
  * there, and the source is asked for any other place.
  *
- * bounds   a transfer that is changed has CONTENT_WINDOWS windows of CONTENT_WINDOW octets, whatever the message's
- *          size; the number of such transfers is fixed at start, and who finds none free waits in line: first come,
- *          first served
+ * Each transfer that is changed has one window of CONTENT_WINDOW octets from beginning to end, whatever the message's
+ * size, and so always goes on; a second one, filled while the first is sent, as long as nobody waits for his first.
+ * Then as many transfers as there are windows go on side by side, each at the pace of its own server. More of them
+ * could only take turns if each kept what its stages know of it, which is as much as a window.
+ *
+ * bounds   the number of windows is fixed at start, and who finds none free waits in line: first come, first served
  * memory   windows from the core's arena (core/io.h), the rest from a pool; transfers are put back once the kernel has
  *          done with all they gave
  * errors   body.err: the content cannot be had, or cannot become what this server takes
@@ -67,7 +70,7 @@ struct content_waiter {
 struct content_pool {
 	/* private */
 	struct pool transfers;
-	struct pool windows;		/* as many: the memory of each, */
+	struct pool windows;		/* as many: the memory of one for each, */
 	struct pool structures;		/* and what it takes to see headers and parts */
 	const struct params *params;
 	const struct generic_conf *generic;
@@ -75,7 +78,7 @@ struct content_pool {
 	struct task serve;
 };
 
-/* Start only. size: octets of windows, for at least one transfer. 0 or -ENOMEM; content_pool_done in both cases. What
+/* Start only. size: octets of windows, at least one. 0 or -ENOMEM; content_pool_done in both cases. What
  * generic points at stays, its addresses may change. Registers the metrics. */
 int content_pool_init(struct content_pool *pool, size_t size, const struct params *params,
 		      const struct generic_conf *generic);

@@ -202,13 +202,15 @@ static void read_wake_line(struct list *line)
 		(void)list_pop_front(line);
 }
 
-/* Somebody has given read memory back. */
+/* Somebody has given read memory back. Those that are on their way have the other half besides, so whoever has not
+ * begun comes first: a short message does not wait until long ones are through, and all of those get on side by side,
+ * a window at a time. */
 static void read_wake(struct spool *s)
 {
 	if (s->closing)
 		return;
-	read_wake_line(&s->read_waiters);
 	read_wake_line(&s->read_beginners);
+	read_wake_line(&s->read_waiters);
 }
 
 /* --- the door ----------------------------------------------------------------------------------------------------- */

@@ -240,6 +240,18 @@ static void large_content_goes_through_two_windows(void **state)
 	content_pool_done(&pool);
 }
 
+static void one_window_is_enough(void **state)
+{
+	static char text[KIB(100)];
+
+	(void)state;
+	assert_int_equal(content_pool_init(&pool, CONTENT_WINDOW, &params, &generic), 0);
+	memset(text, 'x', sizeof(text));
+	memcpy(text + sizeof(text) - 2, "\r\n", 2);
+	run(slice_of(text, sizeof(text)), 998, KIB(60), BODY_PIECES);
+	content_pool_done(&pool);
+}
+
 static void a_source_that_fails_fails_us(void **state)
 {
 	struct content_waiter waiter = { .fn = NULL };
@@ -286,7 +298,7 @@ static void who_finds_none_waits_in_line(void **state)
 	struct taker takers[5];
 
 	(void)state;
-	assert_int_equal(content_pool_init(&pool, 2 * KIB(64) - 1, &params, &generic), 0);	/* one */
+	assert_int_equal(content_pool_init(&pool, 2 * CONTENT_WINDOW - 1, &params, &generic), 0);	/* one */
 	serving = 0;
 	for (unsigned i = 0; i < 5; i++) {
 		takers[i] = (struct taker){ .pool = &pool, .waiter = { .fn = on_turn } };
@@ -321,7 +333,7 @@ static void who_leaves_lets_the_next_one_have_it(void **state)
 	struct taker takers[3];
 
 	(void)state;
-	assert_int_equal(content_pool_init(&pool, KIB(64), &params, &generic), 0);
+	assert_int_equal(content_pool_init(&pool, CONTENT_WINDOW, &params, &generic), 0);
 	serving = 0;
 	for (unsigned i = 0; i < 3; i++) {
 		takers[i] = (struct taker){ .pool = &pool, .waiter = { .fn = on_turn } };
@@ -333,6 +345,50 @@ static void who_leaves_lets_the_next_one_have_it(void **state)
 	turn();
 	assert_non_null(takers[2].content);
 	content_put(&takers[2].content);
+	content_pool_done(&pool);
+}
+
+static unsigned ready_count(struct content *c)
+{
+	return content_body(c)->windows[0].ready + content_body(c)->windows[1].ready;
+}
+
+/* A second window is for whoever wants it while nobody waits for his first. */
+static void second_windows_are_given_up_for_those_in_line(void **state)
+{
+	static char text[4 * CONTENT_WINDOW];
+	struct taker takers[2];
+
+	(void)state;
+	assert_int_equal(content_pool_init(&pool, 2 * CONTENT_WINDOW, &params, &generic), 0);
+	serving = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		takers[i] = (struct taker){ .pool = &pool, .waiter = { .fn = on_turn } };
+		list_init(&takers[i].waiter.node);
+	}
+	memset(text, 'x', sizeof(text));
+	source_init(slice_of(text, sizeof(text)), sizeof(text) / 2, 2);
+	(void)source_fill();
+	struct content *first = content_take(&pool, &takers[0].waiter);
+
+	content_begin(first, CONTENT_WRAP, &transfer);
+	content_fill(first);
+	assert_int_equal(ready_count(first), 2);
+	assert_null(content_take(&pool, &takers[1].waiter));
+	content_body(first)->release(content_body(first), &content_body(first)->windows[0]);
+	turn();
+	assert_non_null(takers[1].content);
+	content_fill(first);
+	assert_int_equal(ready_count(first), 1);
+	/* The one it keeps is enough to go on with. */
+	content_body(first)->release(content_body(first), &content_body(first)->windows[1]);
+	content_fill(first);
+	assert_int_equal(ready_count(first), 1);
+	content_put(&takers[1].content);
+	content_fill(first);
+	assert_int_equal(ready_count(first), 2);
+	content_put(&first);
+	assert_int_equal(pool_free(&pool.windows), 2);
 	content_pool_done(&pool);
 }
 
@@ -643,9 +699,11 @@ int main(void)
 	const struct CMUnitTest claims[] = {
 		CLAIM("every cut of the source gives the same octets", every_cut_of_the_source_gives_the_same),
 		CLAIM("large content goes through two windows", large_content_goes_through_two_windows),
+		CLAIM("and through one", one_window_is_enough),
 		CLAIM("a source that fails fails us", a_source_that_fails_fails_us),
 		CLAIM("who finds no transfer waits in line", who_finds_none_waits_in_line),
 		CLAIM("who leaves the line lets the next one have it", who_leaves_lets_the_next_one_have_it),
+		CLAIM("second windows are given up for those in line", second_windows_are_given_up_for_those_in_line),
 		CLAIM("facts and limits decide what is to be done", facts_and_limits_decide),
 		CLAIM("the size of what is changed is not announced", the_size_of_what_is_changed_is_not_announced),
 		CLAIM("what is 8bit becomes quoted-printable, at every cut", what_is_8bit_becomes_quoted_printable),
