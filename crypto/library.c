@@ -46,6 +46,11 @@ void crypto_time_set(uint64_t wall_ns)
 	now_ns = wall_ns;
 }
 
+uint64_t crypto_time(void)
+{
+	return now_ns;
+}
+
 static time_t time_now(time_t *t)
 {
 	time_t now = (time_t)(now_ns / NS_PER_SEC);

@@ -22,3 +22,6 @@ int crypto_library_start(void);
 
 /* What time it is for the calling thread from now on: certificates are judged by it. Nanoseconds since 1970. */
 void crypto_time_set(uint64_t wall_ns);
+
+/* What it was told last. */
+uint64_t crypto_time(void);

@@ -74,6 +74,17 @@ static int on_chain(int is_good, WOLFSSL_X509_STORE_CTX *store)
 	return 1;
 }
 
+/* A ticket: the newest is the one that the library keeps (row TLS-13). */
+static int on_ticket(WOLFSSL *ssl, const unsigned char *ticket, int size, void *context)
+{
+	struct tls *t = context;
+
+	(void)ssl;
+	(void)ticket;
+	t->has_news = size > 0;
+	return 0;
+}
+
 /* --- beginning and end ------------------------------------------------------------------------ */
 
 static int apply(WOLFSSL *ssl, const struct tls_wish *wish)
@@ -119,6 +130,7 @@ static int begin(struct tls *t, WOLFSSL_CTX *ctx, const struct tls_wish *wish)
 	if (r == 0 && wish != NULL) {
 		wolfSSL_SetCertCbCtx(t->ssl, t);
 		wolfSSL_set_verify(t->ssl, WOLFSSL_VERIFY_NONE, on_chain);
+		(void)wolfSSL_set_SessionTicket_cb(t->ssl, on_ticket, t);
 		r = apply(t->ssl, wish);
 	}
 	tls_heap_charge(before);
@@ -208,10 +220,13 @@ static int handshake(struct tls *t)
 
 	if (r != WOLFSSL_SUCCESS)
 		return what_is_wrong(t, r);
-	if (!t->is_judged) {
-		t->verdict.why = "no certificate";
-		t->verdict.is_trusted = false;
-	}
+	t->is_resumed = !t->is_judged && t->is_offered && wolfSSL_session_reused(t->ssl);
+	if (!t->is_judged && !t->is_resumed)
+		t->verdict = (struct tls_verdict){ .why = "no certificate" };
+	if (!t->is_resumed)
+		t->judged_ns = crypto_time();
+	/* In TLS 1.2 a session id is all that is needed; tickets of TLS 1.3 come later. */
+	t->has_news |= !t->is_resumed && wolfSSL_version(t->ssl) == TLS1_2_VERSION;
 	t->state = TLS_OPEN;
 	t->check = NULL;
 	return 1;

@@ -6,7 +6,8 @@
  *
  * Octets from the server go into tls_unwrap, cut anywhere; octets for it come out of tls_wrap. TLS 1.2 and 1.3. Whoever
  * the server is, the handshake completes: who it was is said in the verdict, and what to do about that is not decided
- * here. Renegotiation is refused; a close_notify ends the stream, and what comes behind it is not read (row TLS-19).
+ * here. A session may be resumed (tls_sessions.h): then no certificate is shown, and the verdict is that of the
+ * first. Renegotiation is refused; a close_notify ends the stream, and what comes behind it is not read (row TLS-19).
  *
  * Pieces become records of at most 16 KiB, TLS_WIRE_RECORDS of them at a time; short pieces share one record. One pass
  * over the content encrypts it; the library puts it into a buffer of its own first, and from there it is copied to the
@@ -60,9 +61,16 @@ struct tls_wish {
 
 enum tls_state { TLS_CLOSED, TLS_HANDSHAKE, TLS_OPEN, TLS_ENDED, TLS_FAILED };
 
+/* Everything that has to be the same, in a digest. */
+struct tls_key {
+	uint8_t octets[32];
+};
+
 struct tls {
 	enum tls_state state;
 	struct tls_verdict verdict;	/* once it is open */
+	bool is_offered;		/* the server was asked to resume a session */
+	bool is_resumed;		/* and it did */
 	struct tls_account account;
 	int err;			/* the library's */
 	/* private */
@@ -77,6 +85,8 @@ struct tls {
 	bool is_server;
 	bool is_judged;
 	bool wire_full;
+	bool has_news;			/* something to resume by, that has not been kept yet */
+	uint64_t judged_ns;		/* when the certificate was shown, wall clock */
 };
 
 /* 0, or why it cannot begin: ERR_SYNTAX (a wish that cannot be), -ENOMEM. */

@@ -404,6 +404,7 @@ static void judge_own(struct slice der, const struct tls_check *check, struct tl
 	if (tls_cert_public_key(der, &key) == 0)
 		tls_print_make(check->digest, key, &v->key_print);
 	v->print_matches = is_listed(check, &v->cert_print) || is_listed(check, &v->key_print);
+	(void)tls_cert_good_until(der, &v->good_until);		/* of one that does not say it, no chain is good */
 	cert_open(&cert, der);
 	if (wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) == 0) {
 		keep_text(v->subject, sizeof(v->subject),

@@ -8,7 +8,11 @@
 #include <wolfssl/ssl.h>
 
 #include "core/err.h"
+#include "core/random.h"
 #include "crypto/library.h"
+
+/* Of a session id, as far as the library goes: ours is what counts. */
+#define SESSION_LIFE_S (100u * 86400u)
 
 static bool is_set(const char *path)
 {
@@ -97,7 +101,13 @@ static int make_sessions(WOLFSSL_METHOD *method, const struct tls_context_conf *
 		return -ENOMEM;
 	/* Chains are not judged in there: an accepted intermediate would be trusted from then on, by all sessions. */
 	wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_NONE, NULL);
+	/* The library's is one for the whole process, and knows nothing of policies: tls_sessions.h (row TLS-09). */
 	wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
+	/* Tickets are for TLS 1.2 what they always are for 1.3; there, resuming is no reason to do without new keys. */
+	if (wolfSSL_CTX_UseSessionTicket(ctx) != WOLFSSL_SUCCESS ||
+	    wolfSSL_CTX_set_timeout(ctx, SESSION_LIFE_S) != WOLFSSL_SUCCESS)
+		return -ENOMEM;
+	(void)wolfSSL_CTX_only_dhe_psk(ctx);		/* the other context has no 1.3 */
 	int r = load_own(ctx, conf->cert_file, conf->key_file, why);
 
 	return r < 0 ? r : make_ready(ctx);
@@ -124,6 +134,8 @@ int tls_context_new(const struct tls_context_conf *conf, struct str *why, struct
 
 	str_clear(why);
 	crypto_time_set(conf->now_ns);
+	if (r == 0)
+		random_fill(&c->id, sizeof(c->id));
 	if (r == 0)
 		r = make_sessions(wolfTLS_client_method(), conf, why, &c->sessions);
 	if (r == 0)

@@ -38,6 +38,7 @@ struct tls_context {
 	/* Trust nobody: chains are judged apart (crypto/tls_verify.h). One for all versions, and one for 1.2 alone. */
 	struct WOLFSSL_CTX *sessions, *sessions_old;	/* a server has the first alone */
 	struct WOLFSSL_CTX *trusted;	/* a place for anchors; NULL: nobody is trusted */
+	uint64_t id;		/* no other context has it: what was judged by one counts for no other */
 	unsigned users;
 	bool is_retired;
 };

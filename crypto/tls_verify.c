@@ -103,9 +103,15 @@ void tls_print_add(struct str *s, const struct tls_print *print)
 	}
 }
 
-/* --- the public key --------------------------------------------------------------------------- */
+/* --- the public key, and the date ------------------------------------------------------------- */
 
-enum { DER_INTEGER = 0x02, DER_SEQUENCE = 0x30, DER_EXPLICIT_0 = 0xa0 };
+enum {
+	DER_INTEGER = 0x02,
+	DER_UTC_TIME = 0x17,
+	DER_GENERALIZED_TIME = 0x18,
+	DER_SEQUENCE = 0x30,
+	DER_EXPLICIT_0 = 0xa0,
+};
 
 int tls_der_take(struct slice *in, uint8_t tag, struct slice *ret_all, struct slice *ret_content)
 {
@@ -133,10 +139,10 @@ int tls_der_take(struct slice *in, uint8_t tag, struct slice *ret_all, struct sl
 	return 0;
 }
 
-/* Certificate { tbs { [0] version?, serial, signature, issuer, validity, subject, key ... } ... } (RFC 5280 4.1) */
-int tls_cert_public_key(struct slice der, struct slice *ret_key)
+/* Certificate { tbs { [0] version?, serial, signature, issuer, validity, subject, key ... } ... } (RFC 5280 4.1):
+ * what stands at this place of tbs, the serial being 0. */
+static int find_field(struct slice der, size_t place, struct slice *ret_all, struct slice *ret_content)
 {
-	static const uint8_t before[] = { DER_INTEGER, DER_SEQUENCE, DER_SEQUENCE, DER_SEQUENCE, DER_SEQUENCE };
 	struct slice all, tbs, content;
 	int r = tls_der_take(&der, DER_SEQUENCE, &all, &content);
 
@@ -144,11 +150,75 @@ int tls_cert_public_key(struct slice der, struct slice *ret_key)
 		r = tls_der_take(&content, DER_SEQUENCE, &all, &tbs);
 	if (r == 0)
 		(void)tls_der_take(&tbs, DER_EXPLICIT_0, &all, &content);	/* only since version 2 */
-	for (size_t i = 0; r == 0 && i < sizeof(before); i++)
-		r = tls_der_take(&tbs, before[i], &all, &content);
-	if (r == 0)
-		r = tls_der_take(&tbs, DER_SEQUENCE, &all, &content);
-	if (r == 0)
-		*ret_key = all;
+	for (size_t i = 0; r == 0 && i <= place; i++)
+		r = tls_der_take(&tbs, i == 0 ? DER_INTEGER : DER_SEQUENCE, &all, &content);
+	if (r == 0) {
+		*ret_all = all;
+		*ret_content = content;
+	}
 	return r;
+}
+
+int tls_cert_public_key(struct slice der, struct slice *ret_key)
+{
+	struct slice content;
+
+	return find_field(der, 5, ret_key, &content);
+}
+
+/* Two digits off the front, from 0 to max. */
+static int take_two(struct slice *in, unsigned max, unsigned *ret_n)
+{
+	uint64_t n;
+
+	if (in->len < 2 || slice_to_u64(slice_head(*in, 2), max, &n) < 0)
+		return ERR_PROTO;
+	*ret_n = (unsigned)n;
+	slice_skip(in, 2);
+	return 0;
+}
+
+/* Days from 1970 to this one, of the calendar we all use; the year begins in March, so that leap days come last. */
+static uint64_t days_since_1970(unsigned year, unsigned month, unsigned day)
+{
+	year -= month <= 2;
+	unsigned era = year / 400, of_era = year % 400;
+	unsigned of_year = (153 * (month + (month > 2 ? -3u : 9u)) + 2) / 5 + day - 1;
+
+	return (uint64_t)era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+/* "YYMMDDHHMMSSZ", or with four digits of the year (RFC 5280 4.1.2.5) */
+static int parse_time(struct slice text, bool is_long, uint64_t *ret_second)
+{
+	unsigned century = 0, year, month, day, hour, minute, second;
+	int r = is_long ? take_two(&text, 99, &century) : 0;
+
+	if (r == 0)
+		r = take_two(&text, 99, &year);
+	if (r == 0 && !is_long)
+		century = year < 50 ? 20 : 19;
+	if (r < 0 || take_two(&text, 12, &month) < 0 || take_two(&text, 31, &day) < 0 ||
+	    take_two(&text, 23, &hour) < 0 || take_two(&text, 59, &minute) < 0 || take_two(&text, 59, &second) < 0 ||
+	    !slice_eq(text, SLICE("Z")) || month == 0 || day == 0 || century * 100 + year < 1970)
+		return ERR_PROTO;
+	*ret_second = days_since_1970(century * 100 + year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+	return 0;
+}
+
+int tls_cert_good_until(struct slice der, uint64_t *ret_second)
+{
+	struct slice all, validity, text;
+	int r = find_field(der, 3, &all, &validity);
+
+	if (r == 0)
+		r = tls_der_take(&validity, DER_UTC_TIME, &all, &text) == 0 ?
+			    0 : tls_der_take(&validity, DER_GENERALIZED_TIME, &all, &text);
+	if (r < 0)
+		return r;
+	bool is_long = tls_der_take(&validity, DER_UTC_TIME, &all, &text) < 0;
+
+	if (is_long && tls_der_take(&validity, DER_GENERALIZED_TIME, &all, &text) < 0)
+		return ERR_PROTO;
+	return parse_time(text, is_long, ret_second);
 }

@@ -53,6 +53,7 @@ struct tls_verdict {
 	bool name_matches;
 	bool print_matches;		/* of the certificate, or of its public key */
 	const char *why;		/* it is not trusted: a constant */
+	uint64_t good_until;		/* its own last second, since 1970; 0: it does not say */
 	char subject[128];		/* for the log: printable, cut */
 	char issuer[128];		/* "/C=../CN=.." */
 	char name[TLS_NAME_MAX + 1];	/* that matched, or the first one */
@@ -81,6 +82,9 @@ int tls_der_take(struct slice *in, uint8_t tag, struct slice *ret_all, struct sl
 
 /* Where in a certificate (DER) its public key is (SubjectPublicKeyInfo): 0, or ERR_PROTO. */
 int tls_cert_public_key(struct slice der, struct slice *ret_key);
+
+/* Its last second, since 1970: 0, or ERR_PROTO. */
+int tls_cert_good_until(struct slice der, uint64_t *ret_second);
 
 /* certs[0] is the server's own, DER; the others may be in any order. anchors: whom we trust, or NULL for nobody; with
  * check->dane they do not count. A server that is what a record of usage 3 says is trusted, and its name matches. */

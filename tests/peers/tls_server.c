@@ -43,13 +43,20 @@ static int accept_any(int is_good, WOLFSSL_X509_STORE_CTX *store)
 	return 1;
 }
 
-bool tls_server_open(struct tls_server *s, const struct tls_server_conf *conf)
+static bool open_context(struct tls_server *s, const struct tls_server_conf *conf)
 {
-	memset(s, 0, sizeof(*s));
+	s->is_home = conf->home != NULL;
+	s->ctx = conf->home != NULL ? conf->home->ctx : NULL;
+	if (s->ctx != NULL)
+		return true;
 	s->ctx = wolfSSL_CTX_new(method(conf->version));
+	if (conf->home != NULL)
+		conf->home->ctx = s->ctx;
 	if (s->ctx == NULL ||
 	    wolfSSL_CTX_use_certificate_chain_file(s->ctx, conf->chain) != WOLFSSL_SUCCESS ||
 	    wolfSSL_CTX_use_PrivateKey_file(s->ctx, conf->key, WOLFSSL_FILETYPE_PEM) != WOLFSSL_SUCCESS)
+		return false;
+	if (conf->no_tickets && wolfSSL_CTX_NoTicketTLSv12(s->ctx) != WOLFSSL_SUCCESS)
 		return false;
 	if (conf->ciphers != NULL && wolfSSL_CTX_set_cipher_list(s->ctx, conf->ciphers) != WOLFSSL_SUCCESS)
 		return false;
@@ -58,6 +65,14 @@ bool tls_server_open(struct tls_server *s, const struct tls_server_conf *conf)
 			return false;
 		wolfSSL_CTX_set_verify(s->ctx, WOLFSSL_VERIFY_PEER, accept_any);
 	}
+	return true;
+}
+
+bool tls_server_open(struct tls_server *s, const struct tls_server_conf *conf)
+{
+	memset(s, 0, sizeof(*s));
+	if (!open_context(s, conf))
+		return false;
 	wolfSSL_CTX_SetIORecv(s->ctx, on_recv);
 	wolfSSL_CTX_SetIOSend(s->ctx, on_send);
 	s->ssl = wolfSSL_new(s->ctx);
@@ -73,10 +88,17 @@ void tls_server_close(struct tls_server *s)
 {
 	if (s->ssl != NULL)
 		wolfSSL_free(s->ssl);
-	if (s->ctx != NULL)
+	if (s->ctx != NULL && !s->is_home)
 		wolfSSL_CTX_free(s->ctx);
 	s->ssl = NULL;
 	s->ctx = NULL;
+}
+
+void tls_server_home_done(struct tls_server_home *home)
+{
+	if (home->ctx != NULL)
+		wolfSSL_CTX_free(home->ctx);
+	home->ctx = NULL;
 }
 
 static void note(struct tls_server *s, int r)
@@ -137,6 +159,46 @@ void tls_server_sent(struct tls_server *s, size_t n)
 {
 	memmove(s->out, s->out + n, s->out_len - n);
 	s->out_len -= n;
+}
+
+/* The library's own, and not in its headers: no server of its making gives any but its own tickets. */
+int BuildTls13Message(WOLFSSL *ssl, byte *output, int output_size, const byte *input, int input_size, int type,
+		      int hash_output, int size_only, int async_okay);
+
+void tls_server_give_ticket(struct tls_server *s, size_t nonce_size, size_t ticket_size)
+{
+	enum { HANDSHAKE = 22, NEW_SESSION_TICKET = 4 };
+	static byte message[KIB(16)], record[sizeof(message) + 256];
+	byte *p = message;
+	size_t size = 4 + 4 + 1 + nonce_size + 2 + ticket_size + 2;
+
+	memset(message, 'x', sizeof(message));
+	memcpy(p, (byte[]){ NEW_SESSION_TICKET, (byte)(size >> 16), (byte)(size >> 8), (byte)size, 0, 0, 14, 16,
+			    0, 0, 0, 0, (byte)nonce_size }, 13);
+	memcpy(p + 13 + nonce_size, (byte[]){ (byte)(ticket_size >> 8), (byte)ticket_size }, 2);
+	memset(p + 4 + size - 2, 0, 2);
+	int r = BuildTls13Message(s->ssl, record, sizeof(record), message, (int)(4 + size), HANDSHAKE, 0, 0, 0);
+
+	if (r <= 0 || (size_t)r > sizeof(s->out) - s->out_len) {
+		s->err = -1;
+		return;
+	}
+	memcpy(s->out + s->out_len, record, (size_t)r);
+	s->out_len += (size_t)r;
+}
+
+size_t tls_server_nonce_max(void)
+{
+#ifdef WOLFSSL_TICKET_NONCE_MALLOC
+	return 255;
+#else
+	return 8;
+#endif
+}
+
+bool tls_server_is_resumed(const struct tls_server *s)
+{
+	return wolfSSL_session_reused(s->ssl) == 1;
 }
 
 struct slice tls_server_name(const struct tls_server *s, char *storage, size_t size)

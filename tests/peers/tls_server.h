@@ -12,8 +12,14 @@
 struct WOLFSSL;
 struct WOLFSSL_CTX;
 
+/* What several servers of one machine share, one after the other: a session of one can be resumed with the next. */
+struct tls_server_home {
+	struct WOLFSSL_CTX *ctx;
+};
+
 struct tls_server {
 	struct WOLFSSL_CTX *ctx;
+	bool is_home;			/* ctx is */
 	struct WOLFSSL *ssl;
 	struct slice in;
 	size_t out_len;
@@ -30,7 +36,11 @@ struct tls_server_conf {
 	int version;			/* 2 or 3: this TLS 1.x alone; 0: both */
 	const char *client_ca;		/* ask for a certificate of the client; NULL: do not */
 	const char *ciphers;		/* NULL: all */
+	struct tls_server_home *home;	/* NULL: nothing is shared */
+	bool no_tickets;		/* session ids are all that TLS 1.2 has */
 };
+
+void tls_server_home_done(struct tls_server_home *home);
 
 /* False: a file is not good. */
 bool tls_server_open(struct tls_server *s, const struct tls_server_conf *conf);
@@ -43,6 +53,14 @@ void tls_server_goodbye(struct tls_server *s);
 
 /* The first n octets of out are with the client. */
 void tls_server_sent(struct tls_server *s, size_t n);
+
+/* A ticket with a nonce and an identity of these sizes, whatever is in them (RFC 8446 4.6.1). */
+/* The largest nonce that a client with this library can take: 255, or 8 with one that an older tools/setup built. */
+size_t tls_server_nonce_max(void);
+void tls_server_give_ticket(struct tls_server *s, size_t nonce_size, size_t ticket_size);
+
+/* The client has resumed a session. */
+bool tls_server_is_resumed(const struct tls_server *s);
 
 /* The name that the client asked for; empty: it did not. */
 struct slice tls_server_name(const struct tls_server *s, char *storage, size_t size);

@@ -120,7 +120,7 @@ static void talk(struct slice text)
 		to_server(wire);	/* an alert */
 }
 
-static const struct tls_server_conf plain_server = { PKI "server.pem", PKI "server.key", 0, NULL, NULL };
+static const struct tls_server_conf plain_server = { .chain = PKI "server.pem", .key = PKI "server.key" };
 
 /* --- the stream ------------------------------------------------------------------------------- */
 
