@@ -73,6 +73,8 @@ struct outcome outcome_of_error(enum session_state step, int err)
 	case ERR_PROTO:		/* B 26.2: nothing more can be believed; in mid-body B 15.6 has its own code */
 		return (struct outcome){ OUTCOME_SOFT,
 					 { 4, step == SESSION_BODY ? 4 : 5, step == SESSION_BODY ? 2 : 0 } };
+	case -EALREADY:		/* somebody may have put it there */
+		return (struct outcome){ OUTCOME_SOFT, { 4, 7, 0 } };
 	case -EOPNOTSUPP:	/* an extension that it announced: BDAT */
 		return (struct outcome){ OUTCOME_SOFT, { 4, 5, 1 } };
 	case -ELOOP:
@@ -158,6 +160,9 @@ static void reason_of_error(struct str *out, enum session_state step, int err, s
 		break;
 	case ERR_TABLE:
 		str_printf(out, "local data error while talking to %.*s", SLICE_FMT(peer));
+		break;
+	case -EALREADY:
+		str_printf(out, "protocol error: %.*s sent a reply before MAIL FROM was sent", SLICE_FMT(peer));
 		break;
 	case ERR_PROTO:
 		str_printf(out, "protocol error: %.*s sent something that is no reply while %s", SLICE_FMT(peer),

@@ -82,11 +82,15 @@ static void unwrap(struct conn *c, struct slice in)
 	struct slice plain;
 	int r = 1;
 
+	c->unwrapping = true;
 	while (c->state == CONN_OPEN && r > 0) {
 		r = c->transform->unwrap(c->transform, &in, &plain);
 		if (r > 0 && plain.len > 0)
 			c->events->on_data(c, plain);
 	}
+	c->unwrapping = false;
+	if (c->state == CONN_OPEN && r == 0)
+		c->events->on_read(c);
 	if (c->state != CONN_OPEN)
 		return;
 	conn_flush(c);		/* an answer of its own, or what has waited for it to be ready */

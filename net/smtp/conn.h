@@ -45,6 +45,7 @@ struct conn_transform {
 struct conn_events {
 	void (*on_open)(struct conn *c, int err);	/* err < 0: close it */
 	void (*on_data)(struct conn *c, struct slice data);
+	void (*on_read)(struct conn *c);		/* with a transform: on_data has been given all that is there */
 	void (*on_sent)(struct conn *c, uint8_t tag);	/* a piece with a tag has left completely */
 	void (*on_progress)(struct conn *c);		/* some octets have left */
 	void (*on_drained)(struct conn *c);		/* nothing waits to be sent */
@@ -87,6 +88,7 @@ struct conn {
 	size_t wire_plain;		/* octets of the chain that are in it */
 	bool wire_cut;			/* some of it has been sent */
 	int wrap_err;
+	bool unwrapping;		/* there may be more behind what on_data is given */
 	int file;
 	struct op recv_op;
 	struct op send_op;	/* also the connect */
@@ -123,6 +125,12 @@ void conn_command_add(struct conn *c, const struct str *command);
 
 /* Borrowed octets into the chain; tag != 0 asks for on_sent. The caller checks conn_room first. */
 void conn_add(struct conn *c, const void *ptr, size_t len, uint8_t tag);
+
+/* In on_data: may more have come already? Then on_read follows. */
+static inline bool conn_may_have_more(const struct conn *c)
+{
+	return c->unwrapping;
+}
 
 static inline unsigned conn_room(const struct conn *c)
 {

@@ -230,11 +230,12 @@ void session_lose(struct session *s, int err)
 	s->lost_step = deadline_subject(s);
 	s->lost_idle = waits_for_ourselves(s);
 	s->reusable = false;
-	if (err == ERR_PROTO)
+	if (err == ERR_PROTO || err == -EALREADY)
 		session_raise(s, NOTIFY_PROTOCOL);
 	else if (err == ERR_TABLE || err == ERR_CORRUPT || err == -EIO)
 		session_raise(s, NOTIFY_DATA);
 	timer_cancel(&s->deadline);
+	reactor_unpost(&s->look);
 	maps_ask_cancel(&s->ask);
 	s->asks = false;
 	if (s->mapper != NULL)
@@ -311,6 +312,12 @@ static int filter_reply(void *context, struct slice line, struct str *ret_line)
 	return r;
 }
 
+/* An answer to a MAIL that has not been sent, inside TLS (case 275). */
+static bool is_too_early(const struct session *s)
+{
+	return s->tls != NULL && s->tls->is_on && s->current != NULL && !s->current->mail_written;
+}
+
 static void on_reply_open(struct session *s, const struct smtp_reply *reply)
 {
 	s->only_quit |= reply->code == 421;
@@ -326,8 +333,8 @@ static void on_reply_open(struct session *s, const struct smtp_reply *reply)
 	}
 	if (pipeline_oldest(&s->pipeline) == NULL) {
 		/* Nobody asked. While idle that is a server saying goodbye; otherwise something is out of step (row
-		 * RPL-08). */
-		session_lose(s, reply->code == 421 ? ERR_EOF : ERR_PROTO);
+		 * RPL-08), or somebody has put it in front of our TLS session (row TLS-15). */
+		session_lose(s, reply->code == 421 ? ERR_EOF : is_too_early(s) ? -EALREADY : ERR_PROTO);
 		return;
 	}
 	struct expectation e = pipeline_answer(&s->pipeline, session_transaction_owes_more(s));
@@ -466,7 +473,14 @@ static void on_data(struct conn *c, struct slice data)
 	s->in_callback = false;
 	if (!s->params->smtp_per_request_deadline)
 		s->deadline_key = UINT64_MAX;	/* each read has a budget of its own */
-	session_pump(s);
+	/* Each record of TLS comes by itself: what has come before we spoke is no answer (row TLS-15). */
+	if (!conn_may_have_more(c))
+		session_pump(s);
+}
+
+static void on_read(struct conn *c)
+{
+	session_pump(session_of(c));
 }
 
 static void on_sent(struct conn *c, uint8_t tag)
@@ -525,6 +539,7 @@ static void on_closed(struct conn *c)
 static const struct conn_events conn_events = {
 	.on_open = on_open,
 	.on_data = on_data,
+	.on_read = on_read,
 	.on_sent = on_sent,
 	.on_progress = on_progress,
 	.on_drained = on_drained,
@@ -553,6 +568,16 @@ static void name_relay(struct session *s, struct slice host, const struct addr *
 void session_rename(struct session *s, struct slice host)
 {
 	name_relay(s, host, &s->conn.remote);
+}
+
+static void on_look(struct task *task)
+{
+	struct session *s = container_of(task, struct session, look);
+
+	CHECK_MAGIC(s, SESSION_MAGIC);
+	ASSERT(s->looks_left > 0);
+	s->looks_left--;
+	session_pump(s);
 }
 
 static void on_address(void *session)
@@ -615,6 +640,8 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->deadline_key = UINT64_MAX;
 	s->body_answered = UINT64_MAX;
 	wheel_timer_init(&s->deadline, on_deadline);
+	task_init(&s->look, on_look);
+	s->looks_left = 0;
 	s->works = target->works;
 	s->work = NULL;
 	name_relay(s, target->host, target->remote);
@@ -673,6 +700,8 @@ void session_start(struct session *s, struct transaction *t)
 	t->window_queued[0] = false;
 	t->window_queued[1] = false;
 	session_take_work(s);
+	if (s->params->smtp_tls_block_early_mail_reply && s->tls != NULL && s->tls->is_on)
+		s->looks_left = SESSION_LOOKS;
 	t->use = ++s->uses;
 	if (t->use > 1)
 		session_tls_log_reused(s);

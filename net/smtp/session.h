@@ -34,6 +34,7 @@
 #define SESSION_RELAY_MAX	384u	/* "host[address]:port" */
 #define SESSION_FAILURE_MAX	512u
 #define SESSION_ANSWER_MAX	KIB(1)	/* of a table: a list of words */
+#define SESSION_LOOKS		2u	/* turns: what the kernel had before the first has been read in the second */
 
 struct session;
 struct session_tls;
@@ -135,6 +136,8 @@ struct session {
 	struct smtp_reply ask_reply;	/* to what; its text is the parser's, which is not fed meanwhile */
 	char ask_ip[ADDR_TEXT_MAX];	/* its key */
 	struct str ask_value;
+	struct task look;		/* for what may have come before MAIL (smtp_tls_block_early_mail_reply) */
+	uint8_t looks_left;
 	struct wheel_timer deadline;
 	uint64_t deadline_key;		/* what the armed deadline is for */
 	uint64_t deadline_ns;

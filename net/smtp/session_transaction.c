@@ -216,6 +216,10 @@ static bool write_mail(struct session *s, struct transaction *t)
 	struct str command = conn_command(&s->conn, SMTP_COMMAND_SEND_MAX);
 	struct slice sender;
 
+	if (s->looks_left > 0 && t == s->current && pipeline_oldest(&s->pipeline) == NULL) {
+		reactor_post(&s->look);
+		return false;
+	}
 	if (t->unsent_err == 0)
 		t->unsent_err = obstacle(s, t);
 	if (t->unsent_err < 0)

@@ -23,7 +23,8 @@ struct transaction;
 struct verdict {
 	enum session_state step;
 	const struct smtp_reply *reply;
-	int err; /* ERR_EOF, ERR_TIMEOUT, ERR_PROTO or negative errno; -EMSGSIZE: over the server's SIZE; -EBADMSG: the
+	int err; /* ERR_EOF, ERR_TIMEOUT, ERR_PROTO or negative errno; -EALREADY: an answer, in TLS, before MAIL was
+				 * sent (row TLS-15); -EMSGSIZE: over the server's SIZE; -EBADMSG: the
 				 * address cannot be sent; -EILSEQ: it needs SMTPUTF8; -EUSERS: it may have one
 				 * recipient only; ERR_TABLE: a table gave no answer; -EIO, -ETIME and ERR_CORRUPT: the
 				 * content cannot be had, not in time, not undamaged */

@@ -142,6 +142,25 @@ static void a_handshake_comes_first(void **state)
 	}
 }
 
+/* Row TLS-15: what has come before MAIL was sent is no answer to it, whatever lumps (records, in TLS) it was in. */
+static void what_is_too_early_is_no_answer(void **state)
+{
+	static const struct puppet_step script[] = {
+		GREET, EHLO("250-mx.test\r\n250 PIPELINING\r\n250 early\r\n"), END,
+	};
+
+	(void)state;
+	for (size_t most = 1; most <= sizeof(mask.wire); most++) {
+		through(script, 0x55, most);
+		struct mail *m = simple("a@example.org");
+
+		stage_play();
+		assert_wire(0, "EHLO client.test\r\n");
+		stage_expect(m, 0, OUTCOME_SOFT, m->seen[0].step, 0, ERR_PROTO);
+		stage_close();
+	}
+}
+
 /* Many times what it can hold: what is counted are the dialogue's octets, and windows go back exactly once. */
 static void a_large_body_goes_through(void **state)
 {
@@ -196,6 +215,7 @@ int main(void)
 	const struct CMUnitTest claims[] = {
 		STAGE_CLAIM("a transform carries a whole session, in lumps of any size", a_whole_session_goes_through),
 		STAGE_CLAIM("its handshake comes before the first octet of the dialogue", a_handshake_comes_first),
+		STAGE_CLAIM("what is too early is no answer", what_is_too_early_is_no_answer),
 		STAGE_CLAIM("a body larger than its buffers goes through it", a_large_body_goes_through),
 		STAGE_CLAIM("when it fails, the connection is lost, and nobody bounces", its_failures_end_the_connection),
 	};
