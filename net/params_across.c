@@ -71,6 +71,16 @@ enum param_tls_level params_tls_level(enum param_tls_level level, bool use, bool
 	return use ? TLS_LEVEL_MAY : TLS_LEVEL_NONE;
 }
 
+/* What it names is not opened; but who wrote a path meant a file, and none there will be (net/params_table_tls.h). */
+static void check_sessions(const struct params *p, struct conf *conf)
+{
+	const char *name = p->is_lmtp ? "lmtp_tls_session_cache_database" : "smtp_tls_session_cache_database";
+	struct slice value = slice_of_str(p->smtp_tls_session_cache_database);
+
+	if (value.len > 0 && slice_find_char(value, 0, ':') <= 0)
+		conf_error(conf, name, "not the name of a table", "type:name, such as btree:/var/lib/postfix/smtp_scache");
+}
+
 /* The default of the level is "may"; whoever sets an old switch and not the level means the switch (P 3.1). */
 static void check_tls(struct params *p, struct conf *conf)
 {
@@ -162,6 +172,7 @@ void params_check_across(struct params *p, struct conf *conf)
 	check_sasl(p, conf);
 	check_tls(p, conf);
 	check_listener(p, conf);
+	check_sessions(p, conf);
 	check_reuse(p, conf);
 	check_transport(p, conf);
 	uint32_t both = INET_PROTOCOL_IPV4 | INET_PROTOCOL_IPV6;

@@ -34,11 +34,13 @@ X(STR, smtp_tls_loglevel, "0", 1, 0, NULL, \
 X(MAPS, smtp_tls_loglevel_maps, "", 0, 0, NULL, \
 	"Tables from a server to what is logged of TLS with it.") \
 X(BOOL, smtp_log_tls_feature_status, "yes", 0, 0, NULL, \
-	"Say in the line of each recipient how the session was protected.") \
+	"Say in the line of each recipient how the session was protected: tls=may, tls=may:none when the server has no " \
+	"TLS, tls=!encrypt when it had to have it, tls=may? when the connection was lost before that was known.") \
 X(BOOL, smtp_tls_connection_reuse, "no", 0, 0, NULL, \
 	"Keep sessions with TLS for the next message, too.") \
 X(BOOL, smtp_tls_block_early_mail_reply, "no", 0, 0, NULL, \
-	"Leave a server that has sent a reply to MAIL before MAIL was sent.") \
+	"Look once more, just before MAIL is sent in TLS, for a reply that is there already: then the server is left. What " \
+	"has been read by then is looked at in any case.") \
 X(STR, smtp_tls_servername, "", 0, 0, NULL, \
 	"The name sent with the handshake (SNI): a host name, hostname, or nexthop. Empty: none, but " \
 	"for DANE.") \
@@ -141,9 +143,12 @@ X(STR, tls_ffdhe_auto_groups, "ffdhe2048 ffdhe3072", 0, 0, NULL, \
 X(BOOL, tls_fast_shutdown_enable, "yes", 0, 0, NULL, \
 	"Do not wait for the server's end of TLS.") \
 X(STR, smtp_tls_session_cache_database, "", 0, 0, NULL, \
-	"Where TLS sessions are kept for later ones.") \
-X(TIME, smtp_tls_session_cache_timeout, "3600s", 0, 8640000, "s", \
-	"How long a TLS session may be resumed. 0: never; at least two minutes otherwise.") \
+	"Resume TLS sessions with servers that allow it. Any table name will do (btree:${data_directory}/smtp_scache, as " \
+	"Postfix has it), but no file is opened: what is kept are secrets, and they stay in the memory of the core that " \
+	"has them, 4096 of them at most, until HUP or the end of the process. Empty: each session has a whole handshake.") \
+X(TIME, smtp_tls_session_cache_timeout, "3600s", 0, PARAM_TIME_MAX, "s", \
+	"How long a TLS session may be resumed after the server has shown its certificate. 0: never; at least two minutes " \
+	"otherwise, and at most 100 days.") \
 X(INT, tls_daemon_random_bytes, "32", 1, PARAM_U32, NULL, \
 	"How much chance a process asks for at start. The TLS library asks the kernel by itself.") \
 X(INT, smtp_tls_trace_size_limit, "102400", 0, PARAM_U32, NULL, "The size of a transcript of TLS.") \

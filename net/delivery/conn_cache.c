@@ -37,7 +37,7 @@ void conn_key_init(struct conn_key *key, const struct conn_identity *id)
 	str_add_char(&out, (char)id->tls_level);
 	str_add_char(&out, (char)id->requiretls);
 	add_field(&out, id->service);
-	add_field(&out, id->verified);
+	add_field(&out, id->policy);
 	add_field(&out, id->credentials);
 	key->len = str_is_full(&out) ? 0 : (uint16_t)out.len;
 }

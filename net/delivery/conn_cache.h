@@ -1,10 +1,10 @@
 /* conn_cache.h - idle sessions by everything that makes one fit for somebody else's mail (B 18)
  *
  * Whoever has an idle session enters it under its key; whoever is about to connect looks for one with the key his own
- * connection would have. Two keys are equal only if everything in them is: a session that shares its credentials, its
- * verified name or its source address with mail that has no right to them is a security hole.
+ * connection would have. Two keys are equal only if everything in them is: a session that shares its credentials, what
+ * its certificate was held against or its source address with mail that has no right to them is a security hole.
  *
- *	endpoint | source address | protocol | TLS level | REQUIRETLS level | service | verified name | credentials
+ *	endpoint | source address | protocol | TLS level | REQUIRETLS level | service | TLS policy | credentials
  *
  * What a message needs of a server (SMTPUTF8) is not in the key: who asks looks at what the server offers.
  *
@@ -28,7 +28,7 @@ struct conn_identity {
 	uint8_t tls_level;		/* 0: none */
 	uint8_t requiretls;		/* enum param_requiretls */
 	struct slice service;		/* when several transports share a core */
-	struct slice verified;		/* the name the certificate was checked for */
+	struct slice policy;		/* what was asked of TLS, whom we trust: tls_policy_key */
 	struct slice credentials;	/* whose they are; never a secret */
 };
 

@@ -22,6 +22,9 @@ struct metric metric_cache_stale =
 	METRIC_COUNTER("ringpost_connection_cache_stale_total", "idle sessions found dead when they were to be used");
 struct metric metric_starttls_injected =
 	METRIC_COUNTER("ringpost_starttls_injected_total", "servers that sent something behind their reply to STARTTLS");
+struct metric metric_tls_sessions = METRIC_COUNTER("ringpost_tls_sessions_total", "sessions in TLS");
+struct metric metric_tls_resumed =
+	METRIC_COUNTER("ringpost_tls_sessions_resumed_total", "those of them that resumed an earlier one");
 struct metric metric_homeless = METRIC_GAUGE("ringpost_jobs_homeless", "jobs beyond the bound of busy destinations");
 
 static_assert(JOB_NEXTHOP_MAX >= PARAM_NEXT_HOP_MAX, "where all mail goes is a next hop, too");
@@ -63,6 +66,8 @@ void delivery_start(const struct params *params, unsigned cores)
 	metric_register(&metric_suspended);
 	metric_register(&metric_starttls_injected);
 	metric_register(&metric_tls_events_lost);
+	metric_register(&metric_tls_sessions);
+	metric_register(&metric_tls_resumed);
 	metric_register(&metric_homeless);
 	metric_register(&metric_cache_hits);
 	metric_register(&metric_cache_moved);
@@ -315,6 +320,18 @@ static size_t lane_size(const struct delivery *d)
 	return sizeof(struct lane) + (generic_is_wanted(&d->generic) ? sizeof(struct mapper) : 0);
 }
 
+/* smtp_tls_session_cache_database: which one does not matter, all of them are our memory. */
+static int open_sessions(struct delivery *d)
+{
+	const struct params *p = d->conf.params;
+	uint64_t life_ns = p->smtp_tls_session_cache_timeout_ns;
+	bool wanted = life_ns > 0 && p->smtp_tls_session_cache_database[0] != '\0';
+
+	if (wanted)
+		life_ns = min_u64(MAX(life_ns, TLS_SESSION_LIFE_MIN_NS), TLS_SESSION_LIFE_MAX_NS);
+	return tls_sessions_init(&d->sessions, wanted ? TLS_SESSIONS_MAX : 0, life_ns);
+}
+
 static int open_pools(struct delivery *d)
 {
 	size_t lanes = d->conf.sessions_max, destinations = bound_of(d, DESTINATIONS_MAX);
@@ -345,7 +362,7 @@ static int open_pools(struct delivery *d)
 		r = heap_init(&d->deferred, d->conf.jobs_max);
 	if (r == 0)
 		r = conn_cache_init(&d->cached, lanes);
-	return r;
+	return r == 0 ? open_sessions(d) : r;
 }
 
 struct delivery *delivery_new(const struct delivery_conf *conf)
@@ -405,6 +422,7 @@ void delivery_free(struct delivery **d)
 	}
 	heap_done(&(*d)->deferred);
 	conn_cache_done(&(*d)->cached);
+	tls_sessions_done(&(*d)->sessions);
 	map_done(&(*d)->by_nexthop);
 	pool_done(&(*d)->tls);
 	pool_done(&(*d)->transcripts);

@@ -26,6 +26,10 @@
 #define TRIALS_SPARE		1024u
 /* What a session can raise (net/smtp/session.h): only for these a transcript is worth its memory. */
 #define NOTIFY_CLASSES		(NOTIFY_PROTOCOL | NOTIFY_DATA)
+/* to resume by, per core; 1 KiB each and what the library keeps, some 1 KiB more: touched when used */
+#define TLS_SESSIONS_MAX	4096u
+#define TLS_SESSION_LIFE_MIN_NS	(120 * NS_PER_SEC)	/* as Postfix has it */
+#define TLS_SESSION_LIFE_MAX_NS	(100 * 86400 * NS_PER_SEC)
 #define TRANSCRIPTS_MAX		1024u	/* per core, 8 KiB each, touched when used; sessions beyond that have none */
 #define LANE_ADDRESS_GONE	(ROUTE_ADDRESSES_MAX)
 
@@ -57,6 +61,7 @@ struct delivery {
 	size_t idle;			/* lanes */
 	struct list idle_lanes;		/* of all destinations, the longest idle last */
 	struct conn_cache cached;	/* the same, by what they are good for */
+	struct tls_sessions sessions;	/* to resume by */
 	bool bind_worked[2];		/* IPv4, IPv6: a connection bound to our source address has come up */
 	bool draining;
 	void (*drained)(struct delivery *d, void *context);
@@ -215,9 +220,10 @@ void destination_worked(struct destination *dst);
 void destination_stand_trial(struct destination *dst);
 /* Puts dst in line for what a pool could not give. */
 void destination_starve(struct destination *dst);
-/* Gives the job an answer without a session, or puts it back when no trial can be had. */
-void destination_answer(struct destination *dst, struct job *job, struct outcome outcome, enum session_state step,
-			struct slice why, bool hop_failed);
+/* Gives the job an answer without a session, or puts it back when no trial can be had. lane: of which nothing has come,
+ * or NULL. */
+void destination_answer(struct destination *dst, struct job *job, const struct lane *lane, struct outcome outcome,
+			enum session_state step, struct slice why, bool hop_failed);
 
 /* --- lane.c ----------------------------------------------------------------------------------- */
 
@@ -250,9 +256,10 @@ bool trial_start(struct lane *lane, struct job *job, bool from_cache);
 const struct rcpt *job_next_rcpt(struct job *job);
 /* The transaction is done, every recipient tried has an outcome. */
 void trial_finish(struct trial *t);
-/* Ends job's round without a session: every open recipient of the destination gets this outcome. False as above. */
-bool trial_answer(struct destination *dst, struct job *job, struct outcome outcome, enum session_state step,
-		  struct slice why, bool hop_failed);
+/* Ends job's round without a session (lane: of which nothing has come, or NULL): every open recipient of the
+ * destination gets this outcome. False as above. */
+bool trial_answer(struct destination *dst, struct job *job, const struct lane *lane, struct outcome outcome,
+		  enum session_state step, struct slice why, bool hop_failed);
 
 static inline struct trial *trial_of(struct transaction *t)
 {
@@ -269,5 +276,5 @@ void delivery_defer(struct delivery *d, struct job *job);
 void delivery_log_job(const struct job *job, struct slice text);
 
 extern struct metric metric_sessions_opened, metric_connects_failed, metric_transactions, metric_suspended,
-	metric_starttls_injected,
-	metric_tls_events_lost, metric_homeless, metric_cache_hits, metric_cache_moved, metric_cache_stale;
+	metric_starttls_injected, metric_tls_sessions, metric_tls_resumed, metric_tls_events_lost, metric_homeless,
+	metric_cache_hits, metric_cache_moved, metric_cache_stale;

@@ -129,10 +129,10 @@ void destination_stand_trial(struct destination *dst)
 	dst->is_on_trial = true;
 }
 
-void destination_answer(struct destination *dst, struct job *job, struct outcome outcome, enum session_state step,
-			struct slice why, bool hop_failed)
+void destination_answer(struct destination *dst, struct job *job, const struct lane *lane, struct outcome outcome,
+			enum session_state step, struct slice why, bool hop_failed)
 {
-	if (trial_answer(dst, job, outcome, step, why, hop_failed))
+	if (trial_answer(dst, job, lane, outcome, step, why, hop_failed))
 		return;
 	destination_push_ready(dst, job, true);
 	destination_starve(dst);
@@ -214,7 +214,7 @@ static void answer_suspended(struct destination *dst)
 
 		if (node == NULL)
 			return;
-		if (!trial_answer(dst, list_entry(node, struct job, node), soft, SESSION_CONNECT, str_slice(&why),
+		if (!trial_answer(dst, list_entry(node, struct job, node), NULL, soft, SESSION_CONNECT, str_slice(&why),
 				  false)) {
 			list_push_front(&dst->ready, node);
 			destination_starve(dst);
@@ -369,7 +369,7 @@ static void hand_over(struct destination *dst)
 		if (is_usable)
 			send_to(job, nexthop);
 		else
-			destination_answer(dst, job, soft, SESSION_CONNECT,
+			destination_answer(dst, job, NULL, soft, SESSION_CONNECT,
 					   SLICE("server configuration error: best_mx_transport names no transport "
 						 "that exists here"), false);
 	}
@@ -397,7 +397,9 @@ static void answer_no_route(struct destination *dst)
 
 		if (node == NULL)
 			return;
-		if (!trial_answer(dst, list_entry(node, struct job, node), outcome, SESSION_CONNECT, why, n == 0)) {
+		struct job *job = list_entry(node, struct job, node);
+
+		if (!trial_answer(dst, job, NULL, outcome, SESSION_CONNECT, why, n == 0)) {
 			list_push_front(&dst->ready, node);
 			destination_starve(dst);
 			return;

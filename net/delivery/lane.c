@@ -98,10 +98,16 @@ bool lane_suits(const struct lane *lane, const struct job *job)
 	return lane->demand == tls_demand_of(lane->destination->delivery->conf.params, job->msg);
 }
 
+/* Judged by files that have been read anew since (HUP)? */
+static bool is_judged_by_others(const struct lane *lane)
+{
+	return is_in_tls(lane) && lane->tls->context != lane->destination->delivery->conf.tls;
+}
+
 bool lane_fits(const struct lane *lane, const struct job *job)
 {
 	return session_can_start(&lane->session) && !is_worn(lane) && lane_suits(lane, job) &&
-	       offers_what_is_needed(lane, job);
+	       offers_what_is_needed(lane, job) && !is_judged_by_others(lane);
 }
 
 bool lane_carry(struct lane *lane, struct job *job)
@@ -169,28 +175,51 @@ static enum param_requiretls find_requiretls(const struct delivery *d, const str
 	return demand == TLS_DEMAND_MORE ? requiretls_policy(d->conf.params, peer->domain) : REQUIRETLS_DISABLE;
 }
 
-static void key_of(struct conn_key *key, const struct destination *dst, unsigned address, enum tls_demand demand)
+/* What a connection to this address is good for; t: what is asked of TLS, or NULL where nothing is. */
+static void make_key(struct conn_key *ret_key, const struct destination *dst, unsigned address,
+		     enum param_requiretls requiretls, const struct tls_policy *policy, const struct session_tls *t)
+{
+	const struct addr remote = route_addr(dst->route, address);
+	struct conn_identity id = {
+		.remote = &remote, .local = source_of(dst, &remote), .requiretls = (uint8_t)requiretls,
+	};
+	struct tls_key asked;
+
+	if (t != NULL) {
+		tls_policy_key(policy, t, &asked);
+		id.tls_level = (uint8_t)t->level;
+		id.policy = slice_of((const char *)asked.octets, sizeof(asked.octets));
+	}
+	conn_key_init(ret_key, &id);
+}
+
+static void find_key(struct conn_key *ret_key, const struct destination *dst, unsigned address,
+		     enum tls_demand demand)
 {
 	const struct tls_policy_peer peer = peer_of(dst, address, demand);
-	const struct addr remote = route_addr(dst->route, address);
-	struct conn_identity id = { .remote = &remote, .local = source_of(dst, &remote) };
+	const enum param_requiretls requiretls = find_requiretls(dst->delivery, &peer, demand);
 	struct tls_policy policy;
 	struct session_tls t;
 	char storage[256];
 	struct str why = STR(storage);
 
-	key->len = 0;
-	id.requiretls = (uint8_t)find_requiretls(dst->delivery, &peer, demand);
-	if (!asks_tls(dst->delivery)) {
-		conn_key_init(key, &id);
-		return;
-	}
-	/* What has been held against fingerprints stays with its destination, and what cannot be said is nobody's. */
-	if (find_policy(dst->delivery, &peer, &policy, &t, &why) < 0 || t.level == TLS_LEVEL_FINGERPRINT)
-		return;
-	id.tls_level = (uint8_t)t.level;
-	id.verified = slice_of_str(t.names);
-	conn_key_init(key, &id);
+	if (!asks_tls(dst->delivery))
+		make_key(ret_key, dst, address, requiretls, NULL, NULL);
+	else if (find_policy(dst->delivery, &peer, &policy, &t, &why) == 0)
+		make_key(ret_key, dst, address, requiretls, &policy, &t);
+	else
+		ret_key->len = 0;	/* what cannot be said is nobody's */
+}
+
+/* A session is resumed only for what its connection could be used again for, and by whoever goes to the same place by
+ * the same name (B 7.8). */
+static void name_session(const struct destination *dst, const struct tls_policy_peer *peer, const struct conn_key *key,
+			 struct session_tls *t)
+{
+	const struct slice parts[] = { slice_of(key->octets, key->len), peer->text, peer->host };
+
+	t->sessions = peer->text.len > 0 && key->len > 0 ? &dst->delivery->sessions : NULL;
+	tls_key_make(&t->key, parts, ARRAY_LEN(parts));
 }
 
 /* --- idle sessions of others ------------------------------------------------------------------ */
@@ -226,7 +255,7 @@ struct lane *lane_borrow(struct destination *dst, const struct job *job, unsigne
 
 	if (d->idle == 0)
 		return NULL;
-	key_of(&key, dst, address, tls_demand_of(d->conf.params, job->msg));
+	find_key(&key, dst, address, tls_demand_of(d->conf.params, job->msg));
 	struct conn_entry *entry = conn_cache_find(&d->cached, &key, entry_fits, job);
 
 	if (entry == NULL)
@@ -306,6 +335,11 @@ static void on_ready(struct session *s)
 
 	metric_add(&metric_sessions_opened, 1);
 	tls_event_tell(lane->destination->delivery, &lane->tls_event, s);
+	if (is_in_tls(lane)) {
+		metric_add(&metric_tls_sessions, 1);
+		metric_add(&metric_tls_resumed, lane->tls->tls.is_resumed);
+		session_tls_keep(lane->tls);
+	}
 	if (s->conn.local.len > 0)
 		*bind_worked(lane) = true;
 	if (lane->destination->delivery->draining) {
@@ -448,7 +482,7 @@ static void leader_failed(struct lane *lane, struct job *job)
 	if (lane->session.failure.state == SESSION_CONNECT)
 		log_put(LOG_LEVEL_INFO, delivery_log_name(), str_slice(&why));
 	if (outcome_is_local(lane->session.failure.err)) {
-		destination_answer(dst, job, outcome, SESSION_CONNECT, str_slice(&why), false);
+		destination_answer(dst, job, lane, outcome, SESSION_CONNECT, str_slice(&why), false);
 		return;
 	}
 	bool has_next = go_on_elsewhere(dst, job, lane->address);
@@ -466,7 +500,7 @@ static void leader_failed(struct lane *lane, struct job *job)
 	}
 	bool not_found = may_skip && !lane->session.failure.is_last && put_tail_error(dst, &outcome, &why);
 
-	destination_answer(dst, job, outcome, lane->session.failure.state, str_slice(&why),
+	destination_answer(dst, job, lane, outcome, lane->session.failure.state, str_slice(&why),
 			   not_found || !(is_patient(lane) || until_final));
 }
 
@@ -559,7 +593,7 @@ static void skip_host(struct destination *dst, struct job *job, unsigned address
 	}
 	bool not_found = put_tail_error(dst, &outcome, why);
 
-	destination_answer(dst, job, outcome, SESSION_CONNECT, str_slice(why),
+	destination_answer(dst, job, NULL, outcome, SESSION_CONNECT, str_slice(why),
 			   not_found || is_about_host);
 }
 
@@ -578,6 +612,7 @@ struct choice {
 	enum tls_demand demand;
 	enum param_requiretls requiretls;
 	bool may_keep;
+	struct conn_key key;		/* of the connection */
 };
 
 /* False: it must not be opened, and the host has been skipped. */
@@ -598,8 +633,10 @@ static bool choose_tls(struct destination *dst, struct job *job, unsigned addres
 			  false);
 		return false;
 	}
-	if (!asks_tls(d) && choice->requiretls < REQUIRETLS_STARTTLS)
+	if (!asks_tls(d) && choice->requiretls < REQUIRETLS_STARTTLS) {
+		make_key(&choice->key, dst, address, choice->requiretls, NULL, NULL);
 		return true;
+	}
 	struct session_tls *t = pool_take(&d->tls);	/* one more than lanes */
 
 	ASSERT(t != NULL);
@@ -615,10 +652,13 @@ static bool choose_tls(struct destination *dst, struct job *job, unsigned addres
 		skip_host(dst, job, address, outcome, &why, r < 0);
 		return false;
 	}
-	if (job->plain_at == address + 1 && t->level == TLS_LEVEL_MAY)
-		t->level = TLS_LEVEL_NONE;
-	else if (t->level > TLS_LEVEL_NONE)
+	make_key(&choice->key, dst, address, choice->requiretls, &policy, t);
+	if (job->plain_at == address + 1 && t->level == TLS_LEVEL_MAY) {
+		t->level = TLS_LEVEL_NONE;	/* t->asked stays */
+	} else if (t->level > TLS_LEVEL_NONE) {
 		tls_policy_finish(d->conf.params, &policy, t);
+		name_session(dst, &peer, &choice->key, t);
+	}
 	choice->may_keep = policy.reuse;
 	choice->tls = t;
 	choice->event = tls_event_take(d, &peer, &policy, t, job->msg);
@@ -679,7 +719,7 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 	if (job_is_fresh(job))
 		destination_note_start(dst, false);
 	remote = route_addr(dst->route, address);
-	key_of(&lane->cached.key, dst, address, choice.demand);
+	lane->cached.key = choice.key;
 	lane->cached.is_in = false;
 	session_open(&lane->session, &session_events, d->conf.params,
 		     &(struct session_target){

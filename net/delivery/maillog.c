@@ -127,6 +127,10 @@ void maillog_rcpt(const struct attempt *a, const struct rcpt *r, enum maillog_st
 		str_add_u64(&line, a->conn_use);
 	}
 	add_delays(&line, a);
+	if (a->tls_len > 0) {
+		str_add_cstr(&line, ", tls=");
+		str_add(&line, slice_of(a->tls, a->tls_len));
+	}
 	str_printf(&line, ", dsn=%u.%u.%u, status=%s (", r->dsn.class, r->dsn.subject, r->dsn.detail, word);
 	str_add_cut(&line, r->text, LOG_FIELD_MAX);
 	line.full = false;

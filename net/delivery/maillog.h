@@ -1,7 +1,7 @@
 /* maillog.h - one log line per recipient and outcome, as Postfix's tools expect it (B 22)
  *
  *	QUEUEID: to=<a@b>, orig_to=<c@b>, relay=host[1.2.3.4]:25, conn_use=2, delay=0.12, delays=0.01/0/0.05/0.06,
- *	dsn=2.0.0, status=sent (250 ok)						all in one line
+ *	tls=may, dsn=2.0.0, status=sent (250 ok)				all in one line
  *
  * Of a probe the status is deliverable or undeliverable; with a 4.y.z nobody knows.
  *

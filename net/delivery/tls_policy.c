@@ -2,6 +2,7 @@
 
 #include "core/err.h"
 #include "core/log.h"
+#include "crypto/tls_dane.h"
 #include "net/lookup/idna.h"
 
 /* What a policy is made of, while it is being read. */
@@ -51,17 +52,17 @@ static struct slice next_piece(struct slice *rest, const char *dividers)
 	return piece;
 }
 
+static const char *const level_words[] = {
+	[TLS_LEVEL_NONE] = "none",	[TLS_LEVEL_MAY] = "may",
+	[TLS_LEVEL_ENCRYPT] = "encrypt", [TLS_LEVEL_FINGERPRINT] = "fingerprint",
+	[TLS_LEVEL_DANE] = "dane",	[TLS_LEVEL_DANE_ONLY] = "dane-only",
+	[TLS_LEVEL_VERIFY] = "verify",	[TLS_LEVEL_SECURE] = "secure",
+};
+
 static int find_level(struct slice word)
 {
-	static const char *const words[] = {
-		[TLS_LEVEL_NONE] = "none",	[TLS_LEVEL_MAY] = "may",
-		[TLS_LEVEL_ENCRYPT] = "encrypt", [TLS_LEVEL_FINGERPRINT] = "fingerprint",
-		[TLS_LEVEL_DANE] = "dane",	[TLS_LEVEL_DANE_ONLY] = "dane-only",
-		[TLS_LEVEL_VERIFY] = "verify",	[TLS_LEVEL_SECURE] = "secure",
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (slice_eq_nocase(word, slice_of_str(words[i])))
+	for (size_t i = 0; i < ARRAY_LEN(level_words); i++)
+		if (slice_eq_nocase(word, slice_of_str(level_words[i])))
 			return (int)i;
 	return -1;
 }
@@ -394,12 +395,18 @@ static void find_log_level(struct session_tls *t, const char *text)
 		if (slice_to_u64(word, 9, &n) == 0) {
 			t->log_summary |= n >= 1;
 			t->log_certificate |= n >= 2;
+			t->log_cache |= n >= 2;
 		} else if (slice_eq_nocase(word, SLICE("summary")) || slice_eq_nocase(word, SLICE("routine"))) {
 			t->log_summary = true;
-		} else if (slice_eq_nocase(word, SLICE("peercert")) || slice_eq_nocase(word, SLICE("certmatch")) ||
-			   slice_eq_nocase(word, SLICE("verbose")) || slice_eq_nocase(word, SLICE("debug"))) {
+		} else if (slice_eq_nocase(word, SLICE("peercert")) || slice_eq_nocase(word, SLICE("certmatch"))) {
 			t->log_summary = true;
 			t->log_certificate = true;
+		} else if (slice_eq_nocase(word, SLICE("verbose")) || slice_eq_nocase(word, SLICE("debug"))) {
+			t->log_summary = true;
+			t->log_certificate = true;
+			t->log_cache = true;
+		} else if (slice_eq_nocase(word, SLICE("cache"))) {
+			t->log_cache = true;
 		}
 	}
 }
@@ -459,9 +466,56 @@ int tls_policy_find(const struct params *p, const struct tls_policy_peer *peer, 
 		err = ask_policy_maps(&r);
 	else if (p->smtp_tls_per_site != NULL)
 		err = ask_per_site(&r);
+	t->asked = t->level;
 	if (err < 0)
 		return err;
 	return t->level == TLS_LEVEL_NONE && !t->is_wrapped ? 0 : find_details(&r);
+}
+
+void tls_policy_status(const struct session_tls *t, enum session_state failed, enum session_tls_trouble trouble,
+		       struct str *s)
+{
+	if (t == NULL || t->asked == TLS_LEVEL_NONE) {
+		str_add_cstr(s, "none");
+		return;
+	}
+	bool violated = trouble != SESSION_TLS_FINE && t->level > TLS_LEVEL_MAY;
+	const char *effective = level_words[t->was_on ? t->level : TLS_LEVEL_NONE];
+
+	str_printf(s, "%s%s", violated ? "!" : "", level_words[t->asked]);
+	if (violated)
+		return;
+	if (!t->was_on && failed != SESSION_CLOSED)
+		str_add_char(s, '?');
+	else if (strcmp(effective, level_words[t->asked]) != 0)
+		str_printf(s, ":%s", effective);
+}
+
+/* What of versions and ciphers the table does not say is the same for all of a process. Nothing of a check may be
+ * missing here: a session that is resumed, or used again, is not checked again. */
+void tls_policy_key(const struct tls_policy *policy, const struct session_tls *t, struct tls_key *ret_key)
+{
+	const struct tls_check *check = &t->check;
+	struct tls_print dane = { 0 };
+	const uint64_t context = t->context != NULL ? t->context->id : 0;
+	const uint32_t numbers[] = {
+		t->level, t->is_wrapped, policy->has_ciphers, policy->has_protocols, policy->has_excluded,
+		check->depth_max, (uint32_t)check->digest,
+	};
+	const struct slice parts[] = {
+		slice_of((const char *)numbers, sizeof(numbers)),
+		slice_of((const char *)&context, sizeof(context)),
+		policy->ciphers, policy->protocols, policy->excluded, t->servername, check->names,
+		slice_of((const char *)check->prints, check->print_count * sizeof(check->prints[0])),
+		slice_of((const char *)dane.octets, sizeof(dane.octets)),
+	};
+
+	static_assert(sizeof(*check) == sizeof(check->names) + sizeof(check->dane) + 4 * sizeof(uint32_t) +
+						TLS_PRINTS_MAX * sizeof(check->prints[0]),
+		      "what is new in a check has to be above, too");
+	if (check->dane != NULL)
+		tls_dane_print(check->dane, &dane);
+	tls_key_make(ret_key, parts, ARRAY_LEN(parts));
 }
 
 /* --- versions and ciphers --------------------------------------------------------------------- */

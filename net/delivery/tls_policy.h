@@ -12,6 +12,7 @@
 
 #include "net/delivery/tls_policy_sts.h"
 #include "net/lookup/nexthop.h"
+#include "net/smtp/session.h"
 #include "net/smtp/session_tls.h"
 
 /* Where to: the element of the nexthop list, and the name of the server. */
@@ -37,6 +38,14 @@ int tls_policy_find(const struct params *p, const struct tls_policy_peer *peer, 
 
 /* Bits of TLS 1.2 and 1.3 in ">=TLSv1.2", "!TLSv1.3" and the like; 0: none is left, or it makes no sense. */
 unsigned tls_policy_versions(struct slice text);
+
+/* All that was asked, and whom we trust, in one key: what was made under one is of no use under another. */
+void tls_policy_key(const struct tls_policy *policy, const struct session_tls *t, struct tls_key *ret_key);
+
+/* What became of it, for the log: "may", "may:none", "!encrypt", "may?" (B 22.3). failed: in which state it did,
+ * SESSION_CLOSED when not before mail could be sent. t: NULL where nothing was asked. */
+void tls_policy_status(const struct session_tls *t, enum session_state failed, enum session_tls_trouble trouble,
+		       struct str *s);
 
 /* Versions and ciphers, for a session that is about to be opened: what cannot be is a handshake that fails. */
 void tls_policy_finish(const struct params *p, const struct tls_policy *policy, struct session_tls *t);

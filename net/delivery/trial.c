@@ -119,7 +119,8 @@ static void judge(struct transaction *transaction, struct rcpt *rcpt, const stru
 		t->too_many = true;
 	/* A server that gave up while it waited for our own disk is not to blame (row SPL-08). */
 	if (v->reply == NULL && !v->waited_for_us &&
-	    (v->err == ERR_EOF || v->err == ERR_TIMEOUT || v->err == ERR_PROTO || v->err == -ECONNRESET))
+	    (v->err == ERR_EOF || v->err == ERR_TIMEOUT || v->err == ERR_PROTO || v->err == -EALREADY ||
+	     v->err == -ECONNRESET))
 		t->hop_failed = true;
 }
 
@@ -184,6 +185,17 @@ static void name_relay(struct attempt *a, struct slice text)
 
 	str_add_cut(&relay, text, sizeof(a->relay));
 	a->relay_len = (uint32_t)relay.len;
+}
+
+/* What became of TLS at lane; nothing before there was a connection. */
+static void tell_tls(struct attempt *a, const struct lane *lane)
+{
+	struct str words = STR(a->tls);
+
+	if (lane != NULL && lane->session.failure.state != SESSION_CONNECT &&
+	    delivery_self()->conf.params->smtp_log_tls_feature_status)
+		tls_policy_status(lane->tls, lane->session.failure.state, lane->session.failure.tls, &words);
+	a->tls_len = (uint32_t)words.len;
 }
 
 static bool is_at(const struct rcpt *r, enum rcpt_outcome outcome)
@@ -402,6 +414,7 @@ void trial_finish(struct trial *t)
 	t->address = t->lane->address;
 	t->route_generation = a->job->destination->route_generation;
 	name_relay(a, session_relay(&t->lane->session));
+	tell_tls(a, t->lane);
 	a->conn_use = t->transaction.use;
 	a->times.mail_ns = t->transaction.mail_ns;
 	a->times.done_ns = t->transaction.done_ns;
@@ -441,8 +454,8 @@ void delivery_on_claimed(struct attempt *a, int err)
 		on_body_ready(&a->body);
 }
 
-bool trial_answer(struct destination *dst, struct job *job, struct outcome outcome, enum session_state step,
-		  struct slice why, bool hop_failed)
+bool trial_answer(struct destination *dst, struct job *job, const struct lane *lane, struct outcome outcome,
+		  enum session_state step, struct slice why, bool hop_failed)
 {
 	struct trial *t = trial_take(dst->delivery, job, NULL);
 
@@ -452,6 +465,7 @@ bool trial_answer(struct destination *dst, struct job *job, struct outcome outco
 	if (!is_by_rcpt(dst->delivery))
 		t->attempt.count = job->first + job->count - t->attempt.first;
 	name_relay(&t->attempt, SLICE("none"));
+	tell_tls(&t->attempt, lane);
 	t->attempt.times.handoff_ns = t->attempt.times.active_ns;
 	t->attempt.times.done_ns = reactor_queue_now();
 	t->hop_failed = hop_failed;

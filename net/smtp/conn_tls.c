@@ -47,6 +47,22 @@ int session_tls_begin(struct session_tls *t, void (*opened)(struct session_tls *
 	return t->is_impossible ? ERR_SYNTAX : tls_open(&t->tls, t->room, t->context, &wish);
 }
 
+void session_tls_offer(struct session_tls *t, struct slice server_name)
+{
+	if (t->sessions == NULL)
+		return;
+	const struct slice parts[] = { slice_of((const char *)t->key.octets, sizeof(t->key.octets)), server_name };
+
+	tls_key_make(&t->key, parts, ARRAY_LEN(parts));
+	(void)tls_sessions_offer(t->sessions, &t->key, clock_wall_ns(), &t->tls);	/* t->tls says so, too */
+}
+
+void session_tls_keep(struct session_tls *t)
+{
+	if (t->is_on && t->sessions != NULL)
+		tls_sessions_keep(t->sessions, &t->key, &t->tls);
+}
+
 static bool is_match_wanted(const struct session_tls *t)
 {
 	return t->level > TLS_LEVEL_ENCRYPT;
@@ -85,6 +101,8 @@ void session_tls_close(struct session_tls *t)
 
 void session_tls_done(struct session_tls *t)
 {
+	if (t->tls.is_offered && !t->was_on)
+		tls_sessions_forget(t->sessions, &t->key);	/* it may have been the session's fault */
 	tls_done(&t->tls);
 	t->is_on = false;
 }

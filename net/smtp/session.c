@@ -580,6 +580,12 @@ static void on_look(struct task *task)
 	session_pump(s);
 }
 
+static void look_init(struct session *s)
+{
+	task_init(&s->look, on_look);
+	s->looks_left = 0;
+}
+
 static void on_address(void *session)
 {
 	struct session *s = session;
@@ -640,8 +646,7 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->deadline_key = UINT64_MAX;
 	s->body_answered = UINT64_MAX;
 	wheel_timer_init(&s->deadline, on_deadline);
-	task_init(&s->look, on_look);
-	s->looks_left = 0;
+	look_init(s);
 	s->works = target->works;
 	s->work = NULL;
 	name_relay(s, target->host, target->remote);

@@ -36,6 +36,8 @@ static void log_established(const struct session *s)
 	const struct tls_verdict *v = &s->tls->tls.verdict;
 
 	log_summary(s, "established");
+	if (s->tls->log_cache && s->tls->tls.is_resumed)
+		log_line(LOG_LEVEL_INFO, "smtp", "%.*s: Reusing old session", SLICE_FMT(session_relay(s)));
 	if (s->tls->log_certificate && v->has_cert) {
 		str_printf(&line, "%.*s: subject_CN=%s, issuer=%s, fingerprint=", SLICE_FMT(session_relay(s)), v->subject,
 			   v->issuer);
@@ -105,12 +107,14 @@ void session_tls_handshake(struct session *s)
 	s->tls->session = s;
 	int r = s->tls->context != NULL ? session_tls_begin(s->tls, on_opened) : ERR_SYNTAX;
 
-	if (r == 0)
+	if (r == 0) {
+		session_tls_offer(s->tls, smtp_caps_name(&s->caps));	/* in wrapper mode it has none yet */
 		session_tls_quiet(s);
-	else if (s->tls->context == NULL)
+	} else if (s->tls->context == NULL) {
 		lose(s, SESSION_TLS_UNAVAILABLE, r);
-	else
+	} else {
 		lose(s, SESSION_TLS_HANDSHAKE, r);
+	}
 }
 
 /* --- STARTTLS --------------------------------------------------------------------------------- */

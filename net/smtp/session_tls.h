@@ -14,6 +14,7 @@
 
 #include "crypto/tls.h"
 #include "crypto/tls_cipher.h"
+#include "crypto/tls_sessions.h"
 #include "net/params.h"
 #include "net/smtp/conn.h"
 #include "net/wire/tlsrpt.h"
@@ -25,10 +26,13 @@ struct session;
 struct session_tls {
 	/* what is asked */
 	enum param_tls_level level;
+	enum param_tls_level asked;	/* before something made it less: TLS that failed at this address at may */
 	bool is_wrapped;		/* TLS from the first octet on */
 	bool is_impossible;		/* versions, ciphers or a name that cannot be: as a handshake that fails */
 	bool note_offer;		/* smtp_tls_note_starttls_offer */
-	bool log_summary, log_certificate;
+	bool log_summary, log_certificate, log_cache;
+	struct tls_sessions *sessions;	/* to resume by; NULL: every handshake is a whole one */
+	struct tls_key key;		/* of them: all that was known before the server has spoken */
 	struct tls_room *room;
 	struct tls_context *context;	/* NULL: TLS is not to be had here, see the log at start */
 	enum tls_version version_min, version_max;
@@ -56,6 +60,12 @@ const char *session_tls_status(const struct session_tls *t);
 
 /* Does the level ask for a certificate that matches, and this one does not? */
 bool session_tls_is_mismatch(const struct session_tls *t);
+
+/* All of key is known now: the handshake, which has not begun, may resume a session. */
+void session_tls_offer(struct session_tls *t, struct slice server_name);
+
+/* The certificate was good enough, and the server has spoken since: what it gave us to resume by is kept. */
+void session_tls_keep(struct session_tls *t);
 
 /* Goodbye goes out with the next flush. */
 void session_tls_close(struct session_tls *t);

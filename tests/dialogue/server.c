@@ -220,6 +220,23 @@ static void hear(struct server *s, struct slice data)
 	flush_tls(s);
 }
 
+/* Whoever shows the same certificate is the same server, and knows its sessions again. A process plays one script. */
+static struct tls_server_home *home_of(struct slice name)
+{
+	static struct {
+		char name[64];
+		struct tls_server_home home;
+	} homes[8];
+
+	for (size_t i = 0; i < ARRAY_LEN(homes); i++) {
+		if (homes[i].name[0] == '\0')
+			(void)snprintf(homes[i].name, sizeof(homes[i].name), "%.*s", SLICE_FMT(name));
+		if (slice_eq(name, slice_of_str(homes[i].name)))
+			return &homes[i].home;
+	}
+	return NULL;
+}
+
 /* "server" or "server2 with inter": certificates of tests/unit/crypto/pki. */
 static enum step begin_tls(struct server *s, const struct script_item *item)
 {
@@ -232,7 +249,9 @@ static enum step begin_tls(struct server *s, const struct script_item *item)
 	s->tls = text_alloc(sizeof(*s->tls));
 	(void)snprintf(chain, sizeof(chain), "%s/%.*s.pem", TEST_PKI, SLICE_FMT(item->text));
 	(void)snprintf(key, sizeof(key), "%s/%.*s.key", TEST_PKI, SLICE_FMT(item->text));
-	if (!tls_server_open(s->tls, &(struct tls_server_conf){ .chain = chain, .key = key })) {
+	const struct tls_server_conf conf = { .chain = chain, .key = key, .home = home_of(item->text) };
+
+	if (!tls_server_open(s->tls, &conf)) {
 		play_fail(s->play, item->line, "no certificate and key: %s", chain);
 		return STEP_WAIT;
 	}

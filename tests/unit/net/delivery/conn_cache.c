@@ -59,10 +59,10 @@ static void everything_counts(void **state)
 		{ .remote = &a, .tls_level = 1 },
 		{ .remote = &a, .tls_level = 2 },
 		{ .remote = &a, .service = SLICE("x") },
-		{ .remote = &a, .verified = SLICE("x") },
+		{ .remote = &a, .policy = SLICE("x") },
 		{ .remote = &a, .credentials = SLICE("x") },
-		{ .remote = &a, .verified = SLICE("x"), .credentials = SLICE("y") },
-		{ .remote = &a, .verified = SLICE("xy") },
+		{ .remote = &a, .policy = SLICE("x"), .credentials = SLICE("y") },
+		{ .remote = &a, .policy = SLICE("xy") },
 		{ .remote = &a, .service = SLICE("x"), .credentials = SLICE("y") },
 	};
 
@@ -85,7 +85,7 @@ static void what_does_not_fit_is_not_shared(void **state)
 
 	(void)state;
 	memset(name, 'x', sizeof(name));
-	entry.key = key_of(&(struct conn_identity){ .remote = &a, .verified = slice_of(name, sizeof(name)) });
+	entry.key = key_of(&(struct conn_identity){ .remote = &a, .policy = slice_of(name, sizeof(name)) });
 	assert_int_equal(entry.key.len, 0);
 	conn_cache_add(&cache, &entry);
 	assert_null(conn_cache_find(&cache, &entry.key, NULL, NULL));

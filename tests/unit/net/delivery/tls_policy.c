@@ -3,6 +3,7 @@
 
 #include "core/err.h"
 #include "crypto/library.h"
+#include "crypto/tls_dane.h"
 #include "tests/unit/net/loaded.h"
 
 #define POLICY(key, value) "smtp_tls_security_level = encrypt\nsmtp_tls_policy_maps = inline:{{" key " = " value "}}\n"
@@ -293,15 +294,140 @@ static void sessions_may_be_kept(void **state)
 	forget();
 }
 
+static struct tls_key key_of(const char *conf, const struct tls_context *context)
+{
+	struct tls_key key;
+
+	find(conf, "example.org", "mx.a.example");
+	assert_int_equal(it.result, 0);
+	if (it.t.context != NULL)
+		it.t.context = (struct tls_context *)(uintptr_t)context;
+	tls_policy_key(&it.policy, &it.t, &key);
+	forget();
+	return key;
+}
+
+/* Row TLS-09, cases 273, 557: what was asked otherwise, or judged by others, is another's. */
+static void keys_tell_policies_apart(void **state)
+{
+	static const struct tls_context ours = { .id = 1 }, others = { .id = 2 };
+	static const struct {
+		const char *conf;
+		const struct tls_context *context;
+	} policies[] = {
+		{ "", &ours },
+		{ "", &others },
+		{ "smtp_tls_fingerprint_digest = nosuch\n", NULL },
+		{ "smtp_tls_security_level = encrypt\n", &ours },
+		{ "smtp_tls_security_level = verify\n", &ours },
+		{ "smtp_tls_security_level = verify\n", &others },
+		{ "smtp_tls_security_level = verify\nsmtp_tls_scert_verifydepth = 1\n", &ours },
+		{ "smtp_tls_security_level = verify\nsmtp_tls_verify_cert_match = nexthop\n", &ours },
+		{ "smtp_tls_security_level = verify\nsmtp_tls_servername = hostname\n", &ours },
+		{ "smtp_tls_security_level = verify\nsmtp_tls_servername = nexthop\n", &ours },
+		{ "smtp_tls_security_level = encrypt\nsmtp_tls_wrappermode = yes\n", &ours },
+		{ "smtp_tls_security_level = fingerprint\nsmtp_tls_fingerprint_cert_match = " PRINT "\n", &ours },
+		{ "smtp_tls_security_level = fingerprint\nsmtp_tls_fingerprint_cert_match = " PRINT "\n", &others },
+		{ "smtp_tls_security_level = fingerprint\nsmtp_tls_fingerprint_digest = sha1\n"
+		  "smtp_tls_fingerprint_cert_match = 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33\n", &ours },
+		{ POLICY("example.org", "encrypt ciphers=high"), &ours },
+		{ POLICY("example.org", "encrypt exclude=high"), &ours },
+		{ POLICY("example.org", "encrypt exclude=AES128"), &ours },
+		{ POLICY("example.org", "encrypt protocols=TLSv1.2"), &ours },
+		{ POLICY("example.org", "verify match=a.example:b.example"), &ours },
+		{ POLICY("example.org", "verify match=a.example servername=b.example"), &ours },
+	};
+	struct tls_key keys[ARRAY_LEN(policies)];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(policies); i++) {
+		keys[i] = key_of(policies[i].conf, policies[i].context);
+		for (size_t k = 0; k < i; k++)
+			if (memcmp(&keys[i], &keys[k], sizeof(keys[i])) == 0)
+				fail_msg("%zu and %zu are one", k, i);
+		struct tls_key again = key_of(policies[i].conf, policies[i].context);
+
+		assert_memory_equal(&again, &keys[i], sizeof(again));
+	}
+}
+
+/* Case 274: a session that was judged by other TLSA records is not resumed. */
+static void keys_tell_records_apart(void **state)
+{
+	static const struct tls_context ours = { .id = 1 };
+	const struct tls_dane_record server = { .usage = TLS_DANE_SERVER, .matching = TLS_DANE_SHA256, .len = 32 };
+	const struct tls_dane_record issuer = { .usage = TLS_DANE_ISSUER, .matching = TLS_DANE_SHA256, .len = 32 };
+	const struct tls_dane sets[3] = {
+		{ .count = 1, .records = { server }, .data = { 1 } },
+		{ .count = 1, .records = { server }, .data = { 2 } },
+		{ .count = 1, .records = { issuer }, .data = { 1 } },
+	};
+	struct tls_key keys[ARRAY_LEN(sets) + 1];
+
+	(void)state;
+	find("smtp_tls_security_level = encrypt\n", "example.org", "mx.a.example");
+	it.t.context = (struct tls_context *)(uintptr_t)&ours;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		it.t.check.dane = i < ARRAY_LEN(sets) ? &sets[i] : NULL;
+		tls_policy_key(&it.policy, &it.t, &keys[i]);
+		for (size_t k = 0; k < i; k++)
+			assert_memory_not_equal(&keys[i], &keys[k], sizeof(keys[i]));
+	}
+	forget();
+}
+
+/* Case 596. */
+static void what_became_of_it_is_said(void **state)
+{
+	static const struct {
+		enum param_tls_level asked, level;
+		bool was_on;
+		enum session_state failed;
+		enum session_tls_trouble trouble;
+		const char *words;
+	} ends[] = {
+		{ TLS_LEVEL_NONE, TLS_LEVEL_NONE, false, SESSION_CLOSED, SESSION_TLS_FINE, "none" },
+		{ TLS_LEVEL_NONE, TLS_LEVEL_NONE, false, SESSION_EHLO, SESSION_TLS_FINE, "none" },
+		{ TLS_LEVEL_MAY, TLS_LEVEL_MAY, true, SESSION_CLOSED, SESSION_TLS_FINE, "may" },
+		{ TLS_LEVEL_MAY, TLS_LEVEL_MAY, false, SESSION_CLOSED, SESSION_TLS_FINE, "may:none" },
+		{ TLS_LEVEL_MAY, TLS_LEVEL_NONE, false, SESSION_CLOSED, SESSION_TLS_FINE, "may:none" },
+		{ TLS_LEVEL_MAY, TLS_LEVEL_MAY, false, SESSION_GREETING, SESSION_TLS_FINE, "may?" },
+		{ TLS_LEVEL_MAY, TLS_LEVEL_MAY, false, SESSION_TLS, SESSION_TLS_HANDSHAKE, "may?" },
+		{ TLS_LEVEL_ENCRYPT, TLS_LEVEL_ENCRYPT, false, SESSION_TLS, SESSION_TLS_HANDSHAKE, "!encrypt" },
+		{ TLS_LEVEL_ENCRYPT, TLS_LEVEL_ENCRYPT, false, SESSION_EHLO, SESSION_TLS_NOT_OFFERED, "!encrypt" },
+		{ TLS_LEVEL_ENCRYPT, TLS_LEVEL_ENCRYPT, false, SESSION_EHLO, SESSION_TLS_FINE, "encrypt?" },
+		{ TLS_LEVEL_ENCRYPT, TLS_LEVEL_ENCRYPT, true, SESSION_EHLO, SESSION_TLS_FINE, "encrypt" },
+		{ TLS_LEVEL_VERIFY, TLS_LEVEL_VERIFY, true, SESSION_TLS, SESSION_TLS_MISMATCH, "!verify" },
+		{ TLS_LEVEL_DANE, TLS_LEVEL_ENCRYPT, true, SESSION_CLOSED, SESSION_TLS_FINE, "dane:encrypt" },
+		{ TLS_LEVEL_SECURE, TLS_LEVEL_SECURE, true, SESSION_CLOSED, SESSION_TLS_FINE, "secure" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		char text[40];
+		struct str s = STR(text);
+
+		it.t.asked = ends[i].asked;
+		it.t.level = ends[i].level;
+		it.t.was_on = ends[i].was_on;
+		tls_policy_status(&it.t, ends[i].failed, ends[i].trouble, &s);
+		assert_string_equal(str_cstr(&s), ends[i].words);
+		s = STR(text);
+		tls_policy_status(NULL, ends[i].failed, ends[i].trouble, &s);
+		assert_string_equal(str_cstr(&s), "none");
+	}
+}
+
 /* Case 247 */
 static void log_levels_are_understood(void **state)
 {
 	static const struct {
 		const char *value;
-		bool summary, certificate;
+		bool summary, certificate, cache;
 	} values[] = {
-		{ "0", false, false }, { "1", true, false },  { "2", true, true },	   { "4", true, true },
-		{ "none", false, false }, { "summary", true, false }, { "routine,certmatch", true, true },
+		{ "0", false, false, false }, { "1", true, false, false }, { "2", true, true, true },
+		{ "4", true, true, true }, { "none", false, false, false }, { "summary", true, false, false },
+		{ "routine,certmatch", true, true, false }, { "cache", false, false, true }, { "verbose", true, true, true },
 	};
 
 	(void)state;
@@ -312,6 +438,7 @@ static void log_levels_are_understood(void **state)
 		find(text, "example.org", "mx.a.example");
 		assert_int_equal(it.t.log_summary, values[i].summary);
 		assert_int_equal(it.t.log_certificate, values[i].certificate);
+		assert_int_equal(it.t.log_cache, values[i].cache);
 		forget();
 	}
 }
@@ -343,6 +470,9 @@ int main(void)
 		CLAIM("versions and ciphers are chosen, or no session can be made", versions_and_ciphers_are_chosen),
 		CLAIM("sessions may be kept, or not", sessions_may_be_kept),
 		CLAIM("a policy may say that it has failed", a_policy_may_fail),
+		CLAIM("keys tell policies apart", keys_tell_policies_apart),
+		CLAIM("and what DNS says of a server", keys_tell_records_apart),
+		CLAIM("what became of it is said in the log", what_became_of_it_is_said),
 		CLAIM("log levels are understood", log_levels_are_understood),
 	};
 	return cmocka_run_group_tests_name("net/delivery/tls_policy", claims, start, NULL);
