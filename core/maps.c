@@ -248,6 +248,14 @@ int mlist_match(const struct mlist *l, struct slice word)
 	return 0;
 }
 
+bool mlist_names(const struct mlist *l, struct slice word)
+{
+	for (size_t i = 0; l != NULL && i < l->count; i++)
+		if (l->items[i].table == NULL && slice_eq_nocase(l->items[i].text, word))
+			return !l->items[i].negated;
+	return false;
+}
+
 /* The part behind the first dot; with_dot: that dot and what is behind it. Empty: there is none. */
 static struct slice parent_of(struct slice name, bool with_dot)
 {

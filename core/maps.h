@@ -49,4 +49,7 @@ int mlist_match(const struct mlist *l, struct slice word);
  * what is below it, too, and tables are asked for parent domains "b.c"; without, for ".b.c". */
 int mlist_match_host(const struct mlist *l, struct slice name, const struct addr *address, bool subdomains);
 
+/* Is this very word an item that does not say no? What tables have does not count. */
+bool mlist_names(const struct mlist *l, struct slice word);
+
 bool mlist_needs_io(const struct mlist *l);

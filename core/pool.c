@@ -81,6 +81,16 @@ int pool_init(struct pool *p, const char *name, size_t size, size_t count)
 	return 0;
 }
 
+int pool_hide(struct pool *p)
+{
+	size_t octets = p->size * p->count;
+
+	ASSERT(!p->is_borrowed);
+	if (madvise(p->memory, octets, MADV_DONTDUMP) < 0)
+		return -errno;
+	return mlock2(p->memory, octets, MLOCK_ONFAULT) == 0 ? 0 : -errno;
+}
+
 void pool_done(struct pool *p)
 {
 	if (p->memory == NULL)

@@ -31,6 +31,10 @@ int pool_init(struct pool *p, const char *name, size_t size, size_t count);
 /* The same in somebody else's memory: size * count octets (size: a multiple of 16) that stay until pool_done. */
 int pool_init_over(struct pool *p, const char *name, size_t size, size_t count, void *memory);
 
+/* Start only, for secrets: what is in it is never in a core, and never swapped, if the kernel allows that; else -EPERM
+ * or -ENOMEM (RLIMIT_MEMLOCK). Its pages are locked as they are touched. */
+int pool_hide(struct pool *p);
+
 /* Gives the memory back. Everything taken must have been put. */
 void pool_done(struct pool *p);
 

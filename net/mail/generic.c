@@ -228,22 +228,35 @@ void generic_begin(struct generic *g, const struct generic_conf *conf, struct sl
 	g->user_len = find_extension(slice_head(address, g->local_len), conf->params->recipient_delimiter);
 }
 
-int generic_next(struct generic *g, struct asker *asker, struct slice *ret_address)
+/* As maps_find, or ASKER_WAIT. */
+static int find_value(struct generic *g, struct asker *asker, const struct maps *maps, struct str *ret_value)
 {
-	const struct maps *maps = g->conf->params->smtp_generic_maps;
-
 	while (g->step < STEP_NONE) {
 		int r = make_key(g);
 
 		if (r > 0)
 			r = asker_find(asker, maps, str_slice(&g->key), g->step == STEP_WHOLE ? 0 : TABLE_PARTIAL,
-				       &g->value);
-		if (r < 0 || r == ASKER_WAIT)
+				       ret_value);
+		if (r != 0)
 			return r;
-		if (r > 0)
-			return take_value(g, ret_address);
 		if (!next_key(g))
 			break;
 	}
 	return 0;
+}
+
+int generic_next(struct generic *g, struct asker *asker, struct slice *ret_address)
+{
+	int r = find_value(g, asker, g->conf->params->smtp_generic_maps, &g->value);
+
+	return r == 1 ? take_value(g, ret_address) : r;
+}
+
+int generic_find_in(const struct generic_conf *conf, struct slice address, const struct maps *maps,
+		    struct str *ret_value)
+{
+	struct generic g;
+
+	generic_begin(&g, conf, address);
+	return find_value(&g, NULL, maps, ret_value);
 }

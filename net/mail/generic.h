@@ -59,3 +59,7 @@ void generic_begin(struct generic *g, const struct generic_conf *conf, struct sl
 
 /* 1 and the new address in internal form, 0: it stays as it is, ASKER_WAIT, or a negative error. */
 int generic_next(struct generic *g, struct asker *asker, struct slice *ret_address);
+
+/* The same keys in other tables, local ones, for whoever wants what stands there: as maps_find. */
+int generic_find_in(const struct generic_conf *conf, struct slice address, const struct maps *maps,
+		    struct str *ret_value);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "crypto/auth_mech.h"
 #include "net/wire/smtp_xforward.h"
 
 static const struct {
@@ -155,6 +156,16 @@ static void take_xforward(struct slice params, struct smtp_caps *caps)
 		caps->xforward |= xforward_bit(word);
 }
 
+static void take_auth(struct slice params, struct smtp_caps *caps)
+{
+	for (struct slice word = take_word(&params); word.len > 0; word = take_word(&params)) {
+		int mech = auth_mech_find(word);
+
+		if (mech >= 0)
+			caps->auth |= BIT(mech);
+	}
+}
+
 static void take_line(struct slice line, uint32_t discard, struct smtp_caps *caps)
 {
 	size_t n = 0;
@@ -176,5 +187,7 @@ static void take_line(struct slice line, uint32_t discard, struct smtp_caps *cap
 		take_limits(line, caps);
 	else if (cap == SMTP_CAP_XFORWARD)
 		take_xforward(line, caps);
+	else if (cap == SMTP_CAP_AUTH)
+		take_auth(line, caps);
 	caps->bits |= cap;
 }

@@ -29,8 +29,7 @@ enum smtp_cap {
 	SMTP_CAP_ENHANCEDSTATUSCODES = BIT(8),	/* RFC 2034 */
 	SMTP_CAP_REQUIRETLS	= BIT(9),	/* RFC 8689 */
 	SMTP_CAP_LIMITS		= BIT(10),	/* RFC 9422 */
-	/* RFC 4954; the mechanisms are not looked at here */
-	SMTP_CAP_AUTH		= BIT(11),
+	SMTP_CAP_AUTH		= BIT(11),	/* RFC 4954 */
 	SMTP_CAP_XFORWARD	= BIT(12),	/* Postfix */
 };
 
@@ -47,6 +46,7 @@ struct smtp_caps {
 	uint32_t mail_max;
 	uint32_t rcpt_domain_max;
 	uint32_t xforward;		/* attributes of XFORWARD, bits of enum xforward_attr */
+	uint32_t auth;			/* mechanisms of AUTH that we know, BIT(enum auth_mech): of all its lines */
 	uint8_t name_len;
 	char name[EHLO_NAME_MAX];
 };
