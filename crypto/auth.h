@@ -72,7 +72,8 @@ struct auth {
 	_Alignas(16) char heap[AUTH_HEAP_MAX];
 };
 
-/* Start only, once. by_name: mechanisms of AUTH_BY_NAME_ONLY that may be loaded, too. 0 or a negative error. */
+/* Start only; once more does nothing. by_name: mechanisms of AUTH_BY_NAME_ONLY that may be loaded, too. 0 or a negative
+ * error. */
 int auth_library_start(uint32_t by_name);
 
 /* What can be used: BIT(enum auth_mech). 0 before the start. */

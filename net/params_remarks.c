@@ -5,7 +5,6 @@
 #include "net/params_impl.h"
 
 #define PENDING		"no effect yet"
-#define PENDING_AUTH	"no effect yet: sessions are not authenticated"
 #define ELSEWHERE	"accepted, and has no function here"
 #define CIPHERS		"no effect: the library has no weak cipher, and all grades but null are one"
 #define GONE		"obsolete, and has no function"
@@ -61,21 +60,8 @@ static const struct {
 	{ "tlsmgr_service_name", ELSEWHERE, false },
 	{ "tlsproxy_service_name", ELSEWHERE, false },
 	/* authentication */
-	{ "smtp_sasl_auth_enable", PENDING_AUTH, false },
-	{ "smtp_sasl_password_maps", PENDING_AUTH, false },
-	{ "smtp_sasl_password_result_delimiter", PENDING, false },
-	{ "smtp_sender_dependent_authentication", PENDING_AUTH, false },
-	{ "smtp_sasl_security_options", PENDING, false },
-	{ "smtp_sasl_tls_security_options", PENDING, false },
-	{ "smtp_sasl_tls_verified_security_options", PENDING, false },
-	{ "smtp_sasl_mechanism_filter", PENDING, false },
 	{ "smtp_sasl_type", ELSEWHERE, false },
 	{ "smtp_sasl_path", ELSEWHERE, false },
-	{ "send_cyrus_sasl_authzid", PENDING, false },
-	{ "smtp_sasl_auth_soft_bounce", PENDING, false },
-	{ "smtp_sasl_auth_cache_name", PENDING, false },
-	{ "smtp_sasl_auth_cache_time", PENDING, false },
-	{ "smtp_send_dummy_mail_auth", PENDING, false },
 	/* old names with an effect (P 3.5) */
 	{ "fallback_relay", "obsolete, use smtp_fallback_relay", true },
 	{ "disable_dns_lookups", "obsolete, use smtp_dns_support_level", true },

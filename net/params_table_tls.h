@@ -168,20 +168,29 @@ X(STR, tlsproxy_service_name, "tlsproxy", 1, 0, NULL, "A process that Postfix ha
 X(HEADING, sasl, "", 0, 0, "authentication", "Authentication") \
 X(BOOL, smtp_sasl_auth_enable, "no", 0, 0, NULL, \
 	"Authenticate to servers for which smtp_sasl_password_maps has credentials.") \
-X(MAPS, smtp_sasl_password_maps, "", 0, 0, NULL, \
-	"Tables from a sender, server or destination to user:password.") \
+X(MAPS, smtp_sasl_password_maps, "", 1, 0, NULL, \
+	"Tables from a sender (smtp_sender_dependent_authentication), the name of a server, or a destination as it is " \
+	"configured, with brackets and port, to user:password; the first that is found counts. Without credentials, mail " \
+	"is sent unauthenticated; when the lookup fails, it waits. user:oauth2:/file takes a token out of that file, " \
+	"each time that one is needed, for the mechanisms XOAUTH2 and OAUTHBEARER. Keep them in files that nobody else " \
+	"may read (texthash:), not in main.cf.") \
 X(STR, smtp_sasl_password_result_delimiter, ":", 1, 0, NULL, \
 	"The character between user and password.") \
 X(BOOL, smtp_sender_dependent_authentication, "no", 0, 0, NULL, \
 	"Look for credentials of the sender first.") \
+X(BOOL, smtp_sasl_verified_only, "no", 0, 0, NULL, \
+	"Use credentials only where the certificate of the server has matched what TLS policy wants of it; anywhere else " \
+	"mail for which there are credentials waits.") \
 X(SET, smtp_sasl_security_options, "noplaintext, noanonymous", 0, 0, PARAM_SASL_WORDS, \
 	"What a mechanism must be, or must not be, in a session without TLS.") \
 X(SET, smtp_sasl_tls_security_options, "$smtp_sasl_security_options", 0, 0, PARAM_SASL_WORDS, \
 	"The same in a session with TLS.") \
 X(SET, smtp_sasl_tls_verified_security_options, "$smtp_sasl_tls_security_options", 0, 0, PARAM_SASL_WORDS, \
 	"The same when the certificate of the server matched.") \
-X(MLIST, smtp_sasl_mechanism_filter, "", 0, 0, NULL, \
-	"The mechanisms that may be used, of those that are offered. Empty: all.") \
+X(MLIST, smtp_sasl_mechanism_filter, "", 1, 0, NULL, \
+	"The mechanisms that may be used, of those that are offered. Empty: SCRAM-SHA-256, SCRAM-SHA-1, CRAM-MD5, PLAIN, " \
+	"LOGIN, and OAUTHBEARER and XOAUTH2 with a token. EXTERNAL, GSSAPI, DIGEST-MD5, NTLM and ANONYMOUS are used only " \
+	"where they stand here by name.") \
 X(STR, smtp_sasl_type, "cyrus", 1, 0, NULL, \
 	"The implementation: cyrus is a name of the one built in.") \
 X(STR, smtp_sasl_path, "", 0, 0, NULL, \
@@ -191,7 +200,9 @@ X(BOOL, send_cyrus_sasl_authzid, "no", 0, 0, NULL, \
 X(BOOL, smtp_sasl_auth_soft_bounce, "yes", 0, 0, NULL, \
 	"Defer when a server refuses our credentials for good; no: bounce.") \
 X(STR, smtp_sasl_auth_cache_name, "", 0, 0, NULL, \
-	"Where refused credentials are remembered, so that they are not tried again.") \
+	"When this is not empty, credentials that were refused with 535 are not tried again at the same server, until they " \
+	"change or smtp_sasl_auth_cache_time is over. They are remembered in memory, for each core by itself; the name " \
+	"does not matter, and no file is written. When this is empty, they are not tried again for five minutes.") \
 X(TIME, smtp_sasl_auth_cache_time, "90d", 0, PARAM_TIME_MAX, "d", \
 	"For how long they are remembered.") \
 X(BOOL, smtp_send_dummy_mail_auth, "no", 0, 0, NULL, \

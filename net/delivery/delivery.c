@@ -25,6 +25,9 @@ struct metric metric_starttls_injected =
 struct metric metric_tls_sessions = METRIC_COUNTER("ringpost_tls_sessions_total", "sessions in TLS");
 struct metric metric_tls_resumed =
 	METRIC_COUNTER("ringpost_tls_sessions_resumed_total", "those of them that resumed an earlier one");
+struct metric metric_authenticated = METRIC_COUNTER("ringpost_auth_succeeded_total", "sessions that were authenticated");
+struct metric metric_auth_failed =
+	METRIC_COUNTER("ringpost_auth_failed_total", "sessions that ended because they could not be authenticated");
 struct metric metric_homeless = METRIC_GAUGE("ringpost_jobs_homeless", "jobs beyond the bound of busy destinations");
 
 static_assert(JOB_NEXTHOP_MAX >= PARAM_NEXT_HOP_MAX, "where all mail goes is a next hop, too");
@@ -68,6 +71,8 @@ void delivery_start(const struct params *params, unsigned cores)
 	metric_register(&metric_tls_events_lost);
 	metric_register(&metric_tls_sessions);
 	metric_register(&metric_tls_resumed);
+	metric_register(&metric_authenticated);
+	metric_register(&metric_auth_failed);
 	metric_register(&metric_homeless);
 	metric_register(&metric_cache_hits);
 	metric_register(&metric_cache_moved);
@@ -247,7 +252,7 @@ static void on_drain_check(struct task *task)
 	struct delivery *d = container_of(task, struct delivery, drain_check);
 
 	ASSERT(d->lanes.used > 0 || credits_free(&d->credits, CREDIT_NEW) == d->credits.max[CREDIT_NEW]);
-	if (!d->draining || d->drained == NULL || d->lanes.used > 0 || d->trials.used > 0)
+	if (!d->draining || d->drained == NULL || d->lanes.used > 0 || d->trials.used > 0 || d->auths.pool.used > 0)
 		return;
 	void (*done)(struct delivery *, void *) = d->drained;
 
@@ -332,6 +337,24 @@ static int open_sessions(struct delivery *d)
 	return tls_sessions_init(&d->sessions, wanted ? TLS_SESSIONS_MAX : 0, life_ns);
 }
 
+static void on_auth_put(struct session_auth_pool *p)
+{
+	delivery_drain_check(container_of(p, struct delivery, auths));
+}
+
+static int open_auth(struct delivery *d)
+{
+	bool is_locked = false;
+	int r = session_auth_pool_init(&d->auths, &is_locked);
+
+	random_fill(&d->salt, sizeof(d->salt));
+	d->auths.put = on_auth_put;
+	if (r == 0 && !is_locked && d->conf.core == 0)
+		log_line(LOG_LEVEL_WARNING, params_client_name(d->conf.params),
+			 "credentials in use may be swapped out: the limit of locked memory (RLIMIT_MEMLOCK) is too low");
+	return r < 0 ? r : auth_memory_init(&d->refused);
+}
+
 static int open_pools(struct delivery *d)
 {
 	size_t lanes = d->conf.sessions_max, destinations = bound_of(d, DESTINATIONS_MAX);
@@ -354,6 +377,8 @@ static int open_pools(struct delivery *d)
 		r = pool_init(&d->tls_events, "tls events", sizeof(struct tls_event), 2 * lanes);
 	if (r == 0 && d->conf.report != NULL && (d->conf.params->notify_classes & NOTIFY_CLASSES))
 		r = pool_init(&d->transcripts, "transcripts", sizeof(struct transcript), MIN(lanes, TRANSCRIPTS_MAX));
+	if (r == 0 && d->conf.params->smtp_sasl_auth_enable)
+		r = open_auth(d);
 	if (r == 0)
 		r = map_init(&d->by_nexthop, destinations);
 	if (r == 0)
@@ -425,6 +450,10 @@ void delivery_free(struct delivery **d)
 	tls_sessions_done(&(*d)->sessions);
 	map_done(&(*d)->by_nexthop);
 	pool_done(&(*d)->tls);
+	if ((*d)->conf.params->smtp_sasl_auth_enable) {
+		session_auth_pool_done(&(*d)->auths);
+		auth_memory_done(&(*d)->refused);
+	}
 	pool_done(&(*d)->transcripts);
 	pool_done(&(*d)->tls_events);
 	content_pool_done(&(*d)->contents);

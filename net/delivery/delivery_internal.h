@@ -6,7 +6,9 @@
 
 #include "core/map.h"
 #include "core/metric.h"
+#include "net/delivery/auth_memory.h"
 #include "net/delivery/conn_cache.h"
+#include "net/delivery/credentials.h"
 #include "net/delivery/credit.h"
 #include "net/delivery/delivery.h"
 #include "net/delivery/outcome.h"
@@ -44,6 +46,9 @@ struct delivery {
 	struct window_conf window_shard;	/* of one that is split over all cores */
 	struct pool destinations, routes, lookups, lanes, trials;
 	struct pool tls;		/* of struct session_tls; empty where TLS is never asked for */
+	struct session_auth_pool auths;	/* empty without smtp_sasl_auth_enable, and so is what is refused */
+	struct auth_memory refused;
+	struct credentials_salt salt;
 	struct content_pool contents;
 	struct zero_copy zero_copy;
 	struct pool works;		/* of sessions that are at work: one for each lane */
@@ -95,6 +100,7 @@ struct destination {
 	struct wheel_timer wake;
 	struct task dispatch;
 	bool is_relayhost;
+	unsigned auth_rank;		/* of the best mechanism that has worked (row AUT-03) */
 	bool chunking;			/* BDAT where it is offered; not any more once a server did not know it */
 	bool bind_failed;		/* the source address cannot be bound: said once, left out from then on */
 	bool bind6_failed;
@@ -132,6 +138,7 @@ struct lane {
 	struct session_tls *tls;	/* NULL: not asked for */
 	enum tls_demand demand;		/* of all the mail it may carry */
 	struct tls_event *tls_event;	/* NULL: there is nothing to tell, or it has been told */
+	struct credentials_id who;	/* we are there; all zeroes: nobody */
 	bool may_keep;			/* TLS sessions: smtp_tls_connection_reuse */
 	uint64_t handoff_ns;		/* queue clock */
 	struct wheel_timer idle_timer;
@@ -248,6 +255,18 @@ void lane_proved(struct lane *lane);
 /* QUITs all idle lanes. */
 void lanes_quit(struct destination *dst);
 
+/* --- lane_auth.c ------------------------------------------------------------------------------ */
+
+/* Who we are there for this job; all zeroes: nobody. As credentials_find. */
+int lane_identify(const struct destination *dst, const struct job *job, unsigned address,
+		  struct credentials_id *ret_who, struct str *why);
+/* Would this job have the same credentials? */
+bool lane_is_of_same(const struct lane *lane, const struct job *job);
+/* session_events.credentials */
+int lane_on_credentials(struct session *s, struct auth_credentials *ret);
+/* The session has failed: what is to be remembered of that. */
+void lane_note_auth(struct lane *lane);
+
 /* --- trial.c ---------------------------------------------------------------------------------- */
 
 /* Starts job's next transaction on lane, with a probe when it comes from the cache. False: no trial can be had now. */
@@ -275,6 +294,7 @@ void delivery_defer(struct delivery *d, struct job *job);
 /* "QUEUEID: text": a host was left for the next one (B 22.4), a line was broken. */
 void delivery_log_job(const struct job *job, struct slice text);
 
+extern struct metric metric_authenticated, metric_auth_failed;
 extern struct metric metric_sessions_opened, metric_connects_failed, metric_transactions, metric_suspended,
 	metric_starttls_injected, metric_tls_sessions, metric_tls_resumed, metric_tls_events_lost, metric_homeless,
 	metric_cache_hits, metric_cache_moved, metric_cache_stale;

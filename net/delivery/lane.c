@@ -104,10 +104,15 @@ static bool is_judged_by_others(const struct lane *lane)
 	return is_in_tls(lane) && lane->tls->context != lane->destination->delivery->conf.tls;
 }
 
-bool lane_fits(const struct lane *lane, const struct job *job)
+static bool is_good_for(const struct lane *lane, const struct job *job)
 {
 	return session_can_start(&lane->session) && !is_worn(lane) && lane_suits(lane, job) &&
 	       offers_what_is_needed(lane, job) && !is_judged_by_others(lane);
+}
+
+bool lane_fits(const struct lane *lane, const struct job *job)
+{
+	return is_good_for(lane, job) && lane_is_of_same(lane, job);
 }
 
 bool lane_carry(struct lane *lane, struct job *job)
@@ -177,7 +182,8 @@ static enum param_requiretls find_requiretls(const struct delivery *d, const str
 
 /* What a connection to this address is good for; t: what is asked of TLS, or NULL where nothing is. */
 static void make_key(struct conn_key *ret_key, const struct destination *dst, unsigned address,
-		     enum param_requiretls requiretls, const struct tls_policy *policy, const struct session_tls *t)
+		     const struct credentials_id *who, enum param_requiretls requiretls,
+		     const struct tls_policy *policy, const struct session_tls *t)
 {
 	const struct addr remote = route_addr(dst->route, address);
 	struct conn_identity id = {
@@ -185,6 +191,8 @@ static void make_key(struct conn_key *ret_key, const struct destination *dst, un
 	};
 	struct tls_key asked;
 
+	if (credentials_are_some(who))
+		id.credentials = slice_of(who->words, sizeof(who->words));
 	if (t != NULL) {
 		tls_policy_key(policy, t, &asked);
 		id.tls_level = (uint8_t)t->level;
@@ -194,7 +202,7 @@ static void make_key(struct conn_key *ret_key, const struct destination *dst, un
 }
 
 static void find_key(struct conn_key *ret_key, const struct destination *dst, unsigned address,
-		     enum tls_demand demand)
+		     enum tls_demand demand, const struct credentials_id *who)
 {
 	const struct tls_policy_peer peer = peer_of(dst, address, demand);
 	const enum param_requiretls requiretls = find_requiretls(dst->delivery, &peer, demand);
@@ -204,9 +212,9 @@ static void find_key(struct conn_key *ret_key, const struct destination *dst, un
 	struct str why = STR(storage);
 
 	if (!asks_tls(dst->delivery))
-		make_key(ret_key, dst, address, requiretls, NULL, NULL);
+		make_key(ret_key, dst, address, who, requiretls, NULL, NULL);
 	else if (find_policy(dst->delivery, &peer, &policy, &t, &why) == 0)
-		make_key(ret_key, dst, address, requiretls, &policy, &t);
+		make_key(ret_key, dst, address, who, requiretls, &policy, &t);
 	else
 		ret_key->len = 0;	/* what cannot be said is nobody's */
 }
@@ -226,7 +234,7 @@ static void name_session(const struct destination *dst, const struct tls_policy_
 
 static bool entry_fits(const struct conn_entry *entry, const void *job)
 {
-	return lane_fits(container_of(entry, const struct lane, cached), job);
+	return is_good_for(container_of(entry, const struct lane, cached), job);	/* who we are is in the key */
 }
 
 static void move_to(struct destination *dst, struct lane *lane, unsigned address)
@@ -252,10 +260,13 @@ struct lane *lane_borrow(struct destination *dst, const struct job *job, unsigne
 {
 	struct delivery *d = dst->delivery;
 	struct conn_key key;
+	struct credentials_id who;
+	char storage[256];
+	struct str why = STR(storage);
 
-	if (d->idle == 0)
+	if (d->idle == 0 || lane_identify(dst, job, address, &who, &why) < 0)
 		return NULL;
-	find_key(&key, dst, address, tls_demand_of(d->conf.params, job->msg));
+	find_key(&key, dst, address, tls_demand_of(d->conf.params, job->msg), &who);
 	struct conn_entry *entry = conn_cache_find(&d->cached, &key, entry_fits, job);
 
 	if (entry == NULL)
@@ -340,6 +351,9 @@ static void on_ready(struct session *s)
 		metric_add(&metric_tls_resumed, lane->tls->tls.is_resumed);
 		session_tls_keep(lane->tls);
 	}
+	metric_add(&metric_authenticated, s->is_authenticated);
+	if (s->is_authenticated)
+		lane->destination->auth_rank = MAX(lane->destination->auth_rank, s->auth_rank);
 	if (s->conn.local.len > 0)
 		*bind_worked(lane) = true;
 	if (lane->destination->delivery->draining) {
@@ -428,6 +442,8 @@ bool lane_may_go_plain(const struct lane *lane, const struct job *job)
 		     (f->tls == SESSION_TLS_FINE && lane->tls != NULL && lane->tls->was_on &&
 		      (s->lost_err == ERR_EOF || s->lost_err == ERR_TIMEOUT || s->lost_err == -ECONNRESET));
 
+	if (credentials_are_some(&lane->who))
+		return false;		/* who listens would hear how we prove who we are */
 	if (!broke || lane->tls->level != TLS_LEVEL_MAY || s->requiretls >= REQUIRETLS_STARTTLS ||
 	    lane->address == LANE_ADDRESS_GONE || lane->destination->delivery->draining)
 		return false;
@@ -473,6 +489,7 @@ static void leader_failed(struct lane *lane, struct job *job)
 	metric_add(&metric_connects_failed, 1);
 	if (lane->session.failure.tls == SESSION_TLS_INJECTED)
 		metric_add(&metric_starttls_injected, 1);
+	lane_note_auth(lane);
 	if (lane_may_go_plain(lane, job)) {
 		job->plain_at = (uint8_t)(lane->address + 1);
 		delivery_log_job(job, str_slice(&why));
@@ -553,6 +570,7 @@ static void on_closed(struct session *s)
 }
 
 static const struct session_events session_events = {
+	.credentials = lane_on_credentials,
 	.ready = on_ready,
 	.next = on_next,
 	.done = on_done,
@@ -605,8 +623,9 @@ static bool level_is_enough(enum param_requiretls requiretls, enum param_tls_lev
 	return requiretls < REQUIRETLS_STARTTLS || level > TLS_LEVEL_NONE;
 }
 
-/* TLS for a session that is about to be opened. */
+/* Who we are, and TLS, for a session that is about to be opened. */
 struct choice {
+	struct credentials_id who;	/* chosen before, and part of key */
 	struct session_tls *tls;	/* from the pool, or NULL */
 	struct tls_event *event;	/* the same */
 	enum tls_demand demand;
@@ -626,7 +645,7 @@ static bool choose_tls(struct destination *dst, struct job *job, unsigned addres
 	struct str why = STR(storage);
 
 	*choice = (struct choice){
-		.demand = demand, .requiretls = find_requiretls(d, &peer, demand), .may_keep = true,
+		.who = choice->who, .demand = demand, .requiretls = find_requiretls(d, &peer, demand), .may_keep = true,
 	};
 	if (choice->requiretls == REQUIRETLS_ERROR) {
 		skip_host(dst, job, address, outcome_of_requiretls(peer.host, choice->requiretls, &why), &why,
@@ -634,7 +653,7 @@ static bool choose_tls(struct destination *dst, struct job *job, unsigned addres
 		return false;
 	}
 	if (!asks_tls(d) && choice->requiretls < REQUIRETLS_STARTTLS) {
-		make_key(&choice->key, dst, address, choice->requiretls, NULL, NULL);
+		make_key(&choice->key, dst, address, &choice->who, choice->requiretls, NULL, NULL);
 		return true;
 	}
 	struct session_tls *t = pool_take(&d->tls);	/* one more than lanes */
@@ -652,7 +671,7 @@ static bool choose_tls(struct destination *dst, struct job *job, unsigned addres
 		skip_host(dst, job, address, outcome, &why, r < 0);
 		return false;
 	}
-	make_key(&choice->key, dst, address, choice->requiretls, &policy, t);
+	make_key(&choice->key, dst, address, &choice->who, choice->requiretls, &policy, t);
 	if (job->plain_at == address + 1 && t->level == TLS_LEVEL_MAY) {
 		t->level = TLS_LEVEL_NONE;	/* t->asked stays */
 	} else if (t->level > TLS_LEVEL_NONE) {
@@ -663,6 +682,20 @@ static bool choose_tls(struct destination *dst, struct job *job, unsigned addres
 	choice->tls = t;
 	choice->event = tls_event_take(d, &peer, &policy, t, job->msg);
 	return true;
+}
+
+/* Who we are to be. False: nobody can say, and the host has been skipped. */
+static bool choose_credentials(struct destination *dst, struct job *job, unsigned address,
+			       struct credentials_id *ret_who)
+{
+	const struct outcome soft = { OUTCOME_SOFT, { 4, 3, 0 } };
+	char storage[SESSION_FAILURE_MAX];
+	struct str why = STR(storage);
+
+	if (lane_identify(dst, job, address, ret_who, &why) >= 0)
+		return true;
+	skip_host(dst, job, address, soft, &why, true);
+	return false;
 }
 
 /* NULL: none can be had now. */
@@ -683,21 +716,8 @@ static struct lane *take_lane(struct destination *dst)
 	return lane;
 }
 
-bool lane_open(struct destination *dst, struct job *job, unsigned address)
+static void begin_lane(struct lane *lane, struct destination *dst, struct job *job, unsigned address)
 {
-	struct delivery *d = dst->delivery;
-	struct addr remote;
-	struct choice choice;
-
-	if (!choose_tls(dst, job, address, &choice))
-		return true;
-	struct lane *lane = take_lane(dst);
-
-	if (lane == NULL) {
-		pool_put(&d->tls, &choice.tls);
-		pool_put(&d->tls_events, &choice.event);
-		return false;
-	}
 	lane->magic = LANE_MAGIC;
 	lane->destination = dst;
 	list_init(&lane->node);
@@ -706,13 +726,32 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 	lane->leader = job;
 	lane->address = address;
 	lane->is_idle = false;
+	lane->credit = dst->credit;
+	lane->handoff_ns = reactor_queue_now();
+	wheel_timer_init(&lane->idle_timer, on_idle_long);
+}
+
+bool lane_open(struct destination *dst, struct job *job, unsigned address)
+{
+	struct delivery *d = dst->delivery;
+	struct addr remote;
+	struct choice choice;
+
+	if (!choose_credentials(dst, job, address, &choice.who) || !choose_tls(dst, job, address, &choice))
+		return true;
+	struct lane *lane = take_lane(dst);
+
+	if (lane == NULL) {
+		pool_put(&d->tls, &choice.tls);
+		pool_put(&d->tls_events, &choice.event);
+		return false;
+	}
+	begin_lane(lane, dst, job, address);
 	lane->tls = choice.tls;
 	lane->tls_event = choice.event;
 	lane->demand = choice.demand;
 	lane->may_keep = choice.may_keep;
-	lane->credit = dst->credit;
-	lane->handoff_ns = reactor_queue_now();
-	wheel_timer_init(&lane->idle_timer, on_idle_long);
+	lane->who = choice.who;
 	list_push_back(&dst->all_lanes, &lane->all_node);
 	dst->busy++;
 	dst->lanes++;
@@ -731,6 +770,7 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 			     .local = source_of(dst, &remote),
 			     .tls = choice.tls,
 			     .requiretls = choice.requiretls,
+			     .auth = { credentials_are_some(&choice.who), dst->auth_rank, &d->auths },
 			     .until_ns = destination_request_end(dst, job),
 			     .works = &d->works,
 			     .tables = d->conf.tables,

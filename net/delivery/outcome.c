@@ -283,6 +283,74 @@ static struct outcome outcome_of_tls(const struct session *s, struct str *ret_te
 	UNREACHABLE();
 }
 
+/* What the exchange itself came to. */
+static const char *words_of_auth(int err)
+{
+	switch (err) {
+	case -E2BIG:
+		return "it never ends";
+	case -ERANGE:
+		return "the number of iterations is out of bounds";
+	case -EBADMSG:
+		return "a challenge is not base64";
+	case -EMSGSIZE:
+		return "a challenge is too long";
+	case -EKEYREJECTED:
+		return "the server has not proved that it knows the password";
+	case ERR_PROTO:
+		return "a challenge makes no sense";
+	default:
+		return "the mechanism has given up";
+	}
+}
+
+/* B 8.5; a refusal for good is one only where the operator wants it so. */
+static struct outcome outcome_of_refused_auth(const struct session *s, struct slice peer, struct str *ret_text)
+{
+	const struct session_failure *f = &s->failure;
+	struct outcome o = { f->code / 100 == 5 ? OUTCOME_HARD : OUTCOME_SOFT, f->dsn };
+
+	str_printf(ret_text, "SASL %sauthentication failed; server %.*s said: ",
+		   f->auth == SESSION_AUTH_REMEMBERED ? "[CACHED] " : "", SLICE_FMT(peer));
+	add_reply_text(ret_text, slice_of(f->text, f->text_len));
+	if (f->code / 100 != 5 || s->params->smtp_sasl_auth_soft_bounce) {
+		o.kind = OUTCOME_SOFT;
+		o.dsn.class = 4;
+	}
+	return o;
+}
+
+static struct outcome outcome_of_auth(const struct session *s, struct slice peer, struct str *ret_text)
+{
+	const struct session_failure *f = &s->failure;
+	const char *why = words_of_auth(f->err);
+	struct outcome o = { OUTCOME_SOFT, { 4, 7, 0 } };
+
+	switch (f->auth) {
+	case SESSION_AUTH_REFUSED:
+	case SESSION_AUTH_REMEMBERED:
+		return outcome_of_refused_auth(s, peer, ret_text);
+	case SESSION_AUTH_NONE_LEFT:
+		why = "no mechanism available";
+		break;
+	case SESSION_AUTH_WEAKER:
+		why = "all that it offers is weaker than what it has had";
+		break;
+	case SESSION_AUTH_UNVERIFIED:
+		why = "its certificate has not been verified";
+		break;
+	case SESSION_AUTH_BROKEN:
+	case SESSION_AUTH_FINE:
+		break;
+	}
+	str_printf(ret_text, "SASL authentication failed; cannot authenticate to server %.*s: %s", SLICE_FMT(peer), why);
+	if (f->auth == SESSION_AUTH_BROKEN && f->err == -ERANGE)
+		o.dsn.detail = 8;
+	else if (f->auth == SESSION_AUTH_BROKEN && f->err == -E2BIG)
+		o.dsn = (struct enhanced_code){ 4, 3, 0 };
+	return o;
+}
+
 struct outcome outcome_of_failure(const struct session *s, struct str *ret_text)
 {
 	const struct session_failure *f = &s->failure;
@@ -290,6 +358,8 @@ struct outcome outcome_of_failure(const struct session *s, struct str *ret_text)
 
 	if (f->tls != SESSION_TLS_FINE && !outcome_is_local(f->err))
 		return outcome_of_tls(s, ret_text);
+	if (f->auth != SESSION_AUTH_FINE && !outcome_is_local(f->err))
+		return outcome_of_auth(s, peer, ret_text);
 	if (f->code != 0) {
 		struct outcome o = { f->code / 100 == 4 ? OUTCOME_SOFT : OUTCOME_HARD, f->dsn };
 

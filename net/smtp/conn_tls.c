@@ -83,7 +83,7 @@ const char *session_tls_status(const struct session_tls *t)
 
 	if (!v->has_cert)
 		return "Anonymous";
-	if (is_match_wanted(t) && is_match(t))
+	if (session_tls_is_verified(t))
 		return "Verified";
 	return v->is_trusted ? "Trusted" : "Untrusted";
 }
@@ -91,6 +91,11 @@ const char *session_tls_status(const struct session_tls *t)
 bool session_tls_is_mismatch(const struct session_tls *t)
 {
 	return is_match_wanted(t) && !is_match(t);
+}
+
+bool session_tls_is_verified(const struct session_tls *t)
+{
+	return is_match_wanted(t) && is_match(t);
 }
 
 void session_tls_close(struct session_tls *t)

@@ -48,6 +48,7 @@ int envelope_add_mail(struct str *out, const struct message *msg, struct slice s
 		.has_size = offers(caps, SMTP_CAP_SIZE) && !(flags & ENVELOPE_CHANGED),
 		.size = msg->size,
 		.body = body_of(msg, caps),
+		.auth_empty = (flags & ENVELOPE_AUTHENTICATED) && params->smtp_send_dummy_mail_auth,
 		.smtputf8 = offers(caps, SMTP_CAP_SMTPUTF8) && (msg->facts & MESSAGE_SMTPUTF8),
 		.requiretls = wants_requiretls && offers(caps, SMTP_CAP_REQUIRETLS),
 	};

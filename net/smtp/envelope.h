@@ -27,6 +27,7 @@
 enum envelope_flag {
 	ENVELOPE_CHANGED	= BIT(0),	/* the content is, on its way */
 	ENVELOPE_REQUIRETLS	= BIT(1),	/* it is asked for, and that is honoured */
+	ENVELOPE_AUTHENTICATED	= BIT(2),	/* AUTH has been successful */
 };
 
 /* sender: the message's, or what it has been mapped to. flags: enum envelope_flag. */

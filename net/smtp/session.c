@@ -10,43 +10,6 @@
 
 /* --- the table -------------------------------------------------------------------------------- */
 
-const char *session_state_name(enum session_state state)
-{
-	static const char *const names[] = {
-#define X(name, timeout, words) #name,
-		SESSION_STATES(X)
-#undef X
-	};
-
-	return names[state];
-}
-
-const char *session_state_words(enum session_state state)
-{
-	static const char *const phrases[] = {
-#define X(name, timeout, words) words,
-		SESSION_STATES(X)
-#undef X
-	};
-
-	return phrases[state];
-}
-
-const char *session_state_command(enum session_state state)
-{
-	static const char *const commands[SESSION_COUNT] = {
-		[SESSION_EHLO] = "EHLO command",	[SESSION_HELO] = "HELO command",
-		[SESSION_LHLO] = "LHLO command",	[SESSION_STARTTLS] = "STARTTLS command",
-		[SESSION_XFORWARD_CLIENT] = "XFORWARD command", [SESSION_XFORWARD_DIALOGUE] = "XFORWARD command",
-		[SESSION_MAIL] = "MAIL FROM command",	[SESSION_RCPT] = "RCPT TO command",
-		[SESSION_DATA] = "DATA command",	[SESSION_FINAL_DOT] = "end of DATA command",
-		[SESSION_CHUNK] = "BDAT command",
-		[SESSION_BODY] = "end of DATA command",	[SESSION_RSET] = "RSET command",
-	};
-
-	return commands[state];
-}
-
 static uint64_t state_timeout_ns(const struct session *s, enum session_state state)
 {
 	switch (state) {
@@ -66,14 +29,17 @@ static const uint32_t may_follow[SESSION_COUNT] = {
 	[SESSION_CONNECT] = BIT(SESSION_GREETING) | BIT(SESSION_TLS) | BIT(SESSION_CLOSED),
 	[SESSION_GREETING] = BIT(SESSION_EHLO) | BIT(SESSION_HELO) | BIT(SESSION_LHLO) | BIT(SESSION_QUIT) |
 			     BIT(SESSION_CLOSED),
-	[SESSION_EHLO] = BIT(SESSION_HELO) | BIT(SESSION_STARTTLS) | BIT(SESSION_OPEN) | BIT(SESSION_QUIT) |
-			 BIT(SESSION_CLOSED),
+	[SESSION_EHLO] = BIT(SESSION_HELO) | BIT(SESSION_STARTTLS) | BIT(SESSION_AUTH) | BIT(SESSION_OPEN) |
+			 BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
 	[SESSION_HELO] = BIT(SESSION_OPEN) | BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
-	[SESSION_LHLO] = BIT(SESSION_STARTTLS) | BIT(SESSION_OPEN) | BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
-	[SESSION_STARTTLS] = BIT(SESSION_TLS) | BIT(SESSION_OPEN) | BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
+	[SESSION_LHLO] = BIT(SESSION_STARTTLS) | BIT(SESSION_AUTH) | BIT(SESSION_OPEN) | BIT(SESSION_QUIT) |
+			 BIT(SESSION_CLOSED),
+	[SESSION_STARTTLS] = BIT(SESSION_TLS) | BIT(SESSION_AUTH) | BIT(SESSION_OPEN) | BIT(SESSION_QUIT) |
+			     BIT(SESSION_CLOSED),
 	/* Forget what was said in clear: RFC 3207 4.2. */
 	[SESSION_TLS] = BIT(SESSION_GREETING) | BIT(SESSION_EHLO) | BIT(SESSION_LHLO) | BIT(SESSION_QUIT) |
 			BIT(SESSION_CLOSED),
+	[SESSION_AUTH] = BIT(SESSION_OPEN) | BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
 	[SESSION_OPEN] = BIT(SESSION_QUIT) | BIT(SESSION_CLOSED),
 	[SESSION_QUIT] = BIT(SESSION_CLOSED),
 };
@@ -94,6 +60,8 @@ static enum session_state deadline_subject(const struct session *s)
 	const struct expectation *oldest = pipeline_oldest(&s->pipeline);
 
 	if (s->state == SESSION_CLOSED)
+		return SESSION_CLOSED;
+	if (s->state == SESSION_AUTH && session_auth_is_quiet(s))
 		return SESSION_CLOSED;
 	if (s->state != SESSION_OPEN)
 		return s->state;
@@ -305,7 +273,7 @@ static int filter_reply(void *context, struct slice line, struct str *ret_line)
 			 "smtp_reply_filter: lookup of \"%.*s\" failed: %s", SLICE_FMT(line), err_text(r));
 		return ERR_TABLE;
 	}
-	if (r > 0)
+	if (r > 0 && s->state != SESSION_AUTH)
 		log_line(LOG_LEVEL_INFO, params_client_name(s->params),
 			 "host %.*s: replacing server reply \"%.*s\" with \"%.*s\"",
 			 SLICE_FMT(session_peer(s)), SLICE_FMT(line), SLICE_FMT(str_slice(ret_line)));
@@ -369,6 +337,9 @@ static void on_reply(struct session *s, const struct smtp_reply *reply)
 	case SESSION_STARTTLS:
 		session_tls_reply(s, reply);
 		break;
+	case SESSION_AUTH:
+		session_auth_reply(s, reply);
+		break;
 	default:
 		UNREACHABLE();
 	}
@@ -405,7 +376,13 @@ static void put_work(struct session *s)
 	    !conn_is_drained(&s->conn) || !smtp_reply_parser_is_idle(&s->work->parser))
 		return;
 	conn_lend(&s->conn, NULL);
+	session_auth_wipe(s);
 	pool_put(s->works, &s->work);
+}
+
+static bool step(struct session *s)
+{
+	return s->state == SESSION_AUTH ? session_auth_push(s) : session_transaction_step(s);
 }
 
 void session_pump(struct session *s)
@@ -413,7 +390,7 @@ void session_pump(struct session *s)
 	if (s->in_callback)
 		return;
 	s->in_callback = true;
-	while (s->conn.state == CONN_OPEN && session_transaction_step(s))
+	while (s->conn.state == CONN_OPEN && step(s))
 		;
 	s->in_callback = false;
 	if (s->conn.state != CONN_OPEN)
@@ -448,7 +425,8 @@ static void on_data(struct conn *c, struct slice data)
 	s->in_callback = true;
 	session_take_work(s);
 	while (data.len > 0 && s->conn.state == CONN_OPEN) {
-		if (s->asks) {	/* nothing was asked of the peer (row RPL-08) */
+		/* Nothing was asked of the peer (row RPL-08). */
+		if (s->asks || (s->state == SESSION_AUTH && session_auth_is_quiet(s))) {
 			session_lose(s, ERR_PROTO);
 			break;
 		}
@@ -464,7 +442,10 @@ static void on_data(struct conn *c, struct slice data)
 		}
 		if (r <= 0)
 			break;
-		session_trace(s, false, reply.text);
+		if (s->state == SESSION_AUTH)
+			session_auth_heard(s, &reply);
+		else
+			session_trace(s, false, reply.text);
 		if (s->state == SESSION_STARTTLS && data.len > 0)
 			session_tls_injected(s);
 		else
@@ -531,6 +512,7 @@ static void on_closed(struct conn *c)
 	timer_cancel(&s->deadline);
 	if (s->tls != NULL)
 		session_tls_done(s->tls);
+	session_auth_done(s);
 	s->magic = 0;
 	s->events->closed(s);
 	pool_put(works, &work);		/* its last words have been read */
@@ -594,6 +576,15 @@ static void on_address(void *session)
 	session_pump(s);
 }
 
+static void begin_asking(struct session *s, const struct session_target *target)
+{
+	s->asks = false;
+	memset(&s->ask, 0, sizeof(s->ask));
+	s->mapper = target->mapper;
+	if (s->mapper != NULL)
+		mapper_init(s->mapper, target->generic, target->tables, s, on_address);
+}
+
 void session_open(struct session *s, const struct session_events *events, const struct params *params,
 		  const struct session_target *target)
 {
@@ -630,13 +621,10 @@ void session_open(struct session *s, const struct session_events *events, const 
 	s->until_ns = target->until_ns;
 	s->tables = target->tables;
 	session_content_init(s, target->contents);
-	s->asks = false;
-	memset(&s->ask, 0, sizeof(s->ask));
-	s->mapper = target->mapper;
-	if (s->mapper != NULL)
-		mapper_init(s->mapper, target->generic, target->tables, s, on_address);
+	begin_asking(s, target);
 	s->transform = target->transform;
 	s->tls = target->tls;
+	session_auth_init(s, &target->auth);
 	s->tls_goodbye = false;
 	s->quit_answered = false;
 	s->transcript = target->transcript;

@@ -26,6 +26,7 @@
 #include "net/smtp/content.h"
 #include "net/smtp/mapper.h"
 #include "net/smtp/pipeline.h"
+#include "net/smtp/session_auth.h"
 #include "net/smtp/transaction.h"
 #include "net/smtp/transcript.h"
 #include "net/wire/smtp_ehlo.h"
@@ -40,7 +41,10 @@ struct session;
 struct session_tls;
 
 struct session_events {
-	/* Greeting and EHLO are over: a transaction may be started. */
+	/* AUTH is due, where has_credentials was set. 1: who we are is in *ret; 0: there is nothing any more;
+	 * ERR_TABLE; or -EACCES: they have been refused before, and failure says how (SESSION_AUTH_REMEMBERED). */
+	int (*credentials)(struct session *s, struct auth_credentials *ret);
+	/* Greeting, EHLO and AUTH are over: a transaction may be started. */
 	void (*ready)(struct session *s);
 	/* The current transaction's last octet is queued: another one may ride behind it. Called only when that is
 	 * allowed. */
@@ -65,9 +69,21 @@ enum session_tls_trouble {
 	SESSION_TLS_NO_REQUIRETLS,	/* it is not offered itself */
 };
 
+/* What of AUTH it was, if it was that. */
+enum session_auth_trouble {
+	SESSION_AUTH_FINE,
+	SESSION_AUTH_NONE_LEFT,		/* no mechanism that is offered will do */
+	SESSION_AUTH_WEAKER,		/* some would, but this destination has had better (row AUT-03) */
+	SESSION_AUTH_UNVERIFIED,	/* smtp_sasl_verified_only */
+	SESSION_AUTH_REFUSED,		/* by the reply */
+	SESSION_AUTH_REMEMBERED,	/* by a reply before this session */
+	SESSION_AUTH_BROKEN,		/* err, as of crypto/auth.h */
+};
+
 /* Why a session never became ready. */
 struct session_failure {
 	enum session_tls_trouble tls;
+	enum session_auth_trouble auth;
 	enum session_state state;	/* in which it failed; SESSION_CLOSED: it did not */
 	int err;			/* 0: a reply decided; -ELOOP: the server is ourselves; ERR_TABLE */
 	bool is_last;			/* soft or hard, no other host is to be asked now */
@@ -103,6 +119,8 @@ struct session {
 	uint32_t host_len;		/* of relay: "host[address]" */
 	bool is_worse_mx;		/* as in struct session_target */
 	uint8_t requiretls;		/* the same */
+	bool is_authenticated;
+	unsigned auth_rank;		/* of the mechanism (crypto/auth_mech.h), once authenticated */
 	/* private */
 	struct transaction *current;
 	struct transaction *riding;	/* behind current */
@@ -150,6 +168,10 @@ struct session {
 	struct session_work *work;	/* NULL: idle, and nothing is under way */
 	struct conn_transform *transform;
 	struct session_tls *tls;
+	struct session_auth_wish auth_wish;
+	struct session_auth *auth;	/* NULL: none is under way */
+	struct list auth_wait;		/* in line for one, or nowhere */
+	bool work_is_secret;		/* work->out has to be wiped */
 	bool tls_goodbye;		/* close_notify has been said */
 	bool quit_answered;
 	struct conn conn;
@@ -165,6 +187,7 @@ struct session_target {
 	struct transcript *transcript;	/* to be filled, or NULL */
 	struct conn_transform *transform; /* what stands between socket and dialogue from the first octet on, or NULL */
 	struct session_tls *tls;	/* what is asked of TLS (net/smtp/session_tls.h), or NULL: nothing */
+	struct session_auth_wish auth;
 	uint64_t until_ns;		/* monotonic: until then it has to be ready, or is lost; 0: no limit */
 	struct pool *works;		/* of struct session_work, one for each session */
 	struct table_net *tables;	/* of this core, for tables of other processes; NULL: they are all in error */
@@ -215,10 +238,11 @@ static inline struct slice session_relay(const struct session *s)
 {
 	return slice_of(s->relay, s->relay_len);
 }
-/* In closed: the beginning of what the server sent that is no reply, fit to print; empty when all were replies. */
+/* In closed: the beginning of what the server sent that is no reply, fit to print; empty when all were replies, and in
+ * AUTH, where it might repeat a secret. */
 static inline struct slice session_offence(const struct session *s)
 {
-	if (s->work == NULL || s->work->parser.failed == 0 || s->lost_err == ERR_TABLE)
+	if (s->work == NULL || s->work->parser.failed == 0 || s->lost_err == ERR_TABLE || s->lost_step == SESSION_AUTH)
 		return (struct slice){ 0 };
 	return smtp_reply_offence(&s->work->parser);
 }
@@ -227,4 +251,13 @@ static inline struct slice session_offence(const struct session *s)
 static inline struct slice session_peer(const struct session *s)
 {
 	return slice_of(s->relay, s->host_len);
+}
+
+/* "host" */
+static inline struct slice session_host(const struct session *s)
+{
+	struct slice peer = session_peer(s);
+	ptrdiff_t bracket = slice_find_last_char(peer, '[');
+
+	return bracket < 0 ? peer : slice_head(peer, (size_t)bracket);
 }

@@ -1,6 +1,7 @@
 /* session_hello.c - from the greeting to the first transaction (B 6.3, 6.4)
  *
  *	greeting -> EHLO -(refused)-> HELO -> open			or STARTTLS, and EHLO again: session_tls.c
+ *	                                                        and AUTH, before it is open: session_auth.c
  *	         '-> HELO            (no extension wanted, or none gets through)
  *	         '-> LHLO            (LMTP: nothing to fall back to)
  *
@@ -198,6 +199,12 @@ void session_hello_again(struct session *s)
 }
 
 void session_hello_open(struct session *s)
+{
+	if (!session_auth_begin(s))
+		session_hello_ready(s);
+}
+
+void session_hello_ready(struct session *s)
 {
 	session_enter(s, SESSION_OPEN);
 	s->reusable = true;

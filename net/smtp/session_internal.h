@@ -17,8 +17,10 @@ void session_hello_helo(struct session *s, const struct smtp_reply *reply);	/* a
 
 /* The first words, or those after STARTTLS: what was said before is forgotten (RFC 3207 4.2). */
 void session_hello_again(struct session *s);
-/* Greeting, hello and TLS are over. */
+/* Greeting, hello and TLS are over: AUTH, or open. */
 void session_hello_open(struct session *s);
+/* AUTH is over, too. */
+void session_hello_ready(struct session *s);
 /* It is in good order that we do not go on: QUIT. */
 void session_hello_fail(struct session *s, int err);
 void session_hello_fail_by_reply(struct session *s, const struct smtp_reply *reply);
@@ -35,6 +37,25 @@ void session_tls_handshake(struct session *s);
 void session_tls_quiet(struct session *s);
 /* One message more on a session in TLS; harmless in clear. */
 void session_tls_log_reused(const struct session *s);
+
+/* --- session_auth.c -------------------------------------------------------------------------- */
+
+void session_auth_init(struct session *s, const struct session_auth_wish *wish);
+/* After TLS: AUTH, if it is offered and we have credentials (B 8.1). False: it is not due. */
+bool session_auth_begin(struct session *s);
+/* It was in line for an exchange, and there is one. */
+void session_auth_go_on(struct session *s);
+void session_auth_reply(struct session *s, const struct smtp_reply *reply);
+/* A reply as others may read it. */
+void session_auth_heard(struct session *s, struct smtp_reply *reply);
+/* We are busy with ourselves: nothing has been asked of the server. */
+bool session_auth_is_quiet(const struct session *s);
+/* More of a response, where there is room for it. False: nothing more now. */
+bool session_auth_push(struct session *s);
+/* What was said then stands in s->work, and nothing of it is being sent any more. Harmless when there is nothing. */
+void session_auth_wipe(struct session *s);
+/* The connection is closed. Harmless when AUTH never was due. */
+void session_auth_done(struct session *s);
 
 /* The table that was asked about the server has not answered in time. */
 void session_hello_table_late(struct session *s);

@@ -17,6 +17,7 @@
 	X(LHLO,      smtp_helo_timeout_ns,        "performing the LHLO handshake")				\
 	X(STARTTLS,  smtp_starttls_timeout_ns,    "sending STARTTLS")						\
 	X(TLS,       smtp_starttls_timeout_ns,    "performing the TLS handshake")				\
+	X(AUTH,      smtp_helo_timeout_ns,        "performing SASL authentication")				\
 	X(OPEN,      NONE,                        "waiting for mail to send")					\
 	X(QUIT,      smtp_quit_timeout_ns,        "sending QUIT")						\
 	/* steps */												\

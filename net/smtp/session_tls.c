@@ -136,14 +136,6 @@ static void fail(struct session *s, enum session_tls_trouble trouble)
 	session_hello_fail(s, ERR_PROTO);
 }
 
-static struct slice host_of(const struct session *s)
-{
-	struct slice peer = session_peer(s);
-	ptrdiff_t bracket = slice_find_last_char(peer, '[');
-
-	return bracket < 0 ? peer : slice_head(peer, (size_t)bracket);
-}
-
 void session_tls_decide(struct session *s)
 {
 	struct session_tls *t = s->tls;
@@ -159,7 +151,7 @@ void session_tls_decide(struct session *s)
 		fail(s, SESSION_TLS_NO_STARTTLS);
 	} else if (t->level == TLS_LEVEL_NONE) {
 		if (offered && t->note_offer)
-			log_line(LOG_LEVEL_INFO, "smtp", "Host offered STARTTLS: [%.*s]", SLICE_FMT(host_of(s)));
+			log_line(LOG_LEVEL_INFO, "smtp", "Host offered STARTTLS: [%.*s]", SLICE_FMT(session_host(s)));
 		session_hello_open(s);
 	} else if (offered && t->context != NULL) {
 		say_starttls(s);

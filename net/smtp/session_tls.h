@@ -66,6 +66,8 @@ void session_tls_offer(struct session_tls *t, struct slice server_name);
 
 /* The certificate was good enough, and the server has spoken since: what it gave us to resume by is kept. */
 void session_tls_keep(struct session_tls *t);
+/* Does the level ask for a certificate that matches, and this one does? */
+bool session_tls_is_verified(const struct session_tls *t);
 
 /* Goodbye goes out with the next flush. */
 void session_tls_close(struct session_tls *t);

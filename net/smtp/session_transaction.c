@@ -236,7 +236,8 @@ static bool write_mail(struct session *s, struct transaction *t)
 	/* Whoever opened the session, and whoever gave it this message, have seen to that. */
 	ASSERT(s->requiretls != REQUIRETLS_ENFORCE || (t->wants_requiretls && (s->caps.bits & SMTP_CAP_REQUIRETLS)));
 	const unsigned flags = (content_size_holds(t->needs) ? 0 : ENVELOPE_CHANGED) |
-			       (t->wants_requiretls ? ENVELOPE_REQUIRETLS : 0);
+			       (t->wants_requiretls ? ENVELOPE_REQUIRETLS : 0) |
+			       (s->is_authenticated ? ENVELOPE_AUTHENTICATED : 0);
 
 	if (envelope_add_mail(&command, t->msg, sender, &s->caps, s->params, flags) < 0)
 		return refuse_unsent(s, t, -EBADMSG);

@@ -6,9 +6,11 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "crypto/auth.h"
 #include "crypto/library.h"
 #include "net/lookup/mx.h"
 #include "net/lookup/table_net.h"
+#include "net/smtp/session_auth.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/log.h"
 #include "tests/sim/mail.h"
@@ -187,6 +189,7 @@ static void start_delivery(struct part *p)
 	conf.mx.own_count = world.own_count;
 	conf.mx.warn = warn;
 	start_tls(&conf);
+	ASSERT(!params->smtp_sasl_auth_enable || auth_library_start(session_auth_by_name(params)) == 0);
 	p->delivery = delivery_new(&conf);
 	ASSERT(p->delivery != NULL);
 }

@@ -97,6 +97,8 @@ void reload_retry(void);
 
 /* The library takes our hooks, and tells clones from certificates: 0, or the exit status after having said why. */
 int tls_prove(void);
+/* Where sessions are to be authenticated, the mechanisms are there: the same. */
+int auth_prove(const struct params *p);
 /* One for each core; NULLs where TLS is not wanted. Negative, after having said why in the log: none of them. */
 int tls_contexts_make(const struct params *p, struct tls_context **ret_contexts, unsigned count);
 /* The same for the listener. Negative: *why says which file, and what is wrong with it. */

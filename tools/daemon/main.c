@@ -189,6 +189,8 @@ int main(int argc, char **argv)
 	status = tls_prove();
 	if (status == 0)
 		status = startup_config(&d);
+	if (status == 0)
+		status = auth_prove(engine_params(&d));
 	if (status != 0 || d.options.check)
 		return status;
 	status = start(&d);

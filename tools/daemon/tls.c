@@ -4,10 +4,12 @@
 #include "core/clock.h"
 #include "core/err.h"
 #include "core/log.h"
+#include "crypto/auth.h"
 #include "crypto/library.h"
 #include "crypto/tls_cipher.h"
 #include "crypto/tls_selftest.h"
 #include "net/delivery/tls_policy.h"
+#include "net/smtp/session_auth.h"
 #include "net/source/inject_tls.h"
 
 int tls_prove(void)
@@ -21,6 +23,27 @@ int tls_prove(void)
 	startup_say("%s fails the self-test: %s; it is not to be trusted with a certificate", crypto_library_version(),
 		    err_text(r));
 	return EX_SOFTWARE;
+}
+
+int auth_prove(const struct params *p)
+{
+	const uint32_t usual = BIT(AUTH_SCRAM_SHA_256) | BIT(AUTH_CRAM_MD5) | BIT(AUTH_PLAIN) | BIT(AUTH_LOGIN);
+	char storage[512];
+	struct str text = STR(storage);
+
+	if (!p->smtp_sasl_auth_enable)
+		return 0;
+	int r = auth_library_start(session_auth_by_name(p));
+
+	auth_library_describe(&text);
+	if (r < 0) {
+		startup_say("%s cannot be used: %s", str_cstr(&text), err_text(r));
+		return EX_SOFTWARE;
+	}
+	if ((auth_library_mechs() & usual) != usual)
+		startup_say("warning: smtp_sasl_auth_enable: plug-ins are missing (Debian: libsasl2-modules); there are: %s",
+			    str_cstr(&text));
+	return 0;
 }
 
 static bool is_wanted(const struct params *p)
