@@ -61,11 +61,23 @@ X(BOOL, requiretls_redact_dsn, "yes", 0, 0, NULL, \
 X(BOOL, requiretls_esmtp_header, "yes", 0, 0, NULL, \
 	"Note REQUIRETLS in a header field.") \
 X(BOOL, smtp_tlsrpt_enable, "no", 0, 0, NULL, \
-	"Tell a collector of TLS reports (RFC 8460) how each handshake went.") \
+	"Count for each domain that asks for TLS reports (RFC 8460) how TLS went on each connection, and once a day " \
+	"write a report and mail it. Reports are not signed here: RFC 8460 wants them signed with DKIM, by the relay " \
+	"that they pass.") \
 X(STR, smtp_tlsrpt_socket_name, "", 0, 0, NULL, \
-	"The datagram socket of that collector.") \
+	"The datagram socket of a collector of such counts.") \
 X(BOOL, smtp_tlsrpt_skip_reused_handshakes, "no", 0, 0, NULL, \
-	"Do not tell it of resumed TLS sessions.") \
+	"Do not count resumed TLS sessions.") \
+X(PATH, tlsrpt_directory, "$spool_directory/tlsrpt", 1, 0, NULL, \
+	"Where TLS reports are written, and counts until then. Files of reports (.json) are never removed; those of " \
+	"counts (.counts) are ours.") \
+X(STR, tlsrpt_organization, "$mydomain", 1, 0, NULL, \
+	"Who we are, in TLS reports.") \
+X(STR, tlsrpt_contact, "postmaster@$mydomain", 1, 0, NULL, \
+	"Whom to ask about TLS reports; their sender, too.") \
+X(TIME, tlsrpt_interval, "1d", 1, 604800, "d", \
+	"What one TLS report is about, from midnight UTC on. RFC 8460 knows days only. Reports are sent up to a sixth of " \
+	"it later.") \
 X(HEADING, tls_trust, "", 0, 0, "TLS", "TLS: whom to trust") \
 X(PATH, smtp_tls_CAfile, "", 0, 0, NULL, \
 	"A file with the certificates of trusted authorities.") \

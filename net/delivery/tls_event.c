@@ -30,7 +30,7 @@ static void set_lines(char *field, size_t size, const struct slice lines[], unsi
 	struct str out = str_over(field, size);
 
 	for (unsigned i = 0; i < count; i++) {
-		if (out.len + lines[i].len + 2 > size)
+		if (lines[i].len == 0 || lines[i].len > TLS_EVENT_LINE || out.len + lines[i].len + 2 > size)
 			continue;
 		if (out.len > 0)
 			str_add_char(&out, '\n');

@@ -21,6 +21,7 @@
 #define TLS_EVENT_REASON	128u
 #define TLS_EVENT_STRINGS	1024u
 #define TLS_EVENT_PATTERNS	512u
+#define TLS_EVENT_LINE		400u	/* of either: in JSON, each octet may become two, and a line of mail has 998 */
 
 /* All texts are printable ASCII and end in NUL. */
 struct tls_event {

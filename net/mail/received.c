@@ -75,6 +75,15 @@ static void add_two(struct str *out, uint64_t value)
 	str_add_char(out, (char)('0' + value % 10));
 }
 
+static void add_time_of_day(struct str *out, uint64_t seconds)
+{
+	add_two(out, seconds / 3600 % 24);
+	str_add_char(out, ':');
+	add_two(out, seconds / 60 % 60);
+	str_add_char(out, ':');
+	add_two(out, seconds % 60);
+}
+
 void received_add_date(struct str *out, uint64_t wall_ns)
 {
 	static const char days[][4] = { "Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed" };
@@ -92,12 +101,23 @@ void received_add_date(struct str *out, uint64_t wall_ns)
 	str_add_char(out, ' ');
 	str_add_u64(out, date.year);
 	str_add_char(out, ' ');
-	add_two(out, seconds / 3600 % 24);
-	str_add_char(out, ':');
-	add_two(out, seconds / 60 % 60);
-	str_add_char(out, ':');
-	add_two(out, seconds % 60);
+	add_time_of_day(out, seconds);
 	str_add(out, SLICE(" +0000"));
+}
+
+void received_add_stamp(struct str *out, uint64_t wall_ns)
+{
+	uint64_t seconds = wall_ns / NS_PER_SEC;
+	struct civil date = civil_of_days(seconds / 86400);
+
+	str_add_u64(out, date.year);
+	str_add_char(out, '-');
+	add_two(out, date.month + 1);
+	str_add_char(out, '-');
+	add_two(out, date.day);
+	str_add_char(out, 'T');
+	add_time_of_day(out, seconds);
+	str_add_char(out, 'Z');
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */

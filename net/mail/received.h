@@ -32,6 +32,9 @@ void received_add_field(struct str *out, const struct received *r);
 /* "Sun, 22 Nov 2026 23:46:47 +0000" (RFC 5322 3.3), always in UTC: a log and a header then always agree. */
 void received_add_date(struct str *out, uint64_t wall_ns);
 
+/* "2026-11-22T23:46:47Z" (RFC 3339 5.6) */
+void received_add_stamp(struct str *out, uint64_t wall_ns);
+
 /* Reads the header, from the top to the first line that is no header line, for what decides how its message travels. */
 enum received_state {
 	RECEIVED_LINE_START,

@@ -4,8 +4,12 @@
     what a server said before TLS is forgotten; octets behind its reply to STARTTLS end it
     a handshake that fails: in clear at once for a message that has waited, and never where TLS is demanded
     client certificates, SNI, close_notify, files that cannot be read, and new ones on HUP
+    TLS reports: counted on all cores, kept over a restart, mailed to whom DNS names, once
 """
 
+import email
+import glob
+import json
 import os
 import shutil
 import signal
@@ -326,8 +330,57 @@ def renewed(stage, t):
     t.ok(one.stop() == 0, "and TERM ends it with 0")
 
 
+def play_reports(stage, interval):
+    """example.org wants reports, and so does nobody else."""
+    global COUNT
+    COUNT += 1
+    net, zone = world.Net(), world.Zone()
+    zone.mx("example.org", (10, zone.host("mx.example.org", net.address(1))))
+    zone.mx("quiet.test", (10, "mx.example.org"))
+    zone.options.append("--txt-record=_smtp._tls.example.org,v=TLSRPTv1; rua=mailto:reports@example.org")
+    dns = stage.add(world.Dns(stage, zone))
+    peer = stage.add(Server(net.address(1), net.port))
+    one = stage.add(engine.Engine(stage, {"dns_servers": dns.endpoint, "smtp_tcp_port": str(net.port),
+                                          "worker_threads": "2", "smtp_tlsrpt_enable": "yes", "tlsrpt_interval": interval,
+                                          "mydomain": "sender.test"}, "engine%d" % COUNT))
+    one.start()
+    return one, peer
+
+
+def report_mails(peer):
+    return [email.message_from_bytes(content) for _, content in peer.messages if b"TLS-Report-Domain" in content]
+
+
+def reports(stage, t):
+    """Cases 318, 319 with names and disks of their own."""
+    one, peer = play_reports(stage, "6s")
+    send(one)
+    send(one, "b@quiet.test")
+    wait_line(one, "to=<b@example.org>", "status=sent")
+    wait_line(one, "to=<b@quiet.test>", "status=sent")
+    t.ok(one.stop() == 0, "TERM ends it with 0, between counting and reporting")
+    one.start()
+    wait_line(one, "to=<reports@example.org>", "status=sent")
+    found = report_mails(peer)
+    t.ok(len(found) == 1, "case 318: one report, after a restart", str(len(found)))
+    part = found[0].get_payload(1)
+    report = json.loads(part.get_payload(decode=True))
+    t.ok(found[0].get_param("report-type") == "tlsrpt" and part.get_content_type() == "application/tlsrpt+json" and
+         found[0]["TLS-Report-Domain"] == "example.org" and found[0]["From"] == "<postmaster@sender.test>",
+         "its headers are those of RFC 8460 5.3", found[0].as_string()[:1000])
+    policy = report["policies"][0]
+    t.ok(report["organization-name"] == "sender.test" and policy["policy"]["policy-type"] == "no-policy-found" and
+         policy["policy"]["policy-domain"] == "example.org" and
+         policy["summary"] == {"total-successful-session-count": 1, "total-failure-session-count": 0},
+         "it says what there was", json.dumps(report))
+    written = glob.glob(os.path.join(one.spool, "tlsrpt", "*.json"))
+    t.ok(len(written) == 1 and json.load(open(written[0], encoding="ascii")) == report,
+         "case 319: the same in a file, and nothing about whoever does not ask for it", repr(written))
+    t.ok(peer.tls_connections >= 3 and one.stop() == 0, "the report itself went in TLS, and TERM ends it with 0")
+
+
 def everything(stage, t):
-    for part in (levels, fingerprints, files, names, fallback, much, renewed):
+    for part in (levels, fingerprints, files, names, fallback, much, renewed, reports):
         if len(sys.argv) < 2 or part.__name__ in sys.argv[1:]:
             t.case(part.__name__ + " ran to its end", part, stage, t)
 

@@ -50,6 +50,7 @@ ALLOWED = {
 	"net/lookup/resolver.c": {"memory"},
 	"net/source/inject_smtp.c": {"memory"},
 	"net/source/notice.c": {"memory"},
+	"net/source/tlsrpt.c": {"memory"},
 	"net/source/spool.c": {"memory"},
 	"net/source/spool_said.c": {"memory"},
 	# start and reload only: whole small files, the lock of a directory and the pause before it is tried again

@@ -22,6 +22,7 @@
 #include "net/lookup/table_net.h"
 #include "net/source/inject_smtp.h"
 #include "net/source/notice.h"
+#include "net/source/tlsrpt.h"
 #include "net/source/spool.h"
 
 enum step { STEP_RECOVER, STEP_LISTEN, STEP_STOP_LISTENING, STEP_DRAIN, STEP_CLOSE, STEP_COUNT };
@@ -52,6 +53,7 @@ static struct {
 	struct tls_context *tls[CORE_COUNT_MAX];	/* to begin with */
 	struct tls_context *inject_tls[CORE_COUNT_MAX];
 	/* core 0 */
+	struct tlsrpt *tlsrpt;		/* NULL: nobody counts */
 	enum step step;
 	unsigned waiting;		/* cores that have not finished the step */
 	bool stopping;			/* drain as soon as the step under way is over */
@@ -96,10 +98,27 @@ static void on_drained(struct delivery *d, void *context)
 	notices_close(p->notices, on_notices_closed, p);
 }
 
+static void on_tlsrpt_closed(struct tlsrpt *t, void *context);
 static void on_spool_closed(struct spool *s, void *context)
 {
 	(void)s;
 	step_done(context);
+}
+
+static void close_spool(struct part *p)
+{
+	if (p->core == 0 && engine.tlsrpt != NULL)
+		tlsrpt_close(engine.tlsrpt, on_tlsrpt_closed, p);	/* a report may be on its way to the spool */
+	else
+		spool_close(p->spool, on_spool_closed, p);
+}
+
+static void on_tlsrpt_closed(struct tlsrpt *t, void *context)
+{
+	struct part *p = context;
+
+	(void)t;
+	spool_close(p->spool, on_spool_closed, p);
 }
 
 static void listen_now(struct part *p)
@@ -132,7 +151,7 @@ static void on_go(struct note *note)
 		delivery_drain(p->delivery, on_drained, p);
 		break;
 	case STEP_CLOSE:
-		spool_close(p->spool, on_spool_closed, p);
+		close_spool(p);
 		break;
 	case STEP_COUNT:
 		UNREACHABLE();
@@ -157,6 +176,8 @@ static void on_all_done(void)
 	case STEP_LISTEN:
 		outside_notify("READY=1");
 		log_line(LOG_LEVEL_INFO, "ringpostd", "ready");
+		if (engine.tlsrpt != NULL)
+			tlsrpt_begin(engine.tlsrpt);
 		if (engine.stopping)
 			begin(STEP_STOP_LISTENING);
 		break;
@@ -232,6 +253,30 @@ static void report(void *context, struct slice peer, const struct transcript *t)
 	notice_post(p->notices, peer, t);
 }
 
+static void on_tls_event(struct note *note)
+{
+	struct tls_event *e = container_of(note, struct tls_event, note);
+
+	CHECK_MAGIC(e, TLS_EVENT_MAGIC);
+	tlsrpt_count(engine.tlsrpt, e);
+	note_init(&e->note, tls_event_back);
+	xcall_send(e->core, &e->note);
+}
+
+/* One core counts for all. */
+static void take_tls_event(void *context, struct tls_event *e)
+{
+	(void)context;
+	note_init(&e->note, on_tls_event);
+	xcall_send(0, &e->note);
+}
+
+static bool wants_tlsrpt(const struct daemon *d)
+{
+	return engine_params(d)->smtp_tlsrpt_enable && !engine_params(d)->is_lmtp &&
+	       engine_params(d)->smtp_dns_support_level != DNS_SUPPORT_DISABLED;
+}
+
 /* Each core's resolver says so once. */
 static void on_unvalidated(void *context)
 {
@@ -281,6 +326,7 @@ static int start_delivery(struct part *p)
 		.mx = mx_conf_of(d, p->resolver),
 		.report = report,
 		.report_context = p,
+		.tls_event = wants_tlsrpt(d) ? take_tls_event : NULL,
 		.sessions_max = MAX(d->params.session_limit / d->cores, 1u),
 		.jobs_max = engine.jobs_max,
 	};
@@ -309,6 +355,13 @@ static int start_core(unsigned core, void *context)
 	p->spool = spool_new(&p->spool_conf);
 	if (p->spool == NULL)
 		return -ENOMEM;
+	if (core == 0 && wants_tlsrpt(engine.daemon)) {
+		r = tlsrpt_new(engine_params(engine.daemon), p->resolver, p->spool, &engine.tlsrpt);
+		if (r < 0)
+			startup_say("tlsrpt_directory %s: %s", engine.daemon->params.tlsrpt_directory, err_text(r));
+		if (r < 0)
+			return r;
+	}
 	p->notices = notices_new(&engine.daemon->params, p->spool);
 	if (p->notices == NULL)
 		return -ENOMEM;
