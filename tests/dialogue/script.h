@@ -27,6 +27,7 @@ enum item_kind {
 	ITEM_SILENCE,		/* S <silence 300s>; without a time: for good */
 	ITEM_PACE,		/* S <octet by octet 1s>, S <at once> */
 	ITEM_READ_RATE,		/* S <read 10/s>, S <stop reading>, S <read on> */
+	ITEM_SCRAM,		/* S <scram first "password">, S <scram final>, S <scram wrong>: a challenge of SCRAM's */
 	ITEM_TLS,		/* S <tls server>: the server's end of TLS begins, with this certificate */
 	ITEM_CLOSE,
 	ITEM_HALF_CLOSE,	/* S <half-close> */

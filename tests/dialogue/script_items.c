@@ -236,6 +236,20 @@ static bool parse_read(struct parse *p, struct slice inside)
 	       parse_error(p, "write S <read 500/s> or S <read on>");
 }
 
+/* first "password", final or wrong; the password goes into text, which is empty for the others. */
+static bool parse_scram(struct parse *p, struct slice inside)
+{
+	struct script_item *item = add_item(p, ITEM_SCRAM);
+	struct slice word = text_word(&inside);
+
+	item->number = slice_eq(word, SLICE("wrong"));
+	if (slice_eq(word, SLICE("first")))
+		return (text_quoted(&inside, &item->text) && inside.len == 0 && item->text.len > 0) ||
+		       parse_error(p, "write S <scram first \"password\">");
+	return ((slice_eq(word, SLICE("final")) || item->number == 1) && inside.len == 0) ||
+	       parse_error(p, "write S <scram first \"password\">, S <scram final> or S <scram wrong>");
+}
+
 static bool parse_server_instruction(struct parse *p, struct slice inside)
 {
 	struct slice whole = inside;
@@ -260,6 +274,8 @@ static bool parse_server_instruction(struct parse *p, struct slice inside)
 		return parse_read(p, inside);
 	else if (slice_eq(word, SLICE("tls")))
 		add_item(p, ITEM_TLS)->text = inside;
+	else if (slice_eq(word, SLICE("scram")))
+		return parse_scram(p, inside);
 	else if (slice_eq(word, SLICE("raw")))
 		return parse_raw(p, inside, 1);
 	else if (slice_eq(word, SLICE("repeat")) && text_number(text_word(&inside), &n))

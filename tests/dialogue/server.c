@@ -102,6 +102,10 @@ static enum step expect_line(struct server *s, const struct script_item *item)
 		return STEP_WAIT;
 	}
 	note_command(s, line);
+	char *heard = text_alloc(line.len + 1);
+
+	memcpy(heard, line.ptr, line.len);
+	s->heard = slice_of(heard, line.len);
 	take_input(s, size);
 	return STEP_DONE;
 }
@@ -364,6 +368,42 @@ static enum step send_item(struct server *s, const struct script_item *item)
 	return STEP_DONE;
 }
 
+/* The line before is "AUTH SCRAM-SHA-256 response", or a response alone. */
+static enum step scram_item(struct server *s, const struct script_item *item)
+{
+	char text[512];
+	struct str challenge = STR(text);
+	struct slice response = s->heard;
+	ptrdiff_t blank = slice_find_last_char(response, ' ');
+
+	if (cannot_speak(s, item) || (must_be_quiet(s) && !is_quiet(s, item)))
+		return STEP_WAIT;
+	if (blank >= 0)
+		slice_skip(&response, (size_t)blank + 1);
+	str_add_cstr(&challenge, "334 ");
+	bool ok;
+
+	if (item->text.len > 0) {
+		char *password = text_alloc(item->text.len + 1);
+
+		memcpy(password, item->text.ptr, item->text.len);
+		s->scram = (struct scram_server){
+			.is_sha1 = slice_has_prefix(s->heard, SLICE("AUTH SCRAM-SHA-1 ")), .password = password,
+		};
+		ok = scram_first(&s->scram, response, &challenge);
+	} else {
+		ok = scram_final(&s->scram, response, item->number == 1, &challenge);
+	}
+	str_add_cstr(&challenge, "\r\n");
+	if (!ok) {
+		play_fail(s->play, item->line, "that is no SCRAM, or the password is another: %s", script_show(s->heard));
+		return STEP_WAIT;
+	}
+	play_tell(s->play, "%u S %s", s->number, script_show(str_slice(&challenge)));
+	say(s, str_slice(&challenge));
+	return STEP_DONE;
+}
+
 static enum step read_item(struct server *s, const struct script_item *item)
 {
 	if (cannot_speak(s, item))
@@ -423,6 +463,8 @@ static enum step play_item(struct server *s, const struct script_item *item)
 		return STEP_DONE;
 	case ITEM_READ_RATE:
 		return read_item(s, item);
+	case ITEM_SCRAM:
+		return scram_item(s, item);
 	case ITEM_TLS:
 		return begin_tls(s, item);
 	case ITEM_CLOSE:

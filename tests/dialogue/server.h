@@ -5,6 +5,7 @@
 #pragma once
 
 #include "tests/dialogue/play.h"
+#include "tests/peers/scram_server.h"
 #include "tests/peers/tls_server.h"
 
 #define SERVER_QUIET_NS (50 * NS_PER_MS)	/* so long nothing may come before a reply that was waited for */
@@ -29,6 +30,8 @@ struct server {
 	size_t message_at;		/* of C <message>: octets that agree so far */
 	uint64_t chunk_left;
 	size_t chunk_at;		/* in the content */
+	struct scram_server scram;
+	struct slice heard;		/* the latest line */
 	struct tls_server *tls;		/* NULL: in clear */
 	char *input;
 	size_t input_len;
