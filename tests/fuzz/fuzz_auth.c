@@ -1,7 +1,7 @@
 /* FZ-09: one SASL exchange with a hostile server, each mechanism: challenges of any kind, in base64 and not.
  *
- * input	one octet: the mechanism; then challenges, each behind an octet: its length, and with the highest bit what
- *		is sent is the text itself, not its base64; '%' in a challenge is the client's nonce, once it has said one
+ * input	one octet: the mechanism; then challenges, each behind an octet: its length, with the highest bit the
+ *		text is sent as it stands, not in base64; '%' in a challenge is the client's nonce, once it has said one
  */
 #include "crypto/auth.h"
 

@@ -7,6 +7,7 @@ const struct family families[] = {
 	FAMILY('A', a, "connection"),
 	FAMILY('B', b, "greeting"),
 	FAMILY('C', c, "EHLO and HELO"),
+	FAMILY('E', e, "AUTH"),
 	FAMILY('F', f, "MAIL and RCPT"),
 	FAMILY('G', g, "DATA and the content"),
 	FAMILY('H', h, "the final reply"),

@@ -11,6 +11,7 @@
 #include "tests/peers/peer.h"
 
 #define FAMILY_TRICKS_MAX 4u
+#define FAMILY_SECRET "canary-7e5a"	/* in the conf of rows about AUTH; never in a log */
 
 enum family_flag {
 	FAMILY_NO_REUSE		= BIT(0),	/* the connection must not carry another transaction */
@@ -22,6 +23,8 @@ enum family_flag {
 	FAMILY_UNRULY		= BIT(6),	/* the server has lost track: what it says of the client is void */
 	FAMILY_NO_SECOND	= BIT(7),	/* what happens with a second host is another story */
 	FAMILY_LOOP_CHECK	= BIT(8),
+	FAMILY_AUTH		= BIT(9),	/* AUTH is offered, and the client has credentials for it */
+	FAMILY_NO_SECRET	= BIT(10),	/* which the hostile server does not hear */
 };
 
 struct family_row {

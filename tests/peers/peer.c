@@ -132,6 +132,8 @@ static void answer_ehlo(struct talk *t)
 	for (unsigned i = 0; i < ARRAY_LEN(plain); i++)
 		if (peer->offers & plain[i])
 			str_printf(&out, "250-%s\r\n", smtp_cap_name((enum smtp_cap)plain[i]));
+	if (peer->offers & SMTP_CAP_AUTH)
+		str_add_cstr(&out, "250-AUTH PLAIN LOGIN CRAM-MD5\r\n");
 	if (peer->offers & SMTP_CAP_XFORWARD)
 		str_add_cstr(&out, "250-XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT\r\n");
 	if (peer->offers & SMTP_CAP_SIZE && peer->size_limit > 0)
@@ -316,7 +318,7 @@ static void on_line(struct talk *t, const struct smtp_command_line *line)
 		talk_violation(t, "a command line has flaws (%x)", line->flaws);
 	if (text.len + 2 > LINE_MAX_MAIL)
 		talk_violation(t, "a command line of %zu octets", text.len + 2);
-	if (is_foreign(t, text))
+	if (is_foreign(t, text) || talk_auth_line(t, text))
 		return;
 	if (t->peer->lmtp && slice_has_prefix_nocase(text, SLICE("LHLO"))) {
 		memcpy(lhlo, text.ptr, text.len);

@@ -36,6 +36,8 @@ enum peer_stage {
 	PEER_RSET,
 	PEER_QUIT,
 	PEER_XFORWARD,
+	PEER_AUTH,		/* the command */
+	PEER_AUTH_STEP,		/* a response to a challenge */
 	PEER_OTHER,
 	PEER_STAGE_COUNT
 };
@@ -94,6 +96,7 @@ struct peer {
 	uint64_t reply_ns;	/* each reply takes so long */
 	const struct peer_trick *tricks;
 	unsigned trick_count;
+	const char *secret;	/* of the client's: who hears it, and where? NULL: nobody asks */
 	bool keep_content;	/* of the latest commit, in content */
 	/* Optional, for worlds with a ledger of their own: called for each commit, before its 250 leaves. */
 	void (*on_commit)(struct peer *peer, const struct peer_commit *commit);
@@ -105,6 +108,8 @@ struct peer {
 	unsigned open_now;
 	unsigned transactions;		/* MAILs */
 	unsigned quits;
+	unsigned authenticated;		/* times that somebody was */
+	uint32_t secret_heard;		/* a bit for each of the first 32 connections */
 	uint64_t octets_taken;		/* of what we said: the most of any connection that is over */
 	unsigned violation_count;
 	char violations[PEER_VIOLATIONS_MAX][PEER_VIOLATION_MAX];

@@ -1,7 +1,7 @@
 /* peer_impl.h - one connection of a peer, for the files that peer.c is split into
  *
  *	peer.c		the connection, and commands		peer_say.c	replies, and the tricks instead of them
- *	peer_content.c	bodies and chunks, the commit point
+ *	peer_content.c	bodies and chunks, the commit point	peer_auth.c	AUTH
  */
 #pragma once
 
@@ -31,6 +31,8 @@ struct talk {
 	bool body_tricked;
 	bool liberal;			/* a trick has offered we do not know what */
 	bool deaf;			/* what comes is lost */
+	unsigned responses;		/* that AUTH waits for, before it is over */
+	bool in_auth;			/* the next line is one of them */
 	unsigned times[PEER_STAGE_COUNT];
 	struct smtp_command_line_reader reader;
 	struct saying saying;
@@ -64,6 +66,11 @@ void talk_drop_input(struct talk *t, size_t n);
 void talk_violation(struct talk *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void talk_forget_mail(struct talk *t);
 void talk_end(struct talk *t, bool reset);
+
+/* --- peer_auth.c ------------------------------------------------------------------------------ */
+
+/* An AUTH command, or a response to a challenge. False: the line is neither. */
+bool talk_auth_line(struct talk *t, struct slice line);
 
 /* --- peer_say.c ------------------------------------------------------------------------------- */
 

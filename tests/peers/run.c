@@ -155,6 +155,8 @@ static void on_log(void *context, const char *level, const char *program, struct
 	for (size_t i = 0; i < text.len; i++)
 		if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
 			complain(run, "octet %02x in a line of the log", (unsigned char)text.ptr[i]);
+	if (memmem(text.ptr, text.len, FAMILY_SECRET, strlen(FAMILY_SECRET)) != NULL)
+		complain(run, "the secret is in the log: %.*s", SLICE_FMT(text));
 	run->status_lines += memmem(text.ptr, text.len, ": to=<m", 7) != NULL;
 }
 
@@ -167,7 +169,10 @@ static void open_peers(struct run *run)
 		offers &= ~(uint32_t)SMTP_CAP_PIPELINING;
 	if (row->flags & FAMILY_BDAT)
 		offers |= SMTP_CAP_CHUNKING;
+	if (row->flags & FAMILY_AUTH)
+		offers |= SMTP_CAP_AUTH;
 	peer_init(&run->hostile, "mx1", offers);
+	run->hostile.secret = FAMILY_SECRET;
 	peer_init(&run->honest, "mx2", offers);
 	run->hostile.lmtp = run->honest.lmtp = row->flags & FAMILY_LMTP;
 	run->hostile.no_ehlo = row->flags & FAMILY_NO_EHLO;
@@ -283,6 +288,8 @@ static void check_all(struct run *run)
 		complain(run, "the client: %s", run->hostile.violations[0]);
 	if (run->hostile.octets_taken > (run->row->taken_max != 0 ? run->row->taken_max : TAKEN_MAX))
 		complain(run, "%llu octets were taken", (unsigned long long)run->hostile.octets_taken);
+	if ((run->row->flags & FAMILY_NO_SECRET) && (run->hostile.secret_heard & BIT(0)))
+		complain(run, "the hostile server has heard the secret");
 	if (run->honest.violation_count > 0)
 		complain(run, "the client, to the second host: %s", run->honest.violations[0]);
 }
