@@ -150,7 +150,6 @@ static_assert(sizeof(struct lane) <= KIB(6), "10,000 idle sessions have 60 MiB")
 
 /* One attempt and its transaction. */
 struct trial {
-	struct attempt attempt;
 	struct transaction transaction;
 	struct lane *lane;		/* NULL: answered without a session, or the lane has gone */
 	unsigned address;		/* in the route of that generation */
@@ -165,6 +164,7 @@ struct trial {
 	bool local_failed;		/* our own: no other host would do better */
 	bool plain_next;		/* the same host again, without TLS */
 	bool lost;			/* the session did not come to its normal end */
+	struct attempt attempt;		/* last, for its end is long and hardly used */
 };
 
 /* The calling core's. */

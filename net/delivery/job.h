@@ -81,7 +81,6 @@ struct attempt {
 
 	/* Filled for settle. */
 	struct attempt_times times;
-	char relay[320];		/* "host[address]:port", or "none" */
 	uint32_t relay_len;
 	char tls[40];			/* how it was protected, as the log says it (B 22.3); empty: not known */
 	uint32_t tls_len;
@@ -89,7 +88,6 @@ struct attempt {
 	uint64_t retry_at_ns;		/* queue clock; 0: no OUTCOME_DEFERRED in this settle */
 	uint32_t job_attempts;		/* what job->attempts becomes with this settle */
 
-	char text[ATTEMPT_TEXT];	/* reasons */
 	uint32_t text_len;
 	uint32_t text_last;		/* where the latest reason begins */
 
@@ -106,4 +104,8 @@ struct attempt {
 	bool settle_wanted;		/* and this is what it has to go for next */
 	bool last_seen;			/* the window that ends the message has arrived */
 	bool waits_release;		/* nothing more is to be had before a window is given back */
+
+	/* What is long, behind what is used: begins as nothing, and is not zeroed. */
+	char relay[320];		/* "host[address]:port", or "none" */
+	char text[ATTEMPT_TEXT];	/* reasons */
 };

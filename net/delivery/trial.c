@@ -79,9 +79,7 @@ static struct trial *trial_take(struct delivery *d, struct job *job, const struc
 
 	if (t == NULL)
 		return NULL;
-	/* All but the text, which is long and begins empty. */
-	memset(&t->attempt, 0, offsetof(struct attempt, text));
-	memset(&t->attempt.text_len, 0, sizeof(struct attempt) - offsetof(struct attempt, text_len));
+	memset(&t->attempt, 0, offsetof(struct attempt, relay));
 	t->attempt.magic = ATTEMPT_MAGIC;
 	t->attempt.job = job;
 	t->attempt.core = d->conf.core;
