@@ -135,11 +135,11 @@ void conn_lend(struct conn *c, char *out)
 struct str conn_command(struct conn *c, size_t size)
 {
 	ASSERT(c->out != NULL);
-	struct str s = str_over(c->out + c->out_used, CONN_OUT - c->out_used);
+	const size_t room = CONN_OUT - c->out_used;
 
-	if (size > s.cap || conn_room(c) == 0)
-		s.full = true;
-	return s;
+	return (struct str){
+		.ptr = c->out + c->out_used, .cap = room, .full = size > room || conn_room(c) == 0,
+	};
 }
 
 void conn_command_add(struct conn *c, const struct str *command)
@@ -257,8 +257,10 @@ static void chain_advance(struct conn *c, size_t n)
 		uint8_t tag = p->tag;
 
 		c->piece_first = (c->piece_first + 1) % CONN_PIECES;
-		if (--c->piece_count == 0)
+		if (--c->piece_count == 0) {
 			c->out_used = 0;
+			c->piece_first = 0;	/* what was touched last is near */
+		}
 		if (tag != 0 && c->copy_count > 0)
 			copy_at(c, c->copy_count - 1)->tags |= tag;	/* once all are let go of that may be its */
 		else if (tag != 0 && c->state == CONN_OPEN)

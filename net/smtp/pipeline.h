@@ -125,5 +125,7 @@ static inline struct expectation pipeline_answer(struct pipeline *p, bool more)
 	p->first = (p->first + 1) % PIPELINE_MAX;
 	if (--p->count > 0)
 		pipeline_look(p);
+	else
+		p->first = 0;		/* what was touched last is near */
 	return e;
 }

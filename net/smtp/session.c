@@ -708,5 +708,6 @@ void session_start(struct session *s, struct transaction *t)
 
 void session_body_ready(struct session *s)
 {
-	session_pump(s);
+	if (s->current != NULL && s->current->state == TRANSACTION_BODY)
+		session_pump(s);	/* otherwise the reply that it waits for comes here */
 }
