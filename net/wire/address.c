@@ -20,11 +20,13 @@ static bool is_control(unsigned char c)
 	return c < 0x20 || c == 0x7f;
 }
 
+/* !#$%&'*+-/ 0-9 =? A-Z ^_` a-z {|}~, one bit each. */
+static const uint64_t atext[2] = { UINT64_C(0xa3ffacfa00000000), UINT64_C(0x7fffffffc7fffffe) };
+
 /* atext of RFC 5322 3.2.3, and with RFC 6531 3.3 whatever is not ASCII. */
 static bool is_atext(unsigned char c)
 {
-	return is_letter(c) || is_digit(c) || c >= 0x80 ||
-		(c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+	return c >= 0x80 || (atext[c / 64] >> c % 64 & 1);
 }
 
 /* --- parsing: each takes its part off the front of *text -------------------------------------- */

@@ -10,9 +10,14 @@ static_assert(
 static_assert(
 	REPLY_HEAD_MAX >= 4 + 2 * sizeof("5.999.999"), "codes are found in the head of a line");
 
+#define USUAL_MAX 512u		/* RFC 5321 4.5.3.1.5 */
+
+static_assert(USUAL_MAX <= REPLY_LINE_MAX && USUAL_MAX <= REPLY_TEXT_MAX, "nothing is left out of it");
+
 static void start_reply(struct smtp_reply_parser *p);
 static int take_piece(struct smtp_reply_parser *p, struct slice *in, bool *ret_line_ended);
 static int end_line(struct smtp_reply_parser *p, struct smtp_reply *ret_reply);
+static bool take_usual(struct smtp_reply_parser *p, struct slice *in, struct smtp_reply *ret_reply);
 
 void smtp_reply_parser_init(struct smtp_reply_parser *p)
 {
@@ -28,6 +33,8 @@ int smtp_reply_feed(struct smtp_reply_parser *p, struct slice *in, struct smtp_r
 		return p->failed;
 	if (p->finished)
 		start_reply(p);
+	if (p->octets == 0 && take_usual(p, in, ret_reply))
+		return 1;
 	while (in->len > 0) {
 		bool line_ended = false;
 		int r = take_piece(p, in, &line_ended);
@@ -93,12 +100,27 @@ static void sanitise_line(struct smtp_reply_parser *p, size_t room)
 	p->line_kept = s.len;
 }
 
+#define EACH(octet)	(UINT64_C(0x0101010101010101) * (octet))
+
+/* 0: all of eight octets are 0x20..0x7e. Sums of seven bits never carry into the next octet. */
+static inline uint64_t odd_of_eight(const char *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, 8);
+	uint64_t seven = v & EACH(0x7f);
+
+	return (~(seven + EACH(0x80 - 0x20)) | (seven + EACH(1)) | v) & EACH(0x80);
+}
+
 static bool line_is_plain(struct slice line)
 {
-	unsigned odd = 0;
+	uint64_t odd = 0;
+	size_t i = 0;
 
-	/* No early end: so the compiler can look at many octets at once. */
-	for (size_t i = 0; i < line.len; i++)
+	for (; line.len - i >= 8; i += 8)
+		odd |= odd_of_eight(line.ptr + i);
+	for (; i < line.len; i++)
 		odd |= (unsigned char)(line.ptr[i] - 0x20) > 0x7e - 0x20;
 	return odd == 0;
 }
@@ -211,7 +233,9 @@ bool smtp_reply_parse_enhanced(struct slice text, struct enhanced_code *ret_enha
 
 	if (detail < 0 || (text.len > 0 && text.ptr[0] != ' ' && text.ptr[0] != '\t'))
 		return false;
-	*ret_enhanced = (struct enhanced_code){ class, (uint16_t)subject, (uint16_t)detail };
+	ret_enhanced->class = class;
+	ret_enhanced->subject = (uint16_t)subject;
+	ret_enhanced->detail = (uint16_t)detail;
 	return true;
 }
 
@@ -224,14 +248,10 @@ static void fill_enhanced(struct slice line, struct smtp_reply *reply)
 	struct enhanced_code found;
 
 	slice_skip(&line, MIN(line.len, (size_t)4));
-	if (class == 3) {
-		reply->enhanced = (struct enhanced_code){ 5, 5, 0 };
-	} else if (smtp_reply_parse_enhanced(line, &found) && found.class == class) {
-		reply->enhanced = found;
-		reply->has_enhanced = true;
-	} else {
-		reply->enhanced = (struct enhanced_code){ class, 0, 0 };
-	}
+	reply->has_enhanced = class != 3 && smtp_reply_parse_enhanced(line, &found) && found.class == class;
+	reply->enhanced.class = class == 3 ? 5 : class;
+	reply->enhanced.subject = class == 3 ? 5 : reply->has_enhanced ? found.subject : 0;
+	reply->enhanced.detail = reply->has_enhanced ? found.detail : 0;
 }
 
 /* Adds the finished line to the text. */
@@ -247,22 +267,42 @@ static void keep_line(struct smtp_reply_parser *p)
 static int finish_reply(
 	struct smtp_reply_parser *p, int code, struct slice line, struct smtp_reply *ret_reply)
 {
-	struct smtp_reply reply = {
-		.code = code,
-		.lines = p->lines,
-		.codes_differ = p->codes_differ,
-		.lf_only = p->lf_only,
-	};
-
-	fill_enhanced(line, &reply);
+	/* One by one, here and below: a struct that is put together and then copied is read before it is written, as
+	 * far as a processor can know, and it waits. */
+	ret_reply->code = code;
+	ret_reply->lines = p->lines;
+	ret_reply->codes_differ = p->codes_differ;
+	ret_reply->lf_only = p->lf_only;
+	fill_enhanced(line, ret_reply);
 	keep_line(p);
 	if (p->text_len > 0 && p->text[p->text_len - 1] == '\n')
 		p->text_len--;		/* the line behind it had no room at all */
-	reply.text = slice_of(p->text, p->text_len);
-	reply.text_cut = p->text_cut;
+	ret_reply->text = slice_of(p->text, p->text_len);
+	ret_reply->text_cut = p->text_cut;
 	p->finished = true;
-	*ret_reply = reply;
 	return 1;
+}
+
+/* The usual reply is one short line, all of it is here, and nothing is odd about it: what the other functions here do
+ * step by step. False: they do. */
+static bool take_usual(struct smtp_reply_parser *p, struct slice *in, struct smtp_reply *ret_reply)
+{
+	struct slice line = slice_head(*in, USUAL_MAX);
+	ptrdiff_t lf = slice_find_char(line, 0, '\n');
+
+	if (lf < 4 || line.ptr[lf - 1] != '\r' || p->filter != NULL)
+		return false;
+	line.len = (size_t)lf - 1;
+	int code = line_code(line);
+
+	if (code == 0 || (line.len > 3 && line.ptr[3] != ' ') || !line_is_plain(line))
+		return false;
+	memcpy(p->text, line.ptr, line.len);
+	p->line_kept = line.len;
+	p->line_len = line.len;
+	p->lines = 1;
+	slice_skip(in, (size_t)lf + 1);
+	return finish_reply(p, code, line, ret_reply) > 0;
 }
 
 /* What a filter puts in place of the line is from an operator; it is cut and made printable like any other. */
