@@ -74,6 +74,18 @@ static const char pinned_clone[] =
 	"bm5lZC50ZXN0MAoGCCqGSM49BAMCA0gAMEUCIQD+/nE42/9fOpMOQ7xg7nmF39nO"
 	"NrTI2wRqlZOWJngD6AIgaL3v5Dy4icEZWsKkIxs4g9gOvL5qpsp5wVeWmckA9Qc=";
 
+/* Signed by nobody: it says Ed25519, which has no digest, where its issuer has a key for ECDSA; and whoever knows the
+ * public key can make a signature of ECDSA over no digest (CVE-2026-5194, row TLS-02). */
+static const char no_digest[] =
+	"MIIBWDCCAQOgAwIBAgIFESIzRFUwBQYDK2VwMBQxEjAQBgNVBAMMCVRlc3QgUm9v"
+	"dDAiGA8yMDIwMDEwMTAwMDAwMFoYDzIxMjAwMTAxMDAwMDAwWjAZMRcwFQYDVQQD"
+	"DA5teC5leGFtcGxlLm9yZzBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABMmIzMBK"
+	"qBN8Y2mUzeMTWXlg6Mu/Keu5USA7b5BG7rMN2Wr8dfbRCyANYlIRVVewKNlaNgnP"
+	"EsI8DywhjEYSC/ajPjA8MBkGA1UdEQQSMBCCDm14LmV4YW1wbGUub3JnMB8GA1Ud"
+	"IwQYMBaAFClF3nQOip6nDKA7K2MwvLtsHoRAMAUGAytlcANIADBFAiB50HnjiXzw"
+	"Cv1RsS9IyHJdJLlM20C6/VxFOmH8zLiAOAIhAIznDoULRX5FRZa8tvXnbAoWfW3H"
+	"DEom6PDKA8DCpI+o";
+
 static const struct {
 	const char *anchor;
 	const char *chain[2];
@@ -83,6 +95,7 @@ static const struct {
 	{ root, { below_clone, NULL }, false },	   { root, { below_clone, root_clone }, false },
 	{ pinned, { pinned, NULL }, true },	   { pinned, { pinned_clone, NULL }, false },
 	{ pinned, { pinned_clone, pinned }, false }, { root, { server, root_clone }, true },
+	{ root, { no_digest, NULL }, false },	   { root, { no_digest, root }, false },
 };
 
 static int decode(const char *text, char *storage, size_t size, struct slice *ret_der)
