@@ -24,6 +24,7 @@
 #include "core/limits.h"
 #include "core/list.h"
 #include "core/slice.h"
+#include "core/version.h"
 
 struct op;
 typedef void op_fn(struct op *op, int res);
@@ -175,8 +176,12 @@ bool io_has_completions(void);
 /* One line that says why io_open_core or io_probe failed and what to do: seccomp, sysctl, memlock, kernel too old. */
 const char *io_diagnosis(int err);
 
-/* "2.9". */
-const char *io_library_version(void);
+/* Start only. The kernel's version is that of the machine, patches of a distribution's included. */
+struct library io_library(void);
+struct library io_kernel(void);
+
+/* Which operations of the ring this kernel has, and what we do with them: for people. "" when there is no ring. */
+void io_describe_kernel(struct str *out);
 
 /* Can this kernel do what we need? Opens a ring, asks for every operation by name, closes it. */
 int io_probe(void);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 
 #include "core/io_uring_impl.h"
 
@@ -92,13 +93,33 @@ int io_probe(void)
 	return r;
 }
 
-const char *io_library_version(void)
+struct library io_library(void)
 {
-	static char text[24];
+	static char built[24], linked[24];
 
-	/* Of what is linked, not of the headers. */
-	(void)snprintf(text, sizeof(text), "%d.%d", io_uring_major_version(), io_uring_minor_version());
-	return text;
+	(void)snprintf(built, sizeof(built), "%d.%d", IO_URING_VERSION_MAJOR, IO_URING_VERSION_MINOR);
+	(void)snprintf(linked, sizeof(linked), "%d.%d", io_uring_major_version(), io_uring_minor_version());
+	return (struct library){ .name = "liburing", .built = built, .linked = linked };
+}
+
+struct library io_kernel(void)
+{
+	static struct utsname name;
+
+	return (struct library){ .name = "Linux", .built = "", .linked = uname(&name) == 0 ? name.release : "" };
+}
+
+void io_describe_kernel(struct str *out)
+{
+	struct io_uring ring;
+
+	if (ring_open(&ring, 8, 16) < 0)
+		return;
+	str_printf(out, "the ring is restricted to %zu operations, %s; sockets are %s", ARRAY_LEN(opcodes),
+		   all_supported(&ring, opcodes, ARRAY_LEN(opcodes)) ? "all there" : "not all there",
+		   all_supported(&ring, opcodes_extra, ARRAY_LEN(opcodes_extra)) ? "opened in the ring" :
+		   "opened beside the ring");
+	io_uring_queue_exit(&ring);
 }
 
 static void *map_memory(size_t size)

@@ -30,6 +30,7 @@
 
 #include "core/slice.h"
 #include "core/str.h"
+#include "core/version.h"
 
 #define TABLE_FILE_MAX	MIB(256)
 #define TABLE_KEY_MAX	KIB(8)
@@ -53,6 +54,11 @@ int table_open(struct table_set *set, struct slice name, struct str *why, struct
 /* Returns 1 and the value in *ret_value (cleared first), 0 (not found), or a negative error: -EMSGSIZE when the value
  * does not fit, -EWOULDBLOCK when the table needs I/O. */
 int table_find(const struct table *t, struct slice key, unsigned flags, struct str *ret_value);
+
+/* What is behind pcre:, lmdb: and cdb:. Berkeley's files are read without its library. Start only. */
+struct library table_library_pcre(void);
+struct library table_library_lmdb(void);
+struct library table_library_cdb(void);
 
 /* --- reload: in this order, and not again between the second and the third -------------------------- */
 

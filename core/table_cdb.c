@@ -37,6 +37,14 @@ static int load_cdb(struct table_set *set, struct slice name, struct str *why, v
 	return table_file_load(set, name, ".cdb", read_file, why, ret_data);
 }
 
+#define WORDS_OF(number)	WORDS(number)
+#define WORDS(number)		#number
+
+struct library table_library_cdb(void)
+{
+	return (struct library){ .name = "tinycdb", .built = WORDS_OF(TINYCDB_VERSION), .linked = "" };
+}
+
 const struct table_type table_type_cdb = {
 	.name = "cdb",
 	.load = load_cdb,

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <lmdb.h>
+#include <stdio.h>
 
 #include "core/err.h"
 #include "core/table_impl.h"
@@ -57,6 +58,17 @@ static int read_file(int fd, const char *path, struct table_store *s)
 static int load_lmdb(struct table_set *set, struct slice name, struct str *why, void **ret_data)
 {
 	return table_file_load(set, name, ".lmdb", read_file, why, ret_data);
+}
+
+struct library table_library_lmdb(void)
+{
+	static char linked[24], built[24];
+	int major, minor, patch;
+
+	(void)mdb_version(&major, &minor, &patch);	/* its words have a date in them */
+	(void)snprintf(linked, sizeof(linked), "%d.%d.%d", major, minor, patch);
+	(void)snprintf(built, sizeof(built), "%d.%d.%d", MDB_VERSION_MAJOR, MDB_VERSION_MINOR, MDB_VERSION_PATCH);
+	return (struct library){ .name = "LMDB", .built = built, .linked = linked };
 }
 
 const struct table_type table_type_lmdb = {

@@ -16,6 +16,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <errno.h>
 #include <pcre2.h>
+#include <stdio.h>
 
 #include "core/err.h"
 #include "core/table_rules.h"
@@ -304,6 +305,16 @@ static int load_regexp(struct table_set *set, struct slice path, struct str *why
 static void unload_rules(void *data)
 {
 	rules_free(data);
+}
+
+struct library table_library_pcre(void)
+{
+	static char linked[64], built[16];
+
+	if (pcre2_config(PCRE2_CONFIG_VERSION, NULL) <= (int)sizeof(linked))
+		(void)pcre2_config(PCRE2_CONFIG_VERSION, linked);
+	(void)snprintf(built, sizeof(built), "%d.%d", PCRE2_MAJOR, PCRE2_MINOR);
+	return (struct library){ .name = "PCRE2", .built = built, .linked = linked };
 }
 
 const struct table_type table_type_pcre = {

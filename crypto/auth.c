@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 
 #include <sasl/sasl.h>
 #include <sasl/saslplug.h>
@@ -414,15 +415,22 @@ uint32_t auth_library_mechs(void)
 	return library.available;
 }
 
-void auth_library_describe(struct str *out)
+struct library auth_library(void)
 {
+	static char built[24], linked[24];
 	int major = 0, minor = 0, step = 0;
 
 	sasl_version_info(NULL, NULL, &major, &minor, &step, NULL);
-	str_printf(out, "Cyrus SASL %d.%d.%d", major, minor, step);
+	(void)snprintf(linked, sizeof(linked), "%d.%d.%d", major, minor, step);
+	(void)snprintf(built, sizeof(built), "%d.%d.%d", SASL_VERSION_MAJOR, SASL_VERSION_MINOR, SASL_VERSION_STEP);
+	return (struct library){ .name = "Cyrus SASL", .built = built, .linked = linked };
+}
+
+void auth_library_describe(struct str *out)
+{
 	for (int i = 0; i < AUTH_MECH_COUNT; i++)
 		if (library.available & BIT(i))
-			str_printf(out, "%s%s", (library.available & (BIT(i) - 1)) == 0 ? ", " : " ",
+			str_printf(out, "%s%s", (library.available & (BIT(i) - 1)) == 0 ? "" : " ",
 				   auth_mech_name((enum auth_mech)i));
 }
 

@@ -28,6 +28,7 @@
 #pragma once
 
 #include "core/str.h"
+#include "core/version.h"
 #include "crypto/auth_mech.h"
 
 #define AUTH_STEPS_MAX		16u
@@ -79,7 +80,10 @@ int auth_library_start(uint32_t by_name);
 /* What can be used: BIT(enum auth_mech). 0 before the start. */
 uint32_t auth_library_mechs(void);
 
-/* "Cyrus SASL 2.1.28, SCRAM-SHA-256 PLAIN ..." */
+/* Start only. */
+struct library auth_library(void);
+
+/* "SCRAM-SHA-256 PLAIN ...": what auth_library_mechs says. */
 void auth_library_describe(struct str *out);
 
 /* Begins; credentials stay the caller's, until auth_end. 1: the first response is in *ret_text, in base64 (which may be

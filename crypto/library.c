@@ -32,6 +32,11 @@ const char *crypto_library_version(void)
 #endif
 }
 
+struct library crypto_library(void)
+{
+	return (struct library){ .name = "wolfSSL", .built = LIBWOLFSSL_VERSION_STRING, .linked = wolfSSL_lib_version() };
+}
+
 int crypto_library_check(void)
 {
 	return wolfSSL_lib_version_hex() == LIBWOLFSSL_VERSION_HEX ? 0 : ERR_VERSION;

@@ -10,9 +10,12 @@
 #pragma once
 
 #include "core/base.h"
+#include "core/version.h"
 
 /* "wolfSSL 5.7.2, with assembly": a constant. */
 const char *crypto_library_version(void);
+
+struct library crypto_library(void);
 
 /* Start only. 0 or ERR_VERSION. */
 int crypto_library_check(void);

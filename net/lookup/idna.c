@@ -27,7 +27,7 @@ int idna_to_ascii(struct slice name, bool transitional, struct str *out)
 	return fits && !str_is_full(out) ? 0 : -EINVAL;
 }
 
-const char *idna_library_version(void)
+struct library idna_library(void)
 {
-	return idn2_check_version(NULL);
+	return (struct library){ .name = "libidn2", .built = IDN2_VERSION, .linked = idn2_check_version(NULL) };
 }

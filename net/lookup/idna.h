@@ -12,8 +12,9 @@
 #pragma once
 
 #include "core/str.h"
+#include "core/version.h"
 
 /* transitional: enable_idna2003_compatibility. Adds the name to out; 0, -EINVAL, or -ENOMEM. */
 int idna_to_ascii(struct slice name, bool transitional, struct str *out);
 
-const char *idna_library_version(void);
+struct library idna_library(void);

@@ -596,9 +596,9 @@ void resolver_library_close(void)
 	ares_library_cleanup();
 }
 
-const char *resolver_library_version(void)
+struct library resolver_library(void)
 {
-	return ares_version(NULL);
+	return (struct library){ .name = "c-ares", .built = ARES_VERSION_STR, .linked = ares_version(NULL) };
 }
 
 static int servers_set(ares_channel channel, const struct addr *servers, unsigned count)

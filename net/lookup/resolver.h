@@ -21,6 +21,7 @@
 
 #include "core/list.h"
 #include "core/slice.h"
+#include "core/version.h"
 #include "net/wire/dns_answer.h"
 
 #define RESOLVER_TTL_MIN_S	5u
@@ -90,8 +91,7 @@ struct resolver;
 /* Once per process, before the first and after the last resolver: the library's own set-up is not thread-safe. */
 int resolver_library_open(void);
 void resolver_library_close(void);
-/* "1.18.1": a constant. */
-const char *resolver_library_version(void);
+struct library resolver_library(void);
 
 /* On the core's own thread, before its first turn. 0, -ENOMEM, -EINVAL or ERR_SYNTAX for servers, -E2BIG for too
  * many. */

@@ -63,6 +63,18 @@ def refuses(t, one, what, words, options=(), before=(), code=None):
 
 # ---------------------------------------------------------------- start
 
+def libraries(_stage, t):
+    """Row SUP-01: what is linked, what is known against it, and the proofs."""
+    for option in ("--version", "--selftest"):
+        done = subprocess.run([*engine.program(), option], capture_output=True, text=True, check=False)
+        t.ok(done.returncode == 0 and not done.stderr, "%s: it ends well" % option, done.stderr)
+        for name in ("Linux", "liburing", "wolfSSL", "c-ares", "Cyrus SASL", "PCRE2"):
+            t.ok("\n" + name in done.stdout, "%s: it lists %s" % (option, name), done.stdout)
+        t.ok("exposed" not in done.stdout, "%s: nothing is exposed" % option, done.stdout)
+    t.ok(done.stdout.count("ok: ") == 3, "--selftest: three proofs", done.stdout)
+
+
+
 def config_errors(stage, t):
     one = new_engine(stage, "config")
     path = os.path.join(one.dir, "main.cf")
@@ -313,7 +325,7 @@ def full_disk(stage, t):
 def main():
     t = tap.Tap("errors")
     with e2e.Stage("errors") as stage:
-        for case in (config_errors, outputs, port_in_use, directories, read_only, second_instance, io_uring, full_disk):
+        for case in (libraries, config_errors, outputs, port_in_use, directories, read_only, second_instance, io_uring, full_disk):
             t.case(case.__name__.replace("_", " ") + " ran to its end", case, stage, t)
     return t.end()
 

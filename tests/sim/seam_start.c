@@ -91,11 +91,6 @@ const char *io_diagnosis(int err)
 	return err_text(err);
 }
 
-const char *io_library_version(void)
-{
-	return "simulated";
-}
-
 int io_probe(void)
 {
 	return 0;

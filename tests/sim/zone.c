@@ -481,11 +481,6 @@ void resolver_library_close(void)
 {
 }
 
-const char *resolver_library_version(void)
-{
-	return "simulated";
-}
-
 void resolver_read_stats(const struct resolver *r, struct resolver_stats *ret_stats)
 {
 	*ret_stats = r->stats;

@@ -3,6 +3,7 @@
  *	main.c		command line, order of events, signals
  *	startup.c	everything that can be found wrong before anything is accepted, one line each
  *	engine.c	one core's parts put together; recovery, opening, draining in step on all cores
+ *	selfcheck.c	--version, --selftest: libraries, and proofs
  *	reload.c	HUP: lookup tables, and what TLS is made of
  *	tls.c		TLS contexts of the cores
  *	outside.c	service manager, metrics file
@@ -104,6 +105,13 @@ int tls_contexts_make(const struct params *p, struct tls_context **ret_contexts,
 /* The same for the listener. Negative: *why says which file, and what is wrong with it. */
 int tls_inject_contexts_make(const struct params *p, struct tls_context **ret_contexts, unsigned count,
 			     struct str *why);
+
+/* --- selfcheck.c: before the first thread, but for the log ------------------------------------ */
+
+/* 0, or the exit status after having said what does not hold. */
+int selfcheck_run(void);
+int selfcheck_print_libraries(void);
+void selfcheck_log_libraries(void);
 
 /* --- outside.c -------------------------------------------------------------------------------- */
 

@@ -10,11 +10,7 @@
 #include <time.h>
 
 #include "core/clock.h"
-#include "core/io.h"
 #include "core/log.h"
-#include "crypto/auth.h"
-#include "crypto/library.h"
-#include "net/lookup/resolver.h"
 
 static const char usage[] =
 	"usage: ringpostd [-c DIR] [-o name=value]... [--check]\n"
@@ -22,42 +18,17 @@ static const char usage[] =
 	"  -c DIR            read DIR/main.cf (default: " PARAM_CONFIG_DIRECTORY ")\n"
 	"  -o name=value     set a parameter; beats the file; may be repeated\n"
 	"  --check           read the configuration, say everything that is wrong with it, and end\n"
-	"  --selftest        prove that the TLS library tells a certificate from its clone, and end\n"
-	"  --version         print the version, and those of the libraries in use\n"
+	"  --selftest        prove that what it is made of does as it should on this machine, and end\n"
+	"  --version         print the version, those of the libraries in use, and what is known against them\n"
 	"  --help            print this\n"
 	"\n"
 	"signals: TERM drains and exits with 0, a second TERM or INT ends at once (safely), HUP reopens the log and reads changed tables\n"
 	"manual:  ringpostd(8), ringpost.cf(5)\n";
 
-/* A mechanism whose plug-in is not there cannot be used. */
-static int print_mechanisms(void)
-{
-	char storage[512];
-	struct str text = STR(storage);
-
-	if (auth_library_start(0) < 0)
-		return EX_SOFTWARE;
-	auth_library_describe(&text);
-	printf("SASL      %s\n", str_cstr(&text));
-	return 0;
-}
-
 static int print_version(void)
 {
-	printf("ringpostd %s\n", RINGPOST_VERSION);
-	printf("liburing  %s\n", io_library_version());
-	printf("c-ares    %s\n", resolver_library_version());
-	printf("TLS       %s\n", crypto_library_version());
-	return print_mechanisms();
-}
-
-static int selftest(void)
-{
-	int status = tls_prove();
-
-	if (status == 0)
-		printf("%s: self-test passed\n", crypto_library_version());
-	return status;
+	printf("ringpostd %s\n\n", RINGPOST_VERSION);
+	return selfcheck_print_libraries();
 }
 
 /* Returns -1 to go on, or the exit status. */
@@ -88,7 +59,7 @@ static int parse_options(int argc, char **argv, struct daemon_options *ret)
 			ret->check = true;
 			break;
 		case 'S':
-			return selftest();
+			return selfcheck_run();
 		case 'V':
 			return print_version();
 		case 'h':
@@ -195,6 +166,7 @@ int main(int argc, char **argv)
 		return status;
 	status = start(&d);
 	if (status == 0) {
+		selfcheck_log_libraries();
 		serve(&d);
 		status = engine_join();
 		outside_write_metrics(&d.params);

@@ -189,8 +189,8 @@ static void the_plug_ins_are_there(void **state)
 	assert_int_equal(auth_library_mechs() & BIT(AUTH_ANONYMOUS), 0);	/* nobody has named it */
 	out = STR(storage);
 	auth_library_describe(&out);
-	assert_non_null(strstr(str_cstr(&out), "Cyrus SASL 2."));
-	assert_non_null(strstr(str_cstr(&out), ", EXTERNAL SCRAM-SHA-256 "));
+	assert_true(slice_has_prefix(str_slice(&out), SLICE("EXTERNAL SCRAM-SHA-256 ")));
+	assert_non_null(strstr(auth_library().linked, "2.1."));
 }
 
 /* --- one exchange ----------------------------------------------------------------------------- */
