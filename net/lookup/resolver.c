@@ -81,6 +81,7 @@ struct resolver {
 	unsigned inflight;
 	unsigned inflight_max;
 	bool dnssec;
+	bool careful;
 	bool validation_seen;		/* records have come, validated or not */
 	void (*unvalidated)(void *context);
 	void *unvalidated_context;
@@ -302,6 +303,15 @@ static void entry_settle(struct entry *e, enum answer_class class, const char *w
 	reactor_post(&r->deliver);	/* for its waiters, or for those who starve for an entry */
 }
 
+/* It goes out with the next pump, which is never inside the library: one that is called from its own callback may close
+ * the very socket it is reading from (CVE-2025-31498, CVE-2025-62408, row SUP-02). Its turn has come already. */
+static void question_again(struct entry *e)
+{
+	e->state = ENTRY_QUEUED;
+	list_remove(&e->place);
+	list_push_front(&e->resolver->queued, &e->place);
+}
+
 static void question_send(struct entry *e)
 {
 	struct resolver *r = e->resolver;
@@ -312,8 +322,9 @@ static void question_send(struct entry *e)
 	e->state = ENTRY_ASKED;
 	/* Not to be guessed by whoever wants to answer in the server's place (RFC 5452 4.3). */
 	random_fill(&id, sizeof(id));
-	int len = dns_question_write(slice_of(e->asked, e->asked_len), e->type, id, e->without_edns ? 0 : UDP_SIZE,
-				     r->dnssec, packet, sizeof(packet));
+	bool without = e->without_edns || (r->careful && !r->dnssec);
+	int len = dns_question_write(slice_of(e->asked, e->asked_len), e->type, id, without ? 0 : UDP_SIZE, r->dnssec,
+				     packet, sizeof(packet));
 
 	if (len < 0) {
 		entry_settle(e, ANSWER_NOT_FOUND, "alias to a name that cannot be asked for", RESOLVER_RETRY_S);
@@ -359,7 +370,7 @@ static void alias_follow(struct entry *e, const struct dns_answer *dns)
 	}
 	e->asked_len = (uint16_t)owner.len;
 	memcpy(e->asked, owner.ptr, owner.len);
-	question_send(e);
+	question_again(e);
 }
 
 static void note_validation(struct resolver *r, bool authentic)
@@ -412,7 +423,7 @@ static void judge(struct entry *e, struct dns_answer *dns)
 		if (!e->without_edns) {
 			/* Servers from before RFC 6891 say so. */
 			e->without_edns = true;
-			question_send(e);
+			question_again(e);
 			return;
 		}
 		entry_settle(e, ANSWER_FAIL, "the DNS server did not understand the question", RESOLVER_RETRY_S);
@@ -441,12 +452,12 @@ static void answer_take(struct entry *e, struct slice packet)
 
 	if (!e->by_tcp && is_truncated(packet)) {
 		e->by_tcp = true;
-		question_send(e);
+		question_again(e);
 	} else if (dns_answer_decode(packet, slice_of(e->asked, e->asked_len), e->type, &r->decoded) == 0) {
 		judge(e, &r->decoded);
 	} else if (!e->by_tcp && packet.len == UDP_CUT) {
 		e->by_tcp = true;
-		question_send(e);
+		question_again(e);
 	} else {
 		entry_settle(e, ANSWER_RETRY, "damaged DNS answer", RESOLVER_RETRY_S);
 	}
@@ -467,7 +478,7 @@ static void on_answer(void *context, int status, int timeouts, unsigned char *pa
 		answer_take(e, slice_of(packet, (size_t)len));
 	} else if (status == ARES_ECONNREFUSED && e->by_tcp && e->breaks != r->tcp.breaks && e->resends < RESENDS_MAX) {
 		e->resends++;
-		question_send(e);
+		question_again(e);
 	} else {
 		entry_settle(e, ANSWER_RETRY, why_of_status(status), RESOLVER_RETRY_S);
 	}
@@ -617,10 +628,20 @@ static int servers_set(ares_channel channel, const struct addr *servers, unsigne
 	return ares_set_servers_ports(channel, nodes) == ARES_SUCCESS ? 0 : -ENOMEM;
 }
 
+/* Releases that free what they are still reading when a question is asked again from inside (CVE-2025-31498,
+ * CVE-2025-62408): because an answer is a failure, or disagrees about EDNS or cookies. */
+bool resolver_library_is_suspect(const char *version)
+{
+	uint32_t v = version_parse(version);
+
+	return v >= VERSION(1, 32, 3) && v < VERSION(1, 34, 6);
+}
+
 static int lane_open(struct lane *lane, const struct resolver_conf *conf, int flags)
 {
 	struct ares_options options = {
-		.flags = flags | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_EDNS,
+		.flags = flags | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES |
+			 (lane->resolver->careful ? ARES_FLAG_NOCHECKRESP : ARES_FLAG_EDNS),
 		.timeout = (int)(conf->timeout_ms > 0 ? conf->timeout_ms : 3000),
 		.tries = (int)(conf->tries > 0 ? conf->tries : 3),
 		.ednspsz = UDP_SIZE,
@@ -682,6 +703,7 @@ int resolver_new(const struct resolver_conf *conf, struct resolver **ret_resolve
 	fd_watch_init(&r->watch, on_ready, on_returned);
 	r->inflight_max = conf->inflight_max > 0 ? conf->inflight_max : 256;
 	r->dnssec = conf->dnssec;
+	r->careful = conf->careful || resolver_library_is_suspect(ares_version(NULL));
 	r->unvalidated = conf->unvalidated;
 	r->unvalidated_context = conf->context;
 	err = stores_open(r, conf->entries_max > 0 ? conf->entries_max : 16384);

@@ -80,6 +80,9 @@ struct resolver_conf {
 	unsigned entries_max;		/* 0: 16384 */
 	unsigned inflight_max;		/* 0: 256 */
 	bool dnssec;			/* set DO: ask for a validated answer (smtp_dns_support_level = dnssec) */
+	/* Give the library no reason to ask anything again by itself (row SUP-01): what fails at one server is not
+	 * asked of the next, and questions have no EDNS, unless dnssec wants it. */
+	bool careful;
 	/* With dnssec, once: the first records that came are not validated. From inside the library: do not ask here.
 	 * NULL: nobody wants to know. */
 	void (*unvalidated)(void *context);
@@ -92,6 +95,8 @@ struct resolver;
 int resolver_library_open(void);
 void resolver_library_close(void);
 struct library resolver_library(void);
+/* Is this a release of it with which the resolver is careful by itself? */
+bool resolver_library_is_suspect(const char *version);
 
 /* On the core's own thread, before its first turn. 0, -ENOMEM, -EINVAL or ERR_SYNTAX for servers, -E2BIG for too
  * many. */
