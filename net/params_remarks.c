@@ -27,7 +27,6 @@ static const struct {
 	{ "requiretls_redact_dsn", PENDING, false },
 	{ "requiretls_esmtp_header", PENDING, false },
 	{ "smtp_tlsrpt_socket_name", "no collector is needed: reports are made here", false },
-	{ "smtp_tlsrpt_skip_reused_handshakes", PENDING, false },
 	{ "smtp_tls_trust_anchor_file", "not built yet: with it, mail waits at the levels verify and secure", false },
 	{ "smtp_tls_dane_insecure_mx_policy", PENDING, false },
 	{ "smtp_tls_force_insecure_host_tlsa_lookup", PENDING, false },

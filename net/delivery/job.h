@@ -82,7 +82,7 @@ struct attempt {
 	/* Filled for settle. */
 	struct attempt_times times;
 	uint32_t relay_len;
-	char tls[40];			/* how it was protected, as the log says it (B 22.3); empty: not known */
+	char tls[48];			/* how it was protected, as the log says it (B 22.3); empty: not known */
 	uint32_t tls_len;
 	uint32_t conn_use;		/* how many transactions this connection has had, this one included */
 	uint64_t retry_at_ns;		/* queue clock; 0: no OUTCOME_DEFERRED in this settle */

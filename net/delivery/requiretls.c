@@ -3,6 +3,7 @@
 #include "core/err.h"
 #include "core/log.h"
 #include "net/lookup/idna.h"
+#include "net/smtp/session_tls.h"
 
 static int find_word(struct slice word)
 {
@@ -57,4 +58,34 @@ enum param_requiretls requiretls_policy(const struct params *p, struct slice dom
 	int word = find_word(slice_trim(str_slice(&value)));
 
 	return word < 0 ? fail(domain, "unknown word", str_slice(&value)) : (enum param_requiretls)word;
+}
+
+static const char *words_of(const struct session *s)
+{
+	const bool is_matched = s->tls != NULL && s->tls->was_on && s->tls->level > TLS_LEVEL_ENCRYPT;
+
+	switch (s->failure.tls) {
+	case SESSION_TLS_NO_STARTTLS:
+	case SESSION_TLS_NO_STARTTLS_NOW:
+		return "!requiretls:nostarttls";
+	case SESSION_TLS_NO_REQUIRETLS:
+		return "!requiretls:none";
+	case SESSION_TLS_MISMATCH:
+		return s->requiretls == REQUIRETLS_ENFORCE ? "!requiretls:nocertmatch" : "requiretls?";
+	default:
+		break;
+	}
+	if (s->failure.state != SESSION_CLOSED)
+		return "requiretls?";
+	if (s->caps.bits & SMTP_CAP_REQUIRETLS)
+		return is_matched ? "requiretls" : "requiretls:nocertmatch";
+	return s->tls != NULL && s->tls->was_on ? "requiretls:none" : "requiretls:noencryption";
+}
+
+void requiretls_status(const struct session *s, struct str *out)
+{
+	if (s->requiretls == REQUIRETLS_DISABLE)
+		return;
+	str_add_char(out, '/');
+	str_add_cstr(out, words_of(s));
 }

@@ -157,6 +157,8 @@ static bool set_result(struct tls_event *e, const struct session *s)
 	case SESSION_TLS_FINE:
 		break;
 	}
+	if (t->was_on && t->tls.is_resumed && s->params->smtp_tlsrpt_skip_reused_handshakes)
+		return false;
 	e->result = t->was_on ? t->failure : TLSRPT_STARTTLS_NOT_SUPPORTED;
 	return t->was_on || t->was_refused;
 }

@@ -191,8 +191,10 @@ static void tell_tls(struct attempt *a, const struct lane *lane)
 	struct str words = STR(a->tls);
 
 	if (lane != NULL && lane->session.failure.state != SESSION_CONNECT &&
-	    delivery_self()->conf.params->smtp_log_tls_feature_status)
+	    delivery_self()->conf.params->smtp_log_tls_feature_status) {
 		tls_policy_status(lane->tls, lane->session.failure.state, lane->session.failure.tls, &words);
+		requiretls_status(&lane->session, &words);
+	}
 	a->tls_len = (uint32_t)words.len;
 }
 

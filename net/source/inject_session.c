@@ -457,7 +457,8 @@ static uint32_t offered_to(const struct inject_session *s)
 	if (!s->esmtp)
 		return 0;
 	return s->common->offered | (s->may_forward ? SMTP_CAP_XFORWARD : 0) |
-	       (s->common->offers_tls && !s->in_tls ? SMTP_CAP_STARTTLS : 0);
+	       (s->common->offers_tls && !s->in_tls ? SMTP_CAP_STARTTLS : 0) |
+	       (s->in_tls && s->common->params->requiretls_enable ? SMTP_CAP_REQUIRETLS : 0);
 }
 
 static void on_line(struct inject_session *s, const struct smtp_command_line *line, size_t octets_behind,
@@ -549,6 +550,8 @@ static void on_hello(struct inject_session *s, const struct smtp_command *cmd, u
 			str_add(&s->out, SLICE("250-XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE\r\n"));
 		if (s->common->offers_tls && !s->in_tls)
 			str_add(&s->out, SLICE("250-STARTTLS\r\n"));
+		if (offered_to(s) & SMTP_CAP_REQUIRETLS)
+			str_add(&s->out, SLICE("250-REQUIRETLS\r\n"));
 		str_add(&s->out, slice_of(s->common->ehlo, s->common->ehlo_len));
 		ASSERT(!str_is_full(&s->out));
 	} else {

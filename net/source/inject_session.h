@@ -3,9 +3,9 @@
  *	inject_session_greet -> { inject_session_feed -> out } -> INJECT_LAST_WORDS -> inject_session_done
  *
  * The server side of RFC 5321 with PIPELINING (2920), SIZE (1870), 8BITMIME (6152), ENHANCEDSTATUSCODES (2034),
- * CHUNKING (3030), DSN (3461), SMTPUTF8 (6531) and STARTTLS (3207). REQUIRETLS (8689) is not offered as long as
- * delivery does not keep it. What the extensions say about a message goes into the spool decoded; an address beyond
- * ASCII without SMTPUTF8 is refused, and so is xtext that stands for a line end (rows INJ-04, INJ-05).
+ * CHUNKING (3030), DSN (3461), SMTPUTF8 (6531), STARTTLS (3207) and, inside TLS, REQUIRETLS (8689). What the
+ * extensions say about a message goes into the spool decoded; an address beyond ASCII without SMTPUTF8 is refused, and
+ * so is xtext that stands for a line end (rows INJ-04, INJ-05).
  * No socket in here: the owner (inject_smtp.c) brings octets and takes away replies.
  *
  *	  state       we are...                                  octets are

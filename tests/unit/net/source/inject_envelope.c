@@ -81,6 +81,26 @@ static void bad_values_are_refused(void **state)
 	say("RCPT TO:<b@test>\r\n", "250");
 }
 
+/* RFC 8689 2: offered inside TLS only, and then the message keeps it. */
+static void requiretls_is_for_tls(void **state)
+{
+	(void)state;
+	params.requiretls_enable = true;
+	hello();
+	say("MAIL FROM:<a@test> REQUIRETLS\r\n", "555");
+	open_as("127.0.0.1:5000");
+	inject_session_on_tls(&session);
+	greet();
+	(void)feed(SLICE("EHLO client.test\r\n"));
+	expect_replies("250-mx.test\r\n250-REQUIRETLS\r\n250-PIPELINING\r\n250-SIZE 4000\r\n250-8BITMIME\r\n"
+		       "250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n250-SMTPUTF8\r\n250 CHUNKING\r\n");
+	say("MAIL FROM:<a@test> REQUIRETLS=yes\r\n", "501");
+	assert_int_equal(deliver("MAIL FROM:<a@test> REQUIRETLS\r\n", "RCPT TO:<b@test>\r\n", "TLS-Required: No\r\n\r\n")->facts,
+			 MESSAGE_REQUIRETLS | MESSAGE_TLS_OPTIONAL | MESSAGE_BODY_7BIT);
+	params.requiretls_enable = false;
+	say("MAIL FROM:<a@test> REQUIRETLS\r\n", "555");
+}
+
 static void utf8_needs_smtputf8(void **state)
 {
 	const struct fake_message *m;
@@ -238,6 +258,7 @@ int main(void)
 	const struct CMUnitTest claims[] = {
 		CASE("RFC 3461: RET, ENVID, NOTIFY and ORCPT are kept decoded", dsn_is_kept_decoded),
 		CASE("INJ-05: bad, over-long and dangerous values are refused", bad_values_are_refused),
+		CASE("REQUIRETLS is offered inside TLS, and stays with the message", requiretls_is_for_tls),
 		CASE("INJ-04: nothing beyond ASCII without SMTPUTF8, and only UTF-8 with it", utf8_needs_smtputf8),
 		CASE("a label is what was said, or what was seen, or nothing", labels_are_true),
 		CASE("INJ-02: addresses are kept without their quotes", quotes_are_taken_off),
