@@ -54,6 +54,15 @@ void session_enter(struct session *s, enum session_state next)	/* the only write
 
 /* --- deadlines -------------------------------------------------------------------------------- */
 
+/* Octets of the message, or its end. Behind them, commands of the next one may wait, too. */
+static bool body_is_leaving(const struct session *s)
+{
+	if (s->current == NULL || conn_is_drained(&s->conn))
+		return false;
+	return s->current->state == TRANSACTION_BODY ||
+	       (s->current->state == TRANSACTION_DOT && !session_dot_has_left(s));
+}
+
 /* Whose fault is it if nothing happens now? SESSION_CLOSED: nobody's, we are not waiting for the peer. */
 static enum session_state deadline_subject(const struct session *s)
 {
@@ -66,7 +75,7 @@ static enum session_state deadline_subject(const struct session *s)
 	if (s->state != SESSION_OPEN)
 		return s->state;
 	/* While octets of a body wait to leave, the peer owes us reading, whatever else it owes. */
-	if (s->current != NULL && s->current->state >= TRANSACTION_BODY && !conn_is_drained(&s->conn))
+	if (body_is_leaving(s))
 		return SESSION_BODY;
 	if (s->current != NULL && s->current->state == TRANSACTION_HELD && oldest == NULL)
 		return SESSION_BODY;	/* it has answered what it has not acknowledged */
