@@ -40,7 +40,7 @@ unsigned crook_commits(void)
 static void on_commit(struct peer *peer, const struct peer_commit *commit)
 {
 	(void)peer;
-	ledger_commit(commit->rcpt, commit->content);
+	ledger_commit(commit->rcpt, commit->content, LEDGER_TAKES_EITHER);
 }
 
 static bool has_way_of_its_own(const struct sim_link *link)

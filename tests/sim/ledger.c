@@ -4,10 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/sim/content.h"
 #include "tests/sim/net.h"
-#include "tests/test.h"
-
-#define CONTENT_MAX KIB(256)
 
 static struct offer offers[LEDGER_IDS];
 static uint32_t offer_count;
@@ -91,49 +89,52 @@ struct ledger_rcpt *ledger_find(struct slice address)
 
 /* --- content ----------------------------------------------------------------------------------- */
 
-/* Lines of all lengths, many of them with dots where it matters, some with octets above 127. */
 struct slice ledger_content(const struct offer *o, uint32_t id)
 {
-	static char text[CONTENT_MAX];
-	struct str out = STR(text);
-	uint64_t dice = o->seed;
-
-	str_printf(&out, "Subject: %u\r\n\r\n", id);
-	while (out.len < o->size) {
-		const uint64_t r = test_random(&dice);
-		const size_t len = (size_t)(r % 16 == 0 ? r >> 8 & 1023 : r >> 8 & 63);
-		const size_t dots = r >> 32 & 3;
-
-		for (size_t i = 0; i < dots && (r >> 40 & 1); i++)
-			str_add_char(&out, '.');
-		for (size_t i = 0; i < MIN(len, (size_t)900); i++)
-			str_add_char(&out, (char)('a' + (i + (r >> 20)) % 26));
-		str_add(&out, SLICE("\r\n"));
-	}
-	ASSERT(!str_is_full(&out));
-	return str_slice(&out);
+	return content_offered(o->seed, o->size, id);
 }
 
-static void check_content(struct slice address, const struct offer *o, uint32_t id, struct slice content)
+static bool ends_with(struct slice content, struct slice end)
 {
-	const struct slice offered = ledger_content(o, id);
+	return content.len >= end.len && memcmp(content.ptr + content.len - end.len, end.ptr, end.len) == 0;
+}
 
-	if (content.len < offered.len ||
-	    memcmp(content.ptr + content.len - offered.len, offered.ptr, offered.len) != 0)
-		ledger_fail("altered: %.*s: %zu octets instead of %zu", SLICE_FMT(address), content.len, offered.len);
+/* Where they begin to differ, when both end together. */
+static _Noreturn void fail_altered(struct slice address, struct slice content, struct slice expected)
+{
+	const struct slice end = slice_of(content.ptr + content.len - MIN(content.len, expected.len),
+					  MIN(content.len, expected.len));
+	size_t at = 0;
+
+	while (at < end.len && end.ptr[at] == expected.ptr[at])
+		at++;
+	ledger_fail("altered: %.*s: %zu octets, of %zu those from %zu on: \"%.*s\" instead of \"%.*s\"", SLICE_FMT(address),
+		    content.len, expected.len, at, SLICE_FMT(slice_head(slice_of(end.ptr + at, end.len - at), 60)),
+		    SLICE_FMT(slice_head(slice_of(expected.ptr + at, expected.len - at), 60)));
+}
+
+static void check_content(struct slice address, const struct offer *o, uint32_t id, struct slice content,
+			  enum ledger_server server)
+{
+	const bool takes_8bit = server != LEDGER_TAKES_7BIT;
+
 	if (!slice_has_prefix(content, SLICE("Received: ")))
 		ledger_fail("altered: %.*s: no trace in front", SLICE_FMT(address));
+	if (ends_with(content, content_arrived(o->seed, o->size, id, takes_8bit)))
+		return;
+	if (server != LEDGER_TAKES_EITHER || !ends_with(content, content_arrived(o->seed, o->size, id, !takes_8bit)))
+		fail_altered(address, content, content_arrived(o->seed, o->size, id, takes_8bit));
 }
 
 /* --- what others say ---------------------------------------------------------------------------- */
 
-void ledger_commit(struct slice address, struct slice content)
+void ledger_commit(struct slice address, struct slice content, enum ledger_server server)
 {
 	uint64_t id, rcpt;
 
 	if (!parse(address, &id, &rcpt) || offers[id].state == OFFER_BEGUN)
 		ledger_fail("invented: %.*s is committed and was never offered", SLICE_FMT(address));
-	check_content(address, &offers[id], (uint32_t)id, content);
+	check_content(address, &offers[id], (uint32_t)id, content, server);
 	offers[id].rcpts[rcpt].commits++;
 }
 

@@ -7,7 +7,8 @@
  * ledger_check:
  *	lost		accepted, and at the end neither committed nor bounced
  *	false-sent	logged as sent, and never committed
- *	altered		committed with other content than offered (told at once)
+ *	altered		committed with other content than offered, or than what has to come of it for this server (told
+ *			at once)
  *	unexplained	committed more often than the engine has announced
  *	invented	committed or logged, and never offered to the engine (told at once)
  *	uninvited	committed, and the injector was told no
@@ -58,8 +59,11 @@ struct ledger_rcpt *ledger_find(struct slice address);
 /* The content of an offer: CRLF, not stuffed. In memory that the next call overwrites. */
 struct slice ledger_content(const struct offer *o, uint32_t id);
 
+/* What a server has said that it takes; EITHER: it has played tricks with its words. */
+enum ledger_server { LEDGER_TAKES_8BIT, LEDGER_TAKES_7BIT, LEDGER_TAKES_EITHER };
+
 /* A server takes responsibility: content as it was received. */
-void ledger_commit(struct slice address, struct slice content);
+void ledger_commit(struct slice address, struct slice content, enum ledger_server server);
 /* Somebody said 5xx. */
 void ledger_refuse(struct slice address);
 /* The same to "s12@client.test": all of its recipients. */

@@ -31,6 +31,7 @@ struct dialogue {
 	struct octets content;
 	size_t chunk_left;
 	bool chunk_last;
+	bool takes_8bit;		/* has been said */
 	bool has_sender;
 	char rcpts[LEDGER_RCPTS][64];	/* those we took */
 	unsigned rcpt_count;
@@ -257,7 +258,8 @@ static void refuse_all(struct dialogue *d)
 
 static void commit(const struct dialogue *d, unsigned rcpt)
 {
-	ledger_commit(slice_of_str(d->rcpts[rcpt]), slice_of(d->content.ptr, d->content.len));
+	ledger_commit(slice_of_str(d->rcpts[rcpt]), slice_of(d->content.ptr, d->content.len),
+		      d->takes_8bit ? LEDGER_TAKES_8BIT : LEDGER_TAKES_7BIT);
 	commits++;
 }
 
@@ -346,6 +348,7 @@ static void say_hello(struct dialogue *d, bool extended)
 	struct str out = STR(text);
 	const unsigned k = d->host->keywords;
 
+	d->takes_8bit = extended && (k & KEYWORD_8BITMIME);
 	if (!extended) {
 		say(d, "EHLO", "250 mx.test\r\n");
 		return;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/sim/content.h"
 #include "tests/sim/crook.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/fault.h"
@@ -17,6 +18,7 @@
 #define LIVENESS_NS	(6 * DAY_NS)
 #define FAILED_SYNCS	(UINT64_C(1) << FAULT_SYNC_ERROR | UINT64_C(1) << FAULT_WRITE_ERROR)
 #define SUSPENDS_MAX	3u
+#define CHANGES_ONE_IN	4u	/* seeds: content is changed on its way */
 #define LARGE_ONE_IN	12u	/* seeds: as large as section 4b of the hostile-world reference wants them */
 #define SAFETY_NS	(2 * 3600 * NS_PER_SEC)
 
@@ -81,12 +83,21 @@ static const char *draw_main_cf(enum way way)
 	str_printf(&out, "%s_connect_timeout = %us\n", kind, (unsigned)tape_range(5, 30));
 	str_printf(&out, "%s_data_done_timeout = %us\n", kind, (unsigned)tape_range(30, 600));
 	str_printf(&out, "%s_connection_cache_time_limit = %us\n", kind, (unsigned)tape_range(1, 10));
+	str_printf(&out, "content_memory = %u\n", (unsigned)MIB(tape_below(2) == 0 ? 1 : 32));
 	str_printf(&out, "zero_copy_threshold = %u\n", (unsigned)(tape_below(2) == 0 ? 0 : tape_range(1, 5000)));
+	content_add_conf(&out, kind);
 	if (way == WAY_RELAYHOST)
 		str_add_cstr(&out, "relayhost = [192.0.2.1]\n");
 	if (way == WAY_LMTP)
 		str_add_cstr(&out, "default_transport = lmtp:inet:192.0.2.1:24\n");
 	return str_cstr(&out);
+}
+
+static void draw_changes(void)
+{
+	const bool any = tape_below(CHANGES_ONE_IN) == CHANGES_ONE_IN - 1;
+
+	content_set(any ? tape_below(CONTENT_CHANGES) : 0, any && tape_below(4) == 3 ? 100 : 998);
 }
 
 /* Who goes to this server's domain goes to many more, if it is the relay host or a mailbox server. */
@@ -270,6 +281,7 @@ void storm_run(struct storm_figures *ret_figures)
 	conf.cores = (unsigned)tape_range(1, WORLD_CORES);
 	conf.recv_bufs = 4u << tape_below(5);
 	conf.files_max = tape_below(4) == 3 ? 48 : 512;
+	draw_changes();
 	conf.main_cf = draw_main_cf(way);
 	draw_faults();
 	const struct injectors_conf injectors = {
@@ -284,6 +296,7 @@ void storm_run(struct storm_figures *ret_figures)
 	servers_forget();
 	crooks_forget();
 	add_servers(way, domains);
+	content_add_servers();
 	injectors_start(&injectors);
 	look_again_in(tape_range(NS_PER_MS, 5 * NS_PER_SEC));
 	(void)world_run(SAFETY_NS, is_injected, NULL);
