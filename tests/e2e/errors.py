@@ -4,10 +4,14 @@ Start:  config errors all at once (78), port in use, missing directory, wrong ow
         read-only spool, a second instance, io_uring missing, blocked by seccomp, switched off by sysctl
 Run:    a full disk: 452 to injectors, what was accepted is delivered meanwhile, and injection works
         again without a restart once space returns (rows OSR-01, OSR-05, OSR-10, OSR-12, LIS-05)
+        a spool of somebody else's, with a NUL in a message: 5.6.0, and no end of it on the wire (row SMG-06)
 """
 
+import glob
 import os
+import smtplib
 import socket
+import struct
 import sys
 import subprocess
 import time
@@ -16,6 +20,7 @@ sys.dont_write_bytecode = True
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LIB = os.path.join(ROOT, "tests", "lib")
 sys.path.insert(0, LIB)
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import e2e  # noqa: E402
 import engine  # noqa: E402
 import inject  # noqa: E402
@@ -23,6 +28,7 @@ import ledger  # noqa: E402
 import mails  # noqa: E402
 import tap  # noqa: E402
 import world  # noqa: E402
+from signals import Gulp  # noqa: E402
 
 EX_CONFIG = 78
 SYSCTL = "/proc/sys/kernel/io_uring_disabled"
@@ -322,10 +328,66 @@ def full_disk(stage, t):
     t.ok(scene.engine.lives == 1 and scene.engine.stop() == 0, "full disk: the one life ends with 0 on TERM")
 
 
+def crc32c(crc, data):
+    crc ^= 0xffffffff
+    for octet in data:
+        crc ^= octet
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+def rewrite(one, old, new):
+    """Other octets in a record of the spool, and the checksum that belongs to them (core/journal_format.h)."""
+    for path in glob.glob(os.path.join(one.spool, "journal-*", "*.seg")):
+        with open(path, "r+b") as f:
+            octets = bytearray(f.read())
+            if old not in octets:
+                continue
+            where = octets.index(old)
+            salt, at = octets[28:32], 8192
+            size = struct.unpack_from("<I", octets, at + 4)[0]
+            while at + 24 + size <= where:
+                at += (24 + size + 7) // 8 * 8
+                size = struct.unpack_from("<I", octets, at + 4)[0]
+            octets[where:where + len(old)] = new
+            crc = crc32c(crc32c(struct.unpack("<I", salt)[0], struct.pack("<I", at)), octets[at + 4:at + 24 + size])
+            struct.pack_into("<I", octets, at, crc)
+            f.seek(0)
+            f.write(octets)
+            return True
+    return False
+
+
+def foreign_spool(stage, t):
+    net = world.Net()
+    one = stage.add(new_engine(stage, "foreign", relayhost="[%s]:%d" % (net.address(1), net.port)))
+    one.start()
+    with smtplib.SMTP(one.host, one.port) as client:
+        for text in (b"this is @it\r\n", b"this is not\r\n"):
+            client.sendmail("a@client.test", ["b@d.test"], b"Subject: x\r\n\r\n" + text)
+    t.ok(one.stop() == 0, "foreign spool: the life that took them ends with 0")
+    t.ok(rewrite(one, b"this is @it", b"this is \0it"), "foreign spool: somebody has written a NUL into one of two")
+    server = Gulp(net.address(1), net.port)
+    server.go_on.set()
+    server.start()
+    one.start()
+    one.drain(20)
+    t.ok(one.stop() == 0, "foreign spool: the next life ends with 0")
+    server.listener.close()
+    with open(one.log, encoding="utf-8", errors="replace") as log:
+        ends = [line for line in log if "status=bounced" in line or "status=sent" in line]
+    t.ok(len(ends) == 2 and sum("dsn=5.6.0, status=bounced" in line for line in ends) == 1,
+         "foreign spool: one is sent, the other bounced with 5.6.0 (row SMG-06)", "".join(ends))
+    t.ok(server.answered == 1 and all(b"\0" not in content for content in server.contents),
+         "foreign spool: the NUL is nowhere on the wire", str(server.contents))
+
+
 def main():
     t = tap.Tap("errors")
     with e2e.Stage("errors") as stage:
-        for case in (libraries, config_errors, outputs, port_in_use, directories, read_only, second_instance, io_uring, full_disk):
+        for case in (libraries, config_errors, outputs, port_in_use, directories, read_only, second_instance, io_uring,
+                     full_disk, foreign_spool):
             t.case(case.__name__.replace("_", " ") + " ran to its end", case, stage, t)
     return t.end()
 
