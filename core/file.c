@@ -13,9 +13,10 @@
 
 #define LOCK_PAUSE_US 10000u
 
-static int read_fd(int fd, size_t max, char **ret_text, size_t *ret_len)
+/* size: what is to be expected; a file that has grown since is read whole. */
+static int read_fd(int fd, size_t size, size_t max, char **ret_text, size_t *ret_len)
 {
-	size_t cap = 4096, len = 0;
+	size_t cap = MAX(MIN(size, max) + 1, (size_t)4096), len = 0;
 	char *text = malloc(cap + 1);
 
 	/* Files of /proc have no size: read until the end, growing. */
@@ -63,7 +64,7 @@ int file_read(const char *path, size_t max, char **ret_text, size_t *ret_len)
 	else if (r == 0 && !S_ISREG(st.st_mode))
 		r = -EINVAL;
 	if (r == 0)
-		r = read_fd(fd, max, ret_text, ret_len);
+		r = read_fd(fd, (size_t)st.st_size, max, ret_text, ret_len);
 	close(fd);
 	return r;
 }

@@ -67,6 +67,12 @@ void maps_free(struct maps **maps)
 	*maps = NULL;
 }
 
+void maps_hide(const struct maps *m)
+{
+	for (unsigned i = 0; m != NULL && i < m->count; i++)
+		(void)table_hide(m->tables[i]);		/* patterns and the like stay where they are */
+}
+
 int maps_find(const struct maps *m, struct slice key, unsigned flags, struct str *ret_value)
 {
 	int r = 0;

@@ -32,6 +32,9 @@ struct mlist;
 int maps_open(struct table_set *set, struct slice value, struct str *why, struct maps **ret_maps);
 void maps_free(struct maps **maps);
 
+/* Each of them as table_hide, as far as it can be. */
+void maps_hide(const struct maps *m);
+
 /* As table_find. */
 int maps_find(const struct maps *m, struct slice key, unsigned flags, struct str *ret_value);
 

@@ -81,14 +81,35 @@ int pool_init(struct pool *p, const char *name, size_t size, size_t count)
 	return 0;
 }
 
+static int hide(void *memory, size_t octets)
+{
+	if (madvise(memory, octets, MADV_DONTDUMP) < 0)
+		return -errno;
+	return mlock2(memory, octets, MLOCK_ONFAULT) == 0 ? 0 : -errno;
+}
+
 int pool_hide(struct pool *p)
 {
-	size_t octets = p->size * p->count;
-
 	ASSERT(!p->is_borrowed);
-	if (madvise(p->memory, octets, MADV_DONTDUMP) < 0)
-		return -errno;
-	return mlock2(p->memory, octets, MLOCK_ONFAULT) == 0 ? 0 : -errno;
+	return hide(p->memory, p->size * p->count);
+}
+
+void *pool_map_hidden(size_t size)
+{
+	void *memory = mmap(NULL, MAX(size, 1u), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return NULL;
+	(void)hide(memory, MAX(size, 1u));	/* whoever has a pool that is hidden says what the kernel refuses */
+	return memory;
+}
+
+void pool_unmap_hidden(void *ptr, size_t size)
+{
+	if (ptr == NULL)
+		return;
+	explicit_bzero(ptr, size);
+	ASSERT(munmap(ptr, MAX(size, 1u)) == 0);
 }
 
 void pool_done(struct pool *p)

@@ -38,6 +38,12 @@ int pool_hide(struct pool *p);
 /* Gives the memory back. Everything taken must have been put. */
 void pool_done(struct pool *p);
 
+/* Start and reload only: memory of that kind for one secret that stays; zeroed. NULL: none. It is used also where the
+ * kernel does not lock it. */
+void *pool_map_hidden(size_t size);
+/* Wiped, and given back. */
+void pool_unmap_hidden(void *ptr, size_t size);
+
 /* An object with undefined content, or NULL when all are taken. */
 void *pool_take(struct pool *p);
 

@@ -25,6 +25,7 @@ struct table {
 	void *next;			/* from table_set_reload to table_set_retire */
 	struct slice arg;		/* in name */
 	struct stamp stamp, next_stamp;
+	bool is_hidden;
 	bool is_locked;			/* by another program, when it was to be read again */
 	char *name;
 };
@@ -177,7 +178,17 @@ static int load(struct table_set *set, struct table *t, struct str *why, struct 
 		str_add_cstr(why, err_text(r));
 	if (r == 0)
 		*ret_data = data;
+	if (r == 0 && t->is_hidden)
+		(void)table_store_hide(data);	/* it stays where it is when there is no memory, and works */
 	return r;
+}
+
+int table_hide(struct table *t)
+{
+	if (t->type->unload != table_store_unload)
+		return -EOPNOTSUPP;
+	t->is_hidden = true;
+	return table_store_hide(t->current);
 }
 
 static struct table *table_new(const struct table_type *type, struct slice name, size_t arg_len)

@@ -59,6 +59,9 @@ int table_find(const struct table *t, struct slice key, unsigned flags, struct s
 struct library table_library_pcre(void);
 struct library table_library_lmdb(void);
 struct library table_library_cdb(void);
+/* Its content is a secret: from now on it is in memory that is never dumped, and locked where the kernel allows that.
+ * Tables of pairs only (texthash, inline, hash, btree, lmdb, cdb): for others -EOPNOTSUPP; or -ENOMEM. */
+int table_hide(struct table *t);
 
 /* --- reload: in this order, and not again between the second and the third -------------------------- */
 

@@ -42,6 +42,9 @@ int table_store_finish(struct table_store *s, struct slice *ret_duplicate, unsig
 int table_store_add_stored(struct table_store *s, const void *key, size_t key_len, const void *value, size_t value_len);
 int table_store_find(const void *store, struct slice key, struct str *ret_value);
 void table_store_unload(void *store);
+/* Its content moves to memory that is never dumped, and locked where that is allowed; where it was is wiped. 0 or
+ * -ENOMEM. */
+int table_store_hide(void *store);
 
 /* Reads all pairs of a database file into the store. 0 or a negative error. */
 typedef int table_read_fn(int fd, const char *path, struct table_store *s);

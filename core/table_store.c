@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "core/map.h"
+#include "core/pool.h"
 #include "core/table_impl.h"
 
 struct pair {
@@ -26,6 +27,7 @@ struct table_store {
 	size_t count, room;
 	struct map map;
 	bool finished;
+	bool is_hidden;
 };
 
 struct table_store *table_store_new(void)
@@ -43,7 +45,10 @@ void table_store_free(struct table_store **store)
 	if (s->finished)
 		map_done(&s->map);
 	free(s->pairs);
-	free(s->bytes);
+	if (s->is_hidden)
+		pool_unmap_hidden(s->bytes, s->len);
+	else
+		free(s->bytes);
 	free(s);
 }
 
@@ -63,10 +68,15 @@ static int grow(void **ptr, size_t *room, size_t count, size_t need, size_t size
 		wanted *= 2;	/* cannot wrap: a table is at most TABLE_FILE_MAX octets of text */
 	if (wanted == *room)
 		return 0;
-	void *larger = realloc(*ptr, wanted * size);
+	void *larger = malloc(wanted * size);
 
 	if (larger == NULL)
 		return -ENOMEM;
+	if (*ptr != NULL) {	/* there may be secrets in it */
+		memcpy(larger, *ptr, count * size);
+		explicit_bzero(*ptr, count * size);
+	}
+	free(*ptr);
 	*ptr = larger;
 	*room = wanted;
 	return 0;
@@ -90,6 +100,25 @@ int table_store_add(struct table_store *s, struct slice key, struct slice value,
 	if (value.len > 0)
 		memcpy(s->bytes + s->len, value.ptr, value.len);
 	s->len += value.len;
+	return 0;
+}
+
+int table_store_hide(void *store)
+{
+	struct table_store *s = store;
+	char *hidden = s->is_hidden ? NULL : pool_map_hidden(s->len);
+
+	ASSERT(s->finished);
+	if (hidden == NULL)
+		return s->is_hidden ? 0 : -ENOMEM;
+	if (s->len > 0)
+		memcpy(hidden, s->bytes, s->len);
+	for (size_t i = 0; i < s->count; i++)
+		s->pairs[i].key = hidden + (s->pairs[i].key - s->bytes);
+	explicit_bzero(s->bytes, s->len);
+	free(s->bytes);
+	s->bytes = hidden;
+	s->is_hidden = true;
 	return 0;
 }
 

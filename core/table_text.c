@@ -51,6 +51,8 @@ int table_lines_open(struct table_lines *l, struct slice path, struct str *why)
 
 void table_lines_close(struct table_lines *l)
 {
+	if (l->text != NULL)
+		explicit_bzero(l->text, l->len);	/* there may be secrets in it */
 	free(l->text);
 	*l = (struct table_lines){ 0 };
 }

@@ -93,6 +93,7 @@ int params_open_tables(struct params *p, struct conf *conf, struct table_set *se
 	for (size_t i = 0; i < param_row_count; i++)
 		if (param_rows[i].kind == KIND_MAPS || param_rows[i].kind == KIND_MLIST)
 			open_row(&o, &param_rows[i], (char *)p + param_rows[i].offset);
+	maps_hide(p->smtp_sasl_password_maps);
 	return (int)MIN(conf_error_count(conf), (unsigned)INT_MAX);
 }
 

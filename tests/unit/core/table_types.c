@@ -392,6 +392,37 @@ static void reload(void **state)
 	table_set_free(&set);
 }
 
+static void hidden_content_is_the_same(void **state)
+{
+	struct table_set *set = table_set_new();
+	char name[192], text[128];
+	struct str why = STR(text);
+	struct table *table, *pattern;
+	bool locked;
+
+	(void)state;
+	(void)snprintf(name, sizeof(name), "%s", named("texthash", write_file("hidden", SLICE("a 1\nb 2\n"))));
+	assert_int_equal(table_open(set, slice_of_str(name), &why, &table), 0);
+	assert_int_equal(table_open(set, SLICE("static:x"), &why, &pattern), 0);
+	assert_int_equal(table_hide(table), 0);
+	assert_int_equal(table_hide(table), 0);
+	assert_int_equal(table_hide(pattern), -EOPNOTSUPP);
+	assert_string_equal(ask(set, name, "a", 0), "1");
+	assert_string_equal(ask(set, name, "b", 0), "2");
+	(void)write_file("hidden", SLICE("b 3\n"));
+	assert_int_equal(table_set_reload(set, hear, NULL, &locked), 1);
+	table_set_adopt(set);
+	table_set_retire(set, 1);
+	assert_string_equal(ask(set, name, "a", 0), "(none)");
+	assert_string_equal(ask(set, name, "b", 0), "3");
+	(void)write_file("hidden", SLICE("# nothing\n"));
+	assert_int_equal(table_set_reload(set, hear, NULL, &locked), 1);
+	table_set_adopt(set);
+	table_set_retire(set, 1);
+	assert_string_equal(ask(set, name, "b", 0), "(none)");
+	table_set_free(&set);
+}
+
 /* Whoever may read a database may lock it. */
 static void nobody_waits_for_a_lock(void **state)
 {
@@ -443,6 +474,7 @@ int main(void)
 		CLAIM("a thousand patterns may look through a long key", many_patterns_may_look_through_a_long_key),
 		CLAIM("tables can be made of tables", compounds),
 		CLAIM("a changed file is read again, and a wrong one is not taken", reload),
+		CLAIM("content that is hidden is the same, also when it is read again (row AUT-08)", hidden_content_is_the_same),
 		CLAIM("a database that is locked when it is to be read again is not waited for", nobody_waits_for_a_lock),
 	};
 	return cmocka_run_group_tests_name("core/table_types", claims, make_folder, remove_folder);
