@@ -321,6 +321,7 @@ void session_auth_heard(struct session *s, struct smtp_reply *reply)
 	if (s->auth != NULL && repeats_secret(s->auth, reply->text)) {
 		struct str covered = STR(s->auth->path);
 
+		explicit_bzero((char *)(uintptr_t)reply->text.ptr, reply->text.len);	/* where the parser has it */
 		str_printf(&covered, "%d [hidden: the server repeats what was said]", reply->code);
 		reply->text = str_slice(&covered);
 	}
