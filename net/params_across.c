@@ -57,6 +57,8 @@ static void check_sasl(struct params *p, struct conf *conf)
 	if (p->smtp_sasl_auth_enable && (maps == NULL || maps[0] == '\0'))
 		conf_error(conf, p->is_lmtp ? "lmtp_sasl_auth_enable" : "smtp_sasl_auth_enable",
 			   "there are no credentials", "credentials in smtp_sasl_password_maps");
+	if (!slice_eq_nocase(slice_of_str(p->smtp_sasl_type), SLICE("cyrus")))
+		conf_error(conf, p->is_lmtp ? "lmtp_sasl_type" : "smtp_sasl_type", "there is no such implementation", "cyrus");
 	if (strlen(p->smtp_sasl_password_result_delimiter) > 1)
 		conf_error(conf, p->is_lmtp ? "lmtp_sasl_password_result_delimiter" : "smtp_sasl_password_result_delimiter",
 			   "more than a character", "one character");

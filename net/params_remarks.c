@@ -58,7 +58,6 @@ static const struct {
 	{ "tlsmgr_service_name", ELSEWHERE, false },
 	{ "tlsproxy_service_name", ELSEWHERE, false },
 	/* authentication */
-	{ "smtp_sasl_type", ELSEWHERE, false },
 	{ "smtp_sasl_path", ELSEWHERE, false },
 	/* old names with an effect (P 3.5) */
 	{ "fallback_relay", "obsolete, use smtp_fallback_relay", true },

@@ -194,7 +194,9 @@ X(BOOL, smtp_sasl_verified_only, "no", 0, 0, NULL, \
 	"Use credentials only where the certificate of the server has matched what TLS policy wants of it; anywhere else " \
 	"mail for which there are credentials waits.") \
 X(SET, smtp_sasl_security_options, "noplaintext, noanonymous", 0, 0, PARAM_SASL_WORDS, \
-	"What a mechanism must be, or must not be, in a session without TLS.") \
+	"What a mechanism must be, or must not be, in a session without TLS. Besides, a destination that has once accepted " \
+	"one that tells an impostor nothing (SCRAM) gets nothing weaker any more in sessions whose certificate has not been " \
+	"verified, until the next start.") \
 X(SET, smtp_sasl_tls_security_options, "$smtp_sasl_security_options", 0, 0, PARAM_SASL_WORDS, \
 	"The same in a session with TLS.") \
 X(SET, smtp_sasl_tls_verified_security_options, "$smtp_sasl_tls_security_options", 0, 0, PARAM_SASL_WORDS, \
@@ -204,7 +206,7 @@ X(MLIST, smtp_sasl_mechanism_filter, "", 1, 0, NULL, \
 	"LOGIN, and OAUTHBEARER and XOAUTH2 with a token. EXTERNAL, GSSAPI, DIGEST-MD5, NTLM and ANONYMOUS are used only " \
 	"where they stand here by name.") \
 X(STR, smtp_sasl_type, "cyrus", 1, 0, NULL, \
-	"The implementation: cyrus is a name of the one built in.") \
+	"The implementation. There is one: cyrus, Cyrus SASL.") \
 X(STR, smtp_sasl_path, "", 0, 0, NULL, \
 	"Where an implementation finds its settings.") \
 X(BOOL, send_cyrus_sasl_authzid, "no", 0, 0, NULL, \

@@ -125,6 +125,8 @@ static void wrong_values_stop_the_start(void **state)
 		{ "smtp_sasl_auth_enable = yes\n", "there are no credentials" },		/* case 11 */
 		{ "smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = static:a:b\n", NULL },
 		{ "smtp_tls_security_level = strong\n", "'strong' is not one of the words" },	/* case 12 */
+		{ "smtp_sasl_type = dovecot\n", "there is no such implementation; expected cyrus" },
+		{ "lmtp_sasl_type = cyrus\nsmtp_sasl_type = CYRUS\n", NULL },
 		{ "smtp_sasl_security_options = noplain\n", "'noplain' is not one of the words" },
 		{ "notify_classes = bounce, nosuch\n", "'nosuch' is not one of the words" },
 		{ "lmtp_tcp_port = x\n", "lmtp_tcp_port = x: not in known_tcp_ports" },
