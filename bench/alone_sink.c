@@ -11,9 +11,12 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base.h"
+#include "crypto/library.h"
+#include "tests/peers/tls_server.h"
 
 #define EVENTS		64
 #define READ_SIZE	KIB(256)
@@ -22,6 +25,8 @@
 
 struct guest {
 	int fd;
+	struct tls_server *tls;		/* NULL: in clear */
+	bool tls_begins;		/* behind what is answered now */
 	bool in_body;
 	bool gone;
 	unsigned tail_len;
@@ -30,6 +35,9 @@ struct guest {
 	char line[LINE_MAX_SEEN];	/* the beginning of a command: its first letter decides */
 };
 
+static const struct alone_sink_conf *conf;
+static struct tls_server_home home;
+static uint64_t messages;
 static char out[KIB(64)];
 static size_t out_len;
 
@@ -47,7 +55,12 @@ static void on_command(struct guest *g)
 {
 	switch (g->line[0] & ~0x20) {
 	case 'E':
-		answer("250-sink.test\r\n250-PIPELINING\r\n250 8BITMIME\r\n");
+		answer(conf->tls && g->tls == NULL ? "250-sink.test\r\n250-STARTTLS\r\n250-PIPELINING\r\n250 8BITMIME\r\n" :
+						     "250-sink.test\r\n250-PIPELINING\r\n250 8BITMIME\r\n");
+		break;
+	case 'S':
+		answer("220 2.0.0 go\r\n");
+		g->tls_begins = true;
 		break;
 	case 'D':
 		answer("354 go ahead\r\n");
@@ -118,23 +131,98 @@ static size_t take_body(struct guest *g, const char *p, size_t len)
 		return len;
 	}
 	g->in_body = false;
+	messages++;
 	answer("250 2.0.0 ok\r\n");
 	return n;
+}
+
+static void hear(struct guest *g, const char *in, size_t len)
+{
+	for (size_t at = 0; at < len && !g->gone;)
+		at += g->in_body ? take_body(g, in + at, len - at) : take_line(g, in + at, len - at);
+}
+
+/* Replies are few and short: they always fit the socket's buffer, or the guest does not read. */
+static bool say(const struct guest *g, const char *text, size_t len)
+{
+	return len == 0 || send(g->fd, text, len, MSG_NOSIGNAL) == (ssize_t)len;
+}
+
+static bool hear_tls(struct guest *g, struct slice in)
+{
+	static char plain[KIB(64)];
+	size_t n;
+
+	while ((n = tls_server_feed(g->tls, in, plain, sizeof(plain))) > 0) {
+		hear(g, plain, n);
+		in = g->tls->in;
+	}
+	if (out_len > 0)
+		tls_server_say(g->tls, slice_of(out, out_len));
+	bool ok = say(g, g->tls->out, g->tls->out_len);
+
+	tls_server_sent(g->tls, g->tls->out_len);
+	return ok && g->tls->err == 0;
+}
+
+static struct tls_server *spare[256];
+static unsigned spares;
+
+static bool begin_tls(struct guest *g)
+{
+	const struct tls_server_conf server = {
+		.chain = TEST_PKI "/server.pem", .key = TEST_PKI "/server.key", .home = &home,
+	};
+
+	g->tls_begins = false;
+	g->tls = spares > 0 ? spare[--spares] : calloc(1, sizeof(*g->tls));
+	return g->tls != NULL && tls_server_open(g->tls, &server);
+}
+
+static void part(struct guest *g)
+{
+	if (g->tls != NULL) {
+		tls_server_close(g->tls);
+		if (spares < ARRAY_LEN(spare))
+			spare[spares++] = g->tls;
+		else
+			free(g->tls);
+	}
+	close(g->fd);
+	free(g);
+}
+
+static void tell_count(uint64_t before)
+{
+	char text[32];
+
+	if (conf->counter < 0 || messages == before)
+		return;
+	int n = snprintf(text, sizeof(text), "mesg=%llu\n", (unsigned long long)messages);
+
+	if (write(conf->counter, text, (size_t)n) != n)
+		abort();
 }
 
 /* False: the guest has left. */
 static bool serve(struct guest *g)
 {
 	static char in[READ_SIZE];
+	uint64_t before = messages;
 	ssize_t len = recv(g->fd, in, sizeof(in), 0);
+	bool ok;
 
 	if (len <= 0)
 		return len < 0 && (errno == EINTR || errno == EAGAIN);
 	out_len = 0;
-	for (size_t at = 0; at < (size_t)len && !g->gone;)
-		at += g->in_body ? take_body(g, in + at, (size_t)len - at) : take_line(g, in + at, (size_t)len - at);
-	/* Replies are few and short: they always fit the socket's buffer, or the guest does not read. */
-	return send(g->fd, out, out_len, MSG_NOSIGNAL) == (ssize_t)out_len && !g->gone;
+	if (g->tls != NULL) {
+		ok = hear_tls(g, slice_of(in, (size_t)len));
+	} else {
+		hear(g, in, (size_t)len);
+		ok = say(g, out, out_len) && (!g->tls_begins || begin_tls(g));
+	}
+	tell_count(before);
+	return ok && !g->gone;
 }
 
 static void welcome(int epoll, int listener)
@@ -155,30 +243,33 @@ static void welcome(int epoll, int listener)
 		abort();
 }
 
-static void run(int listener)
+void alone_sink_serve(int listener, const struct alone_sink_conf *sink)
 {
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 	struct epoll_event events[EVENTS], event = { .events = EPOLLIN };
 
+	conf = sink;
+	if (conf->tls && crypto_library_start() < 0)
+		abort();
 	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) < 0)
 		abort();
 	for (;;) {
 		int n = epoll_wait(epoll, events, EVENTS, -1);
 
+		crypto_time_set((uint64_t)time(NULL) * NS_PER_SEC);	/* tickets are as old as the client says */
 		for (int i = 0; i < n; i++) {
 			struct guest *g = events[i].data.ptr;
 
 			if (g == NULL) {
 				welcome(epoll, listener);
 			} else if (!serve(g)) {
-				close(g->fd);
-				free(g);
+				part(g);
 			}
 		}
 	}
 }
 
-pid_t alone_sink_start(unsigned cpu, uint16_t *ret_port)
+pid_t alone_sink_start(unsigned cpu, const struct alone_sink_conf *sink, uint16_t *ret_port)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(addr);
@@ -199,7 +290,7 @@ pid_t alone_sink_start(unsigned cpu, uint16_t *ret_port)
 		CPU_SET(cpu, &set);
 		(void)sched_setaffinity(0, sizeof(set), &set);	/* one CPU: then both share it */
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		run(listener);
+		alone_sink_serve(listener, sink);
 	}
 	close(listener);
 	return child;

@@ -5,9 +5,18 @@
  */
 #pragma once
 
-#include <stdint.h>
 #include <sys/types.h>
+
+#include "core/base.h"
+
+struct alone_sink_conf {
+	bool tls;			/* STARTTLS is offered; sessions may be resumed */
+	int counter;			/* a descriptor: "mesg=N" for each message; negative: nobody counts */
+};
+
+/* Serves whoever comes to listener, for ever. */
+void alone_sink_serve(int listener, const struct alone_sink_conf *conf);
 
 /* Listens on a free port of 127.0.0.1 and forks; the child is pinned to cpu and ends with its parent. Returns its
  * process id. */
-pid_t alone_sink_start(unsigned cpu, uint16_t *ret_port);
+pid_t alone_sink_start(unsigned cpu, const struct alone_sink_conf *conf, uint16_t *ret_port);

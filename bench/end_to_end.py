@@ -8,6 +8,7 @@ sink program and the same load, and once no relay at all, which is the ceiling. 
     tools/bench                     the comparison (about 3 minutes)
     tools/bench --only postfix      the peer alone
     tools/bench --micro             the micro-benchmarks of bench/ instead
+    tools/bench --tls-reuse         both relays in TLS to the sink, connections kept and not
     tools/bench --engine            the engine alone beside a plain send of the same octets; --content: messages of
                                     1 to 1000 KiB, changed on their way or not; --zero-copy: SEND_ZC never,
                                     as decided, always
@@ -30,6 +31,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
 import e2e                              # noqa: E402
 import postfix_instance                 # noqa: E402
 
+OTHERS = ("bench_engine_alone", "bench_tls", "bench_sink")     # programs that --micro leaves out
 MODES = {"fresh": "a connection per message", "kept": "connections kept"}
 RATIO_TARGET = 10.0                     # what "done" asks for; printed beside the figure, never enforced
 
@@ -227,7 +229,54 @@ class Direct:
         pass
 
 
+class TlsSink(e2e.Sink):
+    """A sink with STARTTLS, bench/sink.c, for smtp-sink has none. It counts in the same way."""
+
+    program = ""
+
+    def _argv(self, _options, _backlog, _sessions_max):
+        return [TlsSink.program, self.host, str(self.port)]
+
+
+# What the seed's manual page tells to set for TLS, in the words that both understand.
+TLS = {"smtp_tls_security_level": "encrypt",
+       "smtp_tls_session_cache_database": "btree:${data_directory}/smtp_scache"}
+
+
+class TlsRingpostd(Ringpostd):
+    """In TLS to the sink, a connection for each message."""
+
+    reuse = "no"
+
+    def __init__(self, stage, label, sink, args):
+        settings = dict(TLS, smtp_tls_connection_reuse=self.reuse)
+        more = argparse.Namespace(**vars(args))
+        more.set = args.set + ["%s=%s" % item for item in settings.items()]
+        super().__init__(stage, label, sink, more)
+
+
+class TlsPostfix(Postfix):
+    """The same of Postfix; whoever keeps connections in TLS has them in tlsproxy(8)."""
+
+    reuse = "no"
+
+    def __init__(self, stage, label, sink, args):
+        self.instance = postfix_instance.relay(stage.path(label), (sink.host, sink.port), concurrency=args.sessions,
+                                               overrides=dict(TLS, smtp_tls_connection_reuse=self.reuse))
+        self.host, self.port = self.instance.host, self.instance.port
+
+
+class ReusingRingpostd(TlsRingpostd):
+    reuse = "yes"
+
+
+class ReusingPostfix(TlsPostfix):
+    reuse = "yes"
+
+
 RELAYS = {"ringpostd": Ringpostd, "postfix": Postfix, "none": Direct}
+TLS_RELAYS = {"ringp.new": TlsRingpostd, "ringp.kept": ReusingRingpostd,
+              "postf.new": TlsPostfix, "postf.kept": ReusingPostfix}
 
 
 # ---------------------------------------------------------------- one measurement
@@ -262,9 +311,9 @@ def measure(stage, kind, relay, sink, mode, count, args):
 
 def one_instance(stage, kind, rep, args):
     """A fresh relay and a fresh sink: warm-up, then every mode. Returns its measurements."""
-    count = args.peer_count if kind == "postfix" else args.count
-    sink = stage.add(e2e.Sink(stage, host="127.0.0.2"))
-    relay = stage.add(RELAYS[kind](stage, "%s.%d" % (kind, rep), sink, args))
+    count = args.peer_count if kind.startswith("postf") else args.count
+    sink = stage.add((TlsSink if args.tls_reuse else e2e.Sink)(stage, host="127.0.0.2"))
+    relay = stage.add({**RELAYS, **TLS_RELAYS}[kind](stage, "%s.%d" % (kind, rep), sink, args))
     results = []
     try:
         for mode in args.modes:         # the first messages pay for forks and empty caches
@@ -346,6 +395,11 @@ def summary(results, args):
             ratios[mode] = {
                 key: both["ringpostd"][key] / both["postfix"][key]
                 for key in ("end_to_end_per_s", "accepted_per_s")}
+        elif args.tls_reuse:
+            rate = {kind: m["end_to_end_per_s"] for kind, m in both.items()}
+            print("connections in TLS kept against new ones: ringpostd %.1f, postfix %.1f; ringpostd/postfix: kept %.1f, "
+                  "new %.1f" % (rate["ringp.kept"] / rate["ringp.new"], rate["postf.kept"] / rate["postf.new"],
+                                rate["ringp.kept"] / rate["postf.kept"], rate["ringp.new"] / rate["postf.new"]))
     for mode, ratio in ratios.items():
         print("ratio ringpostd/postfix, %-25s end to end %.1f (target %g), accepted %.1f"
               % (MODES[mode] + ":", ratio["end_to_end_per_s"], RATIO_TARGET, ratio["accepted_per_s"]))
@@ -358,7 +412,7 @@ def micro(args):
     """Every bench_* program of the build, one after the other; further arguments go to them."""
     folder = os.path.join(args.build, "bench")
     programs = sorted(p for p in (os.listdir(folder) if os.path.isdir(folder) else ())
-                      if p.startswith("bench_") and os.path.isfile(os.path.join(folder, p))
+                      if p.startswith("bench_") and p not in OTHERS and os.path.isfile(os.path.join(folder, p))
                       and os.access(os.path.join(folder, p), os.X_OK))
     if not programs:
         raise e2e.Failure("no bench_* in %s: meson compile -C %s" % (folder, args.build))
@@ -386,7 +440,8 @@ def positive(text):
 def arguments():
     p = argparse.ArgumentParser(
         prog="tools/bench", description="ringpostd against Postfix, end to end and durable",
-        epilog="tools/bench --engine [--content | --zero-copy]: the engine alone, beside a plain send of the same octets. "
+        epilog="tools/bench --engine [--content | --zero-copy | --tls]: the engine alone, beside a plain send of the same "
+               "octets. tools/bench --tls: TLS alone. "
                "bench/README.md says what is measured and how to read it.")
     p.add_argument("--count", type=positive, default=20000, help="messages per run (default 20000)")
     p.add_argument("--peer-count", type=positive,
@@ -412,6 +467,8 @@ def arguments():
     p.add_argument("--keep", action="store_true", help="keep spools and logs")
     p.add_argument("--micro", action="store_true",
                    help="run the micro-benchmarks; what follows -- goes to them")
+    p.add_argument("--tls-reuse", action="store_true",
+                   help="both relays in TLS to the sink, with smtp_tls_connection_reuse and without")
     p.add_argument("rest", nargs="*", help=argparse.SUPPRESS)
     args = p.parse_args()
     args.build = args.build or os.environ.get("RINGPOST_BUILD") or os.path.join(ROOT, "build")
@@ -423,6 +480,9 @@ def arguments():
     args.ringpostd = args.ringpostd or os.path.join(args.build, "tools", "ringpostd")
     args.peer_count = args.peer_count or max(1, args.count // 4)
     args.relays = [args.only] if args.only else ["ringpostd", "postfix", "none"]
+    if args.tls_reuse:
+        args.relays = list(TLS_RELAYS)
+        TlsSink.program = os.path.join(args.build, "bench", "bench_sink")
     return args
 
 

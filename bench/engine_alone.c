@@ -1,13 +1,14 @@
 /* engine_alone.c - the delivery engine alone: requests in memory, one core, a server that only swallows
  *
- *	bench_engine_alone [--content | --zero-copy | --size OCTETS] [--seconds N] [--reps N] [--sessions N]
+ *	bench_engine_alone [--content | --zero-copy | --tls | --size OCTETS] [--seconds N] [--reps N] [--sessions N]
  *
  * For each mode and size the engine and a client that sends canned octets (the floor) take turns, each in a process of
  * its own on CPU 0, the server on CPU 1. Printed: medians of messages a second and of CPU time a message, and the ratio
  * of the two. No spool, no listener, no log: what net/delivery, net/smtp and core cost, and the kernel's TCP.
  *
  * --content: the same for messages of 1 to 1000 KiB, as they are and changed on their way. --zero-copy: sends that are
- * not copied, never, as the engine decides, and always. --size: messages of that size alone, nothing to do.
+ * not copied, never, as the engine decides, and always. --tls: connections in clear and in TLS, used again or opened
+ * for each message, with an earlier session or without. --size: messages of that size alone, nothing to do.
  */
 #include "bench/engine_alone.h"
 
@@ -23,9 +24,11 @@
 
 #include "bench/alone_canned.h"
 #include "bench/alone_sink.h"
+#include "bench/median.h"
 #include "core/check.h"
 #include "core/clock.h"
 #include "core/metric.h"
+#include "crypto/library.h"
 #include "net/delivery/delivery.h"
 #include "net/params.h"
 #include "net/smtp/zero_copy.h"
@@ -70,6 +73,18 @@ static const char *const use_words[USE_COUNT] = {
 	[USE_ALWAYS] = "always",
 };
 
+/* What protects the connections, and how often that is agreed upon. */
+enum tls_use { TLS_USE_NONE, TLS_USE_NONE_FRESH, TLS_USE_KEPT, TLS_USE_RESUMED, TLS_USE_WHOLE, TLS_USE_COUNT };
+
+static const char *const tls_words[TLS_USE_COUNT] = {
+	[TLS_USE_NONE] = "in clear, connections kept",
+	[TLS_USE_NONE_FRESH] = "in clear, a new one each time",
+	[TLS_USE_KEPT] = "TLS, connections kept",
+	[TLS_USE_RESUMED] = "TLS, a new one, session resumed",
+	[TLS_USE_WHOLE] = "TLS, a new one, whole handshake",
+};
+
+static enum tls_use tls_use;
 static struct alone_conf conf;
 static enum passage passage;
 static enum zero_copy_use zero_copy_use;
@@ -171,6 +186,11 @@ static void load(struct params *p)
 		conf_override(c, "smtp_discard_ehlo_keywords=8bitmime, silent-discard");
 	if (conf.mode == ALONE_FRESH)
 		conf_override(c, "smtp_connection_cache_on_demand=no");
+	conf_override(c, tls_use < TLS_USE_KEPT ? "smtp_tls_security_level=none" : "smtp_tls_security_level=encrypt");
+	if (tls_use == TLS_USE_KEPT)
+		conf_override(c, "smtp_tls_connection_reuse=yes");
+	if (tls_use == TLS_USE_RESUMED)
+		conf_override(c, "smtp_tls_session_cache_database=btree:smtp_scache");
 	if (zero_copy_use == USE_NEVER)
 		conf_override(c, "zero_copy_threshold=0");
 	if (zero_copy_use == USE_ALWAYS)
@@ -178,9 +198,24 @@ static void load(struct params *p)
 	ASSERT(params_load(p, c) == 0);
 }
 
+static struct tls_room *open_tls(struct tls_context **ret_context)
+{
+	static struct tls_room room;
+	const struct tls_context_conf tls = { .now_ns = clock_wall_ns() };
+	char text[128];
+	struct str why = STR(text);
+
+	ASSERT(crypto_library_start() == 0);
+	ASSERT(tls_room_init(&room, conf.sessions + 10) == 0);
+	ASSERT(tls_context_new(&tls, &why, ret_context) == 0);
+	return &room;
+}
+
 static void engine_start(void)
 {
 	static struct params params;
+	struct tls_context *context = NULL;
+	struct tls_room *room = open_tls(&context);
 	static struct services services;
 	unsigned count = conf.sessions * JOBS_A_SESSION;
 
@@ -193,6 +228,8 @@ static void engine_start(void)
 		.source = &source,
 		.services = &services,
 		.mx = mx_conf_from_params(&params),
+		.tls = context,
+		.tls_room = room,
 		.sessions_max = conf.sessions + 10,
 		.jobs_max = count,
 	};
@@ -308,7 +345,8 @@ static struct result run(bool engine, uint64_t seconds)
 
 	if (shared == MAP_FAILED)
 		abort();
-	pid_t sink = alone_sink_start(1, &conf.port);
+	const struct alone_sink_conf server = { .tls = true, .counter = -1 };
+	pid_t sink = alone_sink_start(1, &server, &conf.port);
 	pid_t child = fork();
 
 	if (child == 0) {
@@ -325,19 +363,6 @@ static struct result run(bool engine, uint64_t seconds)
 
 	(void)munmap(shared, sizeof(*shared));
 	return result;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double median(double *values, unsigned count)
-{
-	qsort(values, count, sizeof(*values), by_value);
-	return values[count / 2];
 }
 
 static void make_body(enum alone_mode mode, size_t size)
@@ -440,6 +465,25 @@ static void measure_zero_copy(unsigned reps, unsigned seconds)
 		measure_zero_copy_of(sizes[i], reps, seconds);
 }
 
+/* Who is used again, and who is not: ratios are to the first. */
+static void measure_tls_of(size_t size, unsigned reps, unsigned seconds)
+{
+	double rate[TLS_USE_COUNT][REPS_MAX], cpu[TLS_USE_COUNT][REPS_MAX];
+
+	for (unsigned i = 0; i < reps; i++)
+		for (unsigned n = 0; n < TLS_USE_COUNT; n++) {
+			tls_use = (n + i) % TLS_USE_COUNT;
+			make_body(tls_use == TLS_USE_NONE_FRESH ? ALONE_FRESH : ALONE_RIDE, size);
+			struct result r = run(true, seconds);
+
+			rate[tls_use][i] = r.rate;
+			cpu[tls_use][i] = r.cpu_us;
+		}
+	for (unsigned n = 0; n < TLS_USE_COUNT; n++)
+		printf("%-34s %7zu  %9.0f  %8.2f\n", tls_words[n], size, median(rate[n], reps), median(cpu[n], reps));
+	(void)fflush(stdout);
+}
+
 static void measure_modes(unsigned reps, unsigned seconds)
 {
 	for (enum alone_mode mode = 0; mode < ALONE_MODES; mode++) {
@@ -451,7 +495,7 @@ static void measure_modes(unsigned reps, unsigned seconds)
 int main(int argc, char **argv)
 {
 	unsigned seconds = 2, reps = 5, size = 0;
-	bool content = false, zero_copy = false;
+	bool content = false, zero_copy = false, tls = false;
 
 	conf.sessions = 50;
 	for (int i = 1; i < argc; i++) {
@@ -467,8 +511,10 @@ int main(int argc, char **argv)
 			size = number(argv[++i], (unsigned)KIB(1024));
 		else if (strcmp(argv[i], "--zero-copy") == 0)
 			zero_copy = true;
+		else if (strcmp(argv[i], "--tls") == 0)
+			tls = true;
 		else {
-			fprintf(stderr, "usage: bench_engine_alone [--content | --zero-copy | --size OCTETS] "
+			fprintf(stderr, "usage: bench_engine_alone [--content | --zero-copy | --tls | --size OCTETS] "
 				"[--seconds N] [--reps N] [--sessions N]\n");
 			return 2;
 		}
@@ -477,6 +523,12 @@ int main(int argc, char **argv)
 	       seconds);
 	if (zero_copy) {
 		measure_zero_copy(reps, seconds);
+		return 0;
+	}
+	if (tls) {
+		printf("%-34s %7s  %9s  %8s\n", "connections", "octets", "rate", "cpu");
+		measure_tls_of(4096, reps, seconds);
+		measure_tls_of(51200, reps, seconds);
 		return 0;
 	}
 	printf("%-34s %7s  %9s %9s  %8s %8s  %6s %6s\n", "mode", "octets", "engine", "floor", "cpu", "cpu", "ratio", "of cpu");

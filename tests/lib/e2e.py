@@ -234,10 +234,7 @@ class Sink:
         self.host = host
         self.port = free_port(host)
         self.memory = os.memfd_create("smtp-sink-counter")
-        argv = [postfix_program("smtp-sink"), "-c", "-m", str(sessions_max)]
-        if os.geteuid() == 0:
-            argv += ["-u", "postfix"]
-        argv += list(options) + ["inet:%s:%d" % (host, self.port), str(backlog)]
+        argv = self._argv(options, backlog, sessions_max)
         self.errors = open(stage.path("smtp-sink.%d.err" % self.port), "wb")
         self.process = Process("smtp-sink", argv, stdout=self.memory, stderr=self.errors,
                                cwd=stage.dir, env=postfix_environment())
@@ -247,6 +244,12 @@ class Sink:
         except Failure:
             self.stop()
             raise
+
+    def _argv(self, options, backlog, sessions_max):
+        argv = [postfix_program("smtp-sink"), "-c", "-m", str(sessions_max)]
+        if os.geteuid() == 0:
+            argv += ["-u", "postfix"]
+        return argv + list(options) + ["inet:%s:%d" % (self.host, self.port), str(backlog)]
 
     def _greets(self):
         if not self.process.running():

@@ -55,6 +55,7 @@ retry       unix  - - n - -   error
 discard     unix  - - n - -   discard
 virtual     unix  - n n - -   virtual
 tlsmgr      unix  - - n 1000? 1 tlsmgr
+tlsproxy    unix  - - n - 0   tlsproxy
 anvil       unix  - - n - 1   anvil
 scache      unix  - - n - 1   scache
 postlog     unix-dgram n - n - 1 postlogd
