@@ -37,7 +37,7 @@ static bool play_cuts(const void *context, bool verbose)
 			.limit_s = 601,
 		};
 
-		ok = run_row(&row, 0, false, verbose);
+		ok = run_row(&row, &(struct run_way){ .verbose = verbose });
 		if (!ok)
 			printf("#   at octet %u\n", at);
 	}

@@ -25,6 +25,7 @@ enum family_flag {
 	FAMILY_LOOP_CHECK	= BIT(8),
 	FAMILY_AUTH		= BIT(9),	/* AUTH is offered, and the client has credentials for it */
 	FAMILY_NO_SECRET	= BIT(10),	/* which the hostile server does not hear */
+	FAMILY_NO_HANDSHAKE	= BIT(11),	/* in TLS it does not come so far: 4.7.5 */
 };
 
 struct family_row {

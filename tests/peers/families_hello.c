@@ -17,7 +17,7 @@ const struct family_row family_a[] = {
 	  .link = { .buffer_to_peer = 1 }, .limit_s = 300 },
 	{ "an unreachable host defers (TIM-06)", "d", "4.4.1", .answer = SIM_UNREACHABLE },
 	{ "a half-open connection costs smtp_helo_timeout", "d", "4.4.2",
-	  .link = { .cut_to_engine = { SIM_CUT_SILENCE, 0 } }, .limit_s = 300 },
+	  .link = { .cut_to_engine = { SIM_CUT_SILENCE, 0 } }, .flags = FAMILY_NO_HANDSHAKE, .limit_s = 300 },
 	{ "no route at all defers", "d", "4.4.1", .answer = SIM_NO_ROUTE },
 	{ "a reset with our octets unread defers", "d", "4.4.2", { IN_BODY(1000, SAY_RESET, "") }, .content = 900000 },
 };

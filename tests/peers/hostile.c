@@ -1,8 +1,9 @@
 /* hostile - the real engine against every hostile server of families.h, in the simulator
  *
- *	build/tests/hostile [-v] [-f LETTER] [-n NUMBER] [-s SIZE]...
+ *	build/tests/hostile [-t] [-v] [-f LETTER] [-n NUMBER] [-s SIZE]...
  *
  * Each row is played at four segment sizes (or those of -s; 0: as they come), alone and with an honest host behind it.
+ * -t: in TLS, at two sizes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 
 static uint32_t segments[4] = { 0, 1460, 7, 1 };
 static unsigned segment_count = 4;
+static bool tls;
 
 static bool play_row(const void *context, bool verbose)
 {
@@ -19,9 +21,12 @@ static bool play_row(const void *context, bool verbose)
 	bool ok = true;
 
 	for (unsigned s = 0; s < segment_count && ok; s++) {
-		ok = run_row(row, segments[s], false, verbose);
+		struct run_way way = { .segment = segments[s], .tls = tls, .verbose = verbose };
+
+		ok = run_row(row, &way);
+		way.second = true;
 		if (ok && !(row->flags & (FAMILY_NO_SECOND | FAMILY_LMTP)))	/* LMTP knows no MX */
-			ok = run_row(row, segments[s], true, verbose);
+			ok = run_row(row, &way);
 	}
 	return ok;
 }
@@ -44,8 +49,10 @@ int main(int argc, char **argv)
 	long only_row = 0;
 	int c;
 
-	while ((c = getopt(argc, argv, "vf:n:s:")) != -1) {
-		if (c == 'v')
+	while ((c = getopt(argc, argv, "tvf:n:s:")) != -1) {
+		if (c == 't')
+			tls = true;
+		else if (c == 'v')
 			verbose = true;
 		else if (c == 'f')
 			only_family = optarg[0];
@@ -55,6 +62,10 @@ int main(int argc, char **argv)
 			add_segment(optarg);
 		else
 			return 2;
+	}
+	if (tls && segment_count == ARRAY_LEN(segments)) {
+		segments[1] = 7;
+		segment_count = 2;
 	}
 	for (unsigned f = 0; f < family_count; f++) {
 		for (unsigned i = 0; i < *families[f].count; i++) {

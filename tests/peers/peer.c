@@ -98,6 +98,52 @@ void talk_forget_mail(struct talk *t)
 	t->dots = 2;	/* the body begins behind a line end */
 }
 
+/* --- TLS -------------------------------------------------------------------------------------- */
+
+static void flush_tls(struct talk *t)
+{
+	if (t->tls->out_len == 0)
+		return;
+	sim_send(t->conn, slice_of(t->tls->out, t->tls->out_len));
+	tls_server_sent(t->tls, t->tls->out_len);
+}
+
+void talk_send(struct talk *t, struct slice octets)
+{
+	if (t->tls == NULL) {
+		sim_send(t->conn, octets);
+		return;
+	}
+	tls_server_say(t->tls, octets);
+	flush_tls(t);
+}
+
+static void hear_tls(struct talk *t, struct slice data)
+{
+	char plain[KIB(16)];
+	size_t n;
+
+	/* More is in there than fits at once: ask again, without anything new. */
+	while ((n = tls_server_feed(t->tls, data, plain, sizeof(plain))) > 0) {
+		talk_append(&t->input, &t->input_len, &t->input_cap, slice_of(plain, n));
+		data = t->tls->in;
+	}
+	flush_tls(t);
+}
+
+static void begin_tls(struct talk *t)
+{
+	static struct tls_server_home home;	/* its sessions can be resumed: a process plays one row */
+	const struct tls_server_conf conf = {
+		.chain = TEST_PKI "/server.pem", .key = TEST_PKI "/server.key", .home = &home,
+	};
+
+	t->tls = peer_must(calloc(1, sizeof(*t->tls)));
+	ASSERT(tls_server_open(t->tls, &conf));
+}
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
 void talk_end(struct talk *t, bool reset)
 {
 	t->closed = true;
@@ -388,11 +434,19 @@ static void work(struct talk *t)
 	}
 }
 
+static void greet(struct talk *t)
+{
+	const struct peer *peer = t->peer;
+	char greeting[300];
+
+	(void)snprintf(greeting, sizeof(greeting), "220 %s %sMTP\r\n", peer->name, peer->lmtp ? "L" : "ES"); /* fits */
+	(void)talk_answer(t, PEER_GREETING, greeting);
+}
+
 static void on_open(struct sim_conn *c)
 {
 	struct peer *peer = sim_context(c);
 	struct talk *t = peer_must(calloc(1, sizeof(*t)));
-	char greeting[300];
 
 	t->peer = peer;
 	t->conn = c;
@@ -401,16 +455,34 @@ static void on_open(struct sim_conn *c)
 	smtp_command_line_reader_init(&t->reader);
 	t->dots = 2;
 	sim_set_context(c, t);
-	(void)snprintf(greeting, sizeof(greeting), "220 %s %sMTP\r\n", peer->name, peer->lmtp ? "L" : "ES"); /* fits */
-	(void)talk_answer(t, PEER_GREETING, greeting);
+	if (peer->tls)
+		begin_tls(t);
+	else
+		greet(t);
+}
+
+/* The greeting follows upon the client's end of the handshake. */
+static void on_tls_data(struct talk *t, struct slice data)
+{
+	bool was_open = t->tls->is_open;
+
+	hear_tls(t, data);
+	if (!was_open && t->tls->is_open)
+		greet(t);
+	if (t->tls->is_open)
+		work(t);
 }
 
 static void on_data(struct sim_conn *c, struct slice data)
 {
 	struct talk *t = sim_context(c);
 
-	if (t->closed || t->deaf)
+	if (t->closed || (t->deaf && t->tls == NULL))
 		return;
+	if (t->tls != NULL) {
+		on_tls_data(t, data);
+		return;
+	}
 	if (t->times[PEER_GREETING] == 1 && t->busy && t->saying.deed == PEER_HONEST && !t->mute)
 		talk_violation(t, "the client did not wait for the greeting");
 	talk_append(&t->input, &t->input_len, &t->input_cap, data);
@@ -442,6 +514,9 @@ static void on_gone(struct sim_conn *c)
 	t->peer->open_now--;
 	t->peer->octets_taken = MAX(t->peer->octets_taken, sim_octets_sent(c) - sim_octets_unarrived(c));
 	talk_forget_mail(t);
+	if (t->tls != NULL)
+		tls_server_close(t->tls);
+	free(t->tls);
 	free(t->rcpts);
 	free(t->content);
 	free(t->input);

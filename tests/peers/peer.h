@@ -90,6 +90,7 @@ struct peer {
 	uint32_t offers;	/* enum smtp_cap */
 	bool lmtp;
 	bool no_ehlo;		/* knows HELO only */
+	bool tls;		/* from the first octet on; with server.pem of tests/unit/crypto/pki */
 	uint64_t size_limit;	/* SIZE; 0: without a number */
 	unsigned rcpt_max;	/* LIMITS; 0: not given */
 	unsigned mail_max;

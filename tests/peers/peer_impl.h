@@ -6,6 +6,7 @@
 #pragma once
 
 #include "tests/peers/peer.h"
+#include "tests/peers/tls_server.h"
 
 enum mode { MODE_COMMAND, MODE_BODY, MODE_CHUNK };
 
@@ -21,6 +22,7 @@ struct saying {
 struct talk {
 	struct peer *peer;
 	struct sim_conn *conn;
+	struct tls_server *tls;		/* NULL: in clear */
 	unsigned number;
 	enum mode mode;
 	bool hello;			/* they have introduced themselves */
@@ -66,6 +68,8 @@ void talk_drop_input(struct talk *t, size_t n);
 void talk_violation(struct talk *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void talk_forget_mail(struct talk *t);
 void talk_end(struct talk *t, bool reset);
+/* Octets for the client, as they are or in TLS. */
+void talk_send(struct talk *t, struct slice octets);
 
 /* --- peer_auth.c ------------------------------------------------------------------------------ */
 

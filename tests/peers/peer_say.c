@@ -12,7 +12,7 @@ static void rest_of_trickle(struct talk *t)
 {
 	struct saying *s = &t->saying;
 
-	sim_send(t->conn, slice_of(s->text.ptr + s->at, 1));
+	talk_send(t, slice_of(s->text.ptr + s->at, 1));
 	if (++s->at < s->text.len)
 		sim_wake_in(t->conn, s->ns);
 	else
@@ -24,7 +24,7 @@ static void more_of_endless(struct talk *t)
 	struct saying *s = &t->saying;
 
 	for (unsigned i = 0; i < 64 && sim_octets_unarrived(t->conn) < ENDLESS_AHEAD; i++)
-		sim_send(t->conn, s->text);
+		talk_send(t, s->text);
 	sim_wake_in(t->conn, ENDLESS_STEP_NS);
 }
 
@@ -59,7 +59,7 @@ static bool after_saying(struct talk *t)
 static void say_now(struct talk *t)
 {
 	if (t->saying.text.len > 0)
-		sim_send(t->conn, t->saying.text);
+		talk_send(t, t->saying.text);
 	t->saying.text = SLICE("");
 	if (after_saying(t))
 		t->busy = false;

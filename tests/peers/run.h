@@ -10,8 +10,15 @@
 
 #include "tests/peers/families.h"
 
-/* segment: octets that arrive together; 0: as they come. second: an honest host stands behind the hostile one. */
-bool run_row(const struct family_row *row, uint32_t segment, bool second, bool verbose);
+/* What is around a row. */
+struct run_way {
+	uint32_t segment;	/* octets that arrive together; 0: as they come */
+	bool second;		/* an honest host stands behind the hostile one */
+	bool tls;		/* both speak TLS, from the first octet on */
+	bool verbose;
+};
+
+bool run_row(const struct family_row *row, const struct run_way *way);
 
 /* fn(context) in a child with an alarm: whatever happens there happens to it alone. False: it said so, or died. */
 bool run_alone(bool fn(const void *context, bool verbose), const void *context, bool verbose);
