@@ -4,6 +4,7 @@
     what a server said before TLS is forgotten; octets behind its reply to STARTTLS end it
     a handshake that fails: in clear at once for a message that has waited, and never where TLS is demanded
     client certificates, SNI, close_notify, files that cannot be read, and new ones on HUP
+    sessions are resumed, not after HUP, and with no server that has forgotten
     TLS reports: counted on all cores, kept over a restart, mailed to whom DNS names, once
 """
 
@@ -43,18 +44,22 @@ class Server:
     def __init__(self, address, port, chain="server.pem", key="server.key", offer=True, wrapped=False, reply=b"220 go",
                  version=None, caps_clear=b"", caps_tls=b"", client_ca=None, handshake=True, cut_after_ehlo=False):
         self.__dict__.update(locals())
-        self.commands, self.messages, self.names, self.certificates = [], [], [], []
+        self.commands, self.messages, self.names, self.certificates, self.resumed = [], [], [], [], []
         self.goodbyes = self.connections = self.tls_connections = 0
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(pki(chain), pki(key))
-        self.context.sni_callback = lambda sock, name, context: self.names.append(name)
-        if version:
-            self.context.minimum_version = self.context.maximum_version = version
-        if client_ca:
-            self.context.verify_mode = ssl.CERT_OPTIONAL
-            self.context.load_verify_locations(pki(client_ca))
+        self.forget()
         self.listener = socket.create_server((address, port), reuse_port=True)
         threading.Thread(target=self._serve, daemon=True).start()
+
+    def forget(self):
+        """No session from before can be resumed."""
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(pki(self.chain), pki(self.key))
+        self.context.sni_callback = lambda sock, name, context: self.names.append(name)
+        if self.version:
+            self.context.minimum_version = self.context.maximum_version = self.version
+        if self.client_ca:
+            self.context.verify_mode = ssl.CERT_OPTIONAL
+            self.context.load_verify_locations(pki(self.client_ca))
 
     def stop(self):
         self.listener.close()
@@ -85,6 +90,7 @@ class Server:
         tls.suppress_ragged_eofs = False
         self.tls_connections += 1
         self.certificates.append(tls.getpeercert(True))
+        self.resumed.append(tls.session_reused)
         return tls
 
     def _talk(self, conn, in_tls):
@@ -311,6 +317,31 @@ def much(stage, t):
         t.ok(one.stop() == 0, "and TERM ends it with 0")
 
 
+def resumed(stage, t):
+    """OpenSSL's tickets, and what it does with those that it does not know."""
+    for version, word in ((ssl.TLSVersion.TLSv1_3, "TLSv1.3"), (ssl.TLSVersion.TLSv1_2, "TLSv1.2")):
+        one, peer = play(stage, {"smtp_tls_security_level": "verify", "smtp_tls_loglevel": "2", **SECURE,
+                                 "smtp_tls_session_cache_database": "btree:${data_directory}/smtp_scache"}, version=version)
+
+        def go(i):
+            send(one, "b%d@example.org" % i)
+            wait_line(one, "to=<b%d@example.org>" % i, "status=sent")
+
+        for i in range(3):
+            go(i)
+        peer.forget()
+        for i in range(3, 5):
+            go(i)
+        t.ok(peer.resumed == [False, True, True, False, True], "%s: sessions are resumed, and a server that has forgotten "
+             "shows its certificate" % word, repr(peer.resumed))
+        t.ok(len(log_lines(one, "Verified TLS connection established to mx.example.org[")) == 5 and
+             len(log_lines(one, "Reusing old session")) == 3, "%s: verified each time (row TLS-09)" % word)
+        os.kill(one.process.pid, signal.SIGHUP)
+        e2e.wait_for("HUP to be heard", lambda: not (go(5), peer.resumed.pop())[1], 20, 0.2)
+        t.ok(peer.resumed[:5] == [False, True, True, False, True], "%s: after HUP, everybody is judged anew" % word)
+        t.ok(one.stop() == 0, "and TERM ends it with 0")
+
+
 def renewed(stage, t):
     """HUP: what the files say now is what new sessions go by; a bad file leaves the old content."""
     ca = os.path.join(stage.path("renewed"), "ca.pem")
@@ -380,7 +411,7 @@ def reports(stage, t):
 
 
 def everything(stage, t):
-    for part in (levels, fingerprints, files, names, fallback, much, renewed, reports):
+    for part in (levels, fingerprints, files, names, fallback, much, resumed, renewed, reports):
         if len(sys.argv) < 2 or part.__name__ in sys.argv[1:]:
             t.case(part.__name__ + " ran to its end", part, stage, t)
 
