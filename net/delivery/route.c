@@ -58,38 +58,55 @@ static void note_syntax(struct route *r, const char *why)
 	note_error(r, &error);
 }
 
-/* Where in names the text is now; there is room. */
-static uint16_t keep_name(struct route *r, struct slice text)
+/* Where in names the text is now. False: there is no room, or it is too long. */
+static bool keep_name(struct route *r, struct slice text, uint16_t *ret_at, uint8_t *ret_len)
 {
-	uint16_t at = (uint16_t)r->names_len;
+	const char *known = memmem(r->names, r->names_len, text.ptr, text.len);
 
-	ASSERT(text.len <= ROUTE_NAMES - r->names_len);
+	if (text.len > UINT8_MAX || (known == NULL && text.len > ROUTE_NAMES - r->names_len))
+		return false;
+	*ret_at = (uint16_t)(known != NULL ? (size_t)(known - r->names) : r->names_len);
+	*ret_len = (uint8_t)text.len;
+	if (known != NULL)
+		return true;
 	memcpy(r->names + r->names_len, text.ptr, text.len);
 	r->names_len += text.len;
-	return at;
+	return true;
+}
+
+/* Without one of them the address cannot be judged by what DNS says about its host: all, or no such address. */
+static bool keep_names(struct route *r, struct route_address *to, const struct mx_lookup *lookup,
+		       const struct mx_address *from)
+{
+	return keep_name(r, mx_address_host(lookup, from), &to->host_at, &to->host_len) &&
+	       keep_name(r, mx_address_asked(lookup, from), &to->asked_at, &to->asked_len) &&
+	       keep_name(r, mx_address_owner(lookup, from), &to->owner_at, &to->owner_len) &&
+	       keep_name(r, mx_list_owner(lookup), &to->list_owner_at, &to->list_owner_len);
 }
 
 static bool add_address(struct route *r, const struct mx_lookup *lookup, const struct mx_address *from)
 {
-	struct slice host = mx_address_host(lookup, from);
 	struct slice path = from->addr.sa.sa_family == AF_UNIX ? slice_of_str(from->addr.un.sun_path) : SLICE("");
 	struct route_address *to = &r->addresses[r->count];
 
-	if (r->count == ROUTE_ADDRESSES_MAX || host.len + path.len > ROUTE_NAMES - r->names_len || host.len > UINT8_MAX)
+	if (r->count == ROUTE_ADDRESSES_MAX)
 		return false;
 	memset(to, 0, sizeof(*to));
+	if (!keep_names(r, to, lookup, from))
+		return false;
 	if (path.len > 0) {
 		to->path.family = AF_UNIX;
-		to->path.at = keep_name(r, path);
-		to->path.len = (uint16_t)path.len;
+		if (!keep_name(r, path, &to->path.at, &to->path.len))
+			return false;
 	} else {
 		memcpy(&to->sa, &from->addr.sa, MIN((size_t)from->addr.len, sizeof(to->in6)));
 	}
 	to->element = (uint8_t)MIN(r->element, 255u);
 	to->checks = from->checks;
 	to->is_worse = from->preference != lookup->best_preference;
-	to->host_at = keep_name(r, host);
-	to->host_len = (uint8_t)host.len;
+	to->is_secure = from->is_secure;
+	to->has_list = lookup->has_list;
+	to->list_is_secure = lookup->list_is_secure;
 	r->count++;
 	r->tail_failed = false;
 	return true;
@@ -163,9 +180,20 @@ static void ask_next(struct route *r)
 			!r->is_relayhost && !r->in_fallback && !dest.is_lmtp, on_lookup);
 }
 
+static void put_tlsas(struct route *r)
+{
+	for (unsigned i = 0; i < r->count; i++) {
+		if (r->addresses[i].tlsa == NULL)
+			continue;
+		tlsa_lookup_cancel(&r->addresses[i].tlsa->lookup);
+		pool_put(r->conf->tlsas, &r->addresses[i].tlsa);
+	}
+}
+
 void route_start(struct route *r, struct slice nexthop, bool is_relayhost)
 {
 	ASSERT(r->state != ROUTE_ASKING);
+	put_tlsas(r);
 	ASSERT(nexthop.len <= sizeof(r->text));
 	memcpy(r->text, nexthop.ptr, nexthop.len);
 	r->state = ROUTE_ASKING;
@@ -195,11 +223,19 @@ void route_cancel(struct route *r)
 	r->state = ROUTE_EMPTY;
 }
 
+void route_done(struct route *r)
+{
+	route_cancel(r);
+	put_tlsas(r);
+	r->state = ROUTE_EMPTY;
+}
+
 void route_give_up(struct route *r)
 {
 	struct str text = STR(r->error.text);
 
 	ASSERT(r->state == ROUTE_READY);
+	put_tlsas(r);
 	r->count = 0;
 	r->expires_ns = 0;
 	r->tail_failed = false;
@@ -232,6 +268,68 @@ struct slice route_host(const struct route *r, unsigned i)
 	ASSERT(i < r->count);
 	return slice_of(r->names + r->addresses[i].host_at, r->addresses[i].host_len);
 }
+
+struct slice route_list_owner(const struct route *r, unsigned i)
+{
+	return slice_of(r->names + r->addresses[i].list_owner_at, r->addresses[i].list_owner_len);
+}
+
+/* --- TLSA records ----------------------------------------------------------------------------- */
+
+static struct slice asked_name(const struct route *r, unsigned i)
+{
+	return slice_of(r->names + r->addresses[i].asked_at, r->addresses[i].asked_len);
+}
+
+static struct slice owner_name(const struct route *r, unsigned i)
+{
+	return slice_of(r->names + r->addresses[i].owner_at, r->addresses[i].owner_len);
+}
+
+static void on_tlsa(struct tlsa_lookup *lookup)
+{
+	struct route_tlsa *t = container_of(lookup, struct route_tlsa, lookup);
+
+	t->is_known = true;
+	t->route->conf->tlsa_told(t->route);
+}
+
+bool route_ask_tlsa(struct route *r, unsigned i)
+{
+	const struct addr addr = route_addr(r, i);
+	const struct tlsa_host host = {
+		.name = asked_name(r, i),
+		.owner = owner_name(r, i),
+		.is_secure = r->addresses[i].is_secure,
+		.port = addr_port(&addr),
+	};
+	struct route_tlsa *t;
+
+	if (r->addresses[i].tlsa != NULL)
+		return true;
+	t = pool_take(r->conf->tlsas);
+	if (t == NULL)
+		return false;
+	t->route = r;
+	t->is_known = false;
+	r->addresses[i].tlsa = t;
+	tlsa_lookup_init(&t->lookup);
+	tlsa_lookup_start(&t->lookup, r->conf->tlsa, &host, on_tlsa);
+	return true;
+}
+
+bool route_is_same_host(const struct route *r, unsigned i, const struct route *other, unsigned k)
+{
+	const struct route_address *a = &r->addresses[i], *b = &other->addresses[k];
+
+	return a->is_secure == b->is_secure && a->has_list == b->has_list && a->list_is_secure == b->list_is_secure &&
+	       slice_eq_nocase(route_host(r, i), route_host(other, k)) &&
+	       slice_eq_nocase(asked_name(r, i), asked_name(other, k)) &&
+	       slice_eq_nocase(owner_name(r, i), owner_name(other, k)) &&
+	       slice_eq_nocase(route_list_owner(r, i), route_list_owner(other, k));
+}
+
+/* --- order ------------------------------------------------------------------------------------ */
 
 static bool is_forbidden(const struct route *r, unsigned i)
 {

@@ -4,18 +4,22 @@
  * (net/lookup/mx.h), cut to smtp_mx_address_limit, and the lists are put behind each other. A domain that accepts no
  * mail (null MX), and one of whose mail exchangers we are ourselves, has no fallback.
  *
+ * TLSA records are looked up for one address after the other, when somebody is about to connect to it and asks for
+ * them.
+ *
  * bounds   ROUTE_ADDRESSES_MAX addresses: one bit each in job.tried; ROUTE_NAMES octets of host names
- * memory   from a pool; a lookup under way borrows a struct mx_lookup from another
+ * memory   from a pool; a lookup under way borrows a struct mx_lookup from another, TLSA records stay in a third
  * errors   no address at all: route.error, soft or hard
  */
 #pragma once
 
 #include "core/pool.h"
 #include "net/lookup/mx.h"
+#include "net/lookup/tlsa.h"
 #include "net/params.h"
 
 #define ROUTE_ADDRESSES_MAX	64u
-#define ROUTE_NAMES		KIB(3)
+#define ROUTE_NAMES		KIB(4)	/* each name once */
 #define ROUTE_TEXT		320u
 /* then the resolver's cache is asked again, which knows the TTLs */
 #define ROUTE_LIFETIME_NS	(60 * NS_PER_SEC)
@@ -35,26 +39,37 @@ struct route_address {
 		struct {
 			sa_family_t family;	/* AF_UNIX */
 			uint16_t at;		/* in names */
-			uint16_t len;
+			uint8_t len;
 		} path;
 	};
-	uint16_t host_at;
-	uint8_t host_len;
+	uint16_t host_at, asked_at, owner_at, list_owner_at;	/* as in mx.h; lengths of 0: there is none */
+	uint8_t host_len, asked_len, owner_len, list_owner_len;
 	uint8_t element;	/* of the nexthop list */
 	uint8_t checks;		/* MX_CHECK_... */
 	bool is_worse;		/* a host of this element has a better preference */
+	bool is_secure, has_list, list_is_secure;	/* as in mx.h */
+	struct route_tlsa *tlsa;	/* NULL: nobody has asked for its TLSA records */
 	uint64_t avoid_until_ns;
 };
+
+struct route;
+typedef void route_fn(struct route *r);
 
 struct route_conf {
 	const struct params *params;
 	const struct nexthop_conf *nexthop;
 	const struct mx_conf *mx;
 	struct pool *lookups;	/* of struct route_lookup */
+	const struct tlsa_conf *tlsa;
+	struct pool *tlsas;	/* of struct route_tlsa */
+	route_fn *tlsa_told;	/* what somebody has asked for is known */
 };
 
-struct route;
-typedef void route_fn(struct route *r);
+struct route_tlsa {
+	struct tlsa_lookup lookup;
+	struct route *route;
+	bool is_known;
+};
 
 struct route_lookup {
 	struct mx_lookup lookup;
@@ -91,6 +106,9 @@ void route_start(struct route *r, struct slice nexthop, bool is_relayhost);
 /* The callback will not come. */
 void route_cancel(struct route *r);
 
+/* The end of it, in any state: what it has borrowed goes back. */
+void route_done(struct route *r);
+
 static inline bool route_is_usable(const struct route *r, uint64_t now_ns)
 {
 	return r->state == ROUTE_READY && now_ns < r->expires_ns;
@@ -102,6 +120,27 @@ void route_give_up(struct route *r);
 
 struct addr route_addr(const struct route *r, unsigned i);
 struct slice route_host(const struct route *r, unsigned i);
+
+/* Asks for the TLSA records of address i, unless that has been done. False: not now, there is no room for them. */
+bool route_ask_tlsa(struct route *r, unsigned i);
+
+/* Has somebody asked, and there is no answer yet? */
+static inline bool route_is_asking_tlsa(const struct route *r, unsigned i)
+{
+	return r->addresses[i].tlsa != NULL && !r->addresses[i].tlsa->is_known;
+}
+
+/* NULL: nobody has asked, or there is no answer yet. */
+static inline const struct tlsa_lookup *route_tlsa(const struct route *r, unsigned i)
+{
+	return r->addresses[i].tlsa != NULL && r->addresses[i].tlsa->is_known ? &r->addresses[i].tlsa->lookup : NULL;
+}
+
+/* The name at the end of the aliases of i's destination; empty: it was none. */
+struct slice route_list_owner(const struct route *r, unsigned i);
+
+/* Is address i of one route the same host as k of the other, with names and DNSSEC status alike? */
+bool route_is_same_host(const struct route *r, unsigned i, const struct route *other, unsigned k);
 
 /* The element of the list nexthop (and of smtp_fallback_relay behind it) that address i came from. False: it is not
  * there. */

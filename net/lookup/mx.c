@@ -119,7 +119,7 @@ void mx_lookup_start(struct mx_lookup *lookup, const struct mx_conf *conf, const
 	l->dest = *dest;
 	l->from_recipient = from_recipient;
 	l->origin = MX_FROM_DESTINATION;
-	l->list_validated = l->overflow_told = l->soft_seen = l->no_address_seen = false;
+	l->overflow_told = l->soft_seen = l->no_address_seen = false;
 	l->host_next = l->host_count = 0;
 	l->names_len = l->names_base = 0;
 	l->record_limit = conf->record_limit > 0 ? MIN(conf->record_limit, MX_ADDRESSES_MAX) : MX_ADDRESSES_MAX;
@@ -203,7 +203,9 @@ static bool srv_falls_back(struct mx_lookup *l, bool is_error)
 		return false;
 	l->origin = MX_FROM_DESTINATION;
 	l->error = (struct mx_error){ 0 };
-	l->list_validated = l->soft_seen = l->no_address_seen = false;
+	l->has_list = l->list_is_secure = false;
+	l->list_owner_len = 0;
+	l->soft_seen = l->no_address_seen = false;
 	l->host_next = l->host_count = 0;
 	l->names_len = l->names_base;
 	ask_mx(l);
@@ -301,8 +303,9 @@ static void host_add(struct mx_lookup *l, struct slice name, const struct dns_re
 	struct mx_host *host = &l->hosts[l->host_count];
 
 	ASSERT(l->host_count < MX_ADDRESSES_MAX);
-	/* 100 names of at most 255 octets, the destination in A-labels, and the SRV question. */
-	static_assert((MX_ADDRESSES_MAX + 2) * NEXTHOP_HOST_MAX <= MX_NAMES_SIZE, "all host names fit");
+	/* 100 names of at most 255 octets and the ends of their aliases, one for each family; the destination in
+	 * A-labels and the end of its own; and the SRV question. */
+	static_assert((3 * MX_ADDRESSES_MAX + 3) * NEXTHOP_HOST_MAX <= MX_NAMES_SIZE, "all host names fit");
 	ASSERT(name_keep(l, name, &host->name_at));
 	host->name_len = (uint16_t)name.len;
 	host->preference = record->preference;
@@ -373,13 +376,26 @@ static bool take_record(struct mx_lookup *l, const struct dns_record *record, st
 	return true;
 }
 
+/* How safe is it to believe that these are the hosts (RFC 7672 2.2.1)? */
+static void list_note(struct mx_lookup *l, const struct dns_answer *dns)
+{
+	struct slice owner = dns_answer_owner(dns);
+
+	l->has_list = true;
+	l->list_is_secure = dns->authentic;
+	if (dns->hops == 0 || !address_domain_is_valid(owner, false) || owner.len > NEXTHOP_HOST_MAX)
+		return;
+	ASSERT(name_keep(l, owner, &l->list_owner_at));
+	l->list_owner_len = (uint16_t)owner.len;
+}
+
 /* The root is passed over beside other records (case 54). */
 static void take_records(struct mx_lookup *l, const struct dns_answer *dns)
 {
 	bool has_root = false, has_bad_name = false;
 
 	l->origin = l->state == MX_ASKING_SRV ? MX_FROM_SRV : MX_FROM_MX;
-	l->list_validated = dns->authentic;
+	list_note(l, dns);
 	for (unsigned i = 0; i < dns->count; i++) {
 		struct slice name = dns_record_data(dns, &dns->records[i]);
 
@@ -394,6 +410,7 @@ static void take_records(struct mx_lookup *l, const struct dns_answer *dns)
 		overflow_tell(l);
 	if (l->host_count == 0) {
 		l->origin = MX_FROM_DESTINATION;
+		l->has_list = false;
 		no_usable_host(l, has_bad_name);
 		return;
 	}
@@ -426,7 +443,7 @@ static void take_socket(struct mx_lookup *l)
 
 	*only = (struct mx_address){ .addr = l->dest.addr, .last_of_preference = true };
 	ASSERT(name_keep(l, slice_head(name, MIN(name.len, NEXTHOP_HOST_MAX)), &only->host_at));
-	only->host_len = (uint16_t)l->names_len;
+	only->host_len = only->asked_len = (uint16_t)l->names_len;
 	answer_later(l);
 }
 
@@ -481,6 +498,8 @@ static void address_add(struct mx_lookup *l, const struct mx_address *like)
 
 	addr_set_port(&added.addr, host->port);
 	added.preference = host->preference;
+	added.asked_at = host->name_at;
+	added.asked_len = host->name_len;
 	l->host_usable++;
 	if (is_known(l, &added.addr))
 		return;		/* hosts come in order of preference: the better one has it already */
@@ -601,16 +620,21 @@ static void take_addresses(struct mx_lookup *l, const struct dns_answer *dns, bo
 	struct mx_address like = {
 		.host_at = host->name_at,
 		.host_len = host->name_len,
-		.validated = dns->authentic && (l->origin == MX_FROM_DESTINATION || l->list_validated),
+		.is_secure = dns->authentic,
 		.checks = (uint8_t)checks_of(l, true),
 	};
 
 	if (dns->dropped > 0)
 		overflow_tell(l);
-	/* No room for the alias means that the name that was asked for has to do. */
-	if (l->conf->cname_overrides_servername && dns->hops > 0 && owner.len <= NEXTHOP_HOST_MAX &&
-	    name_keep(l, owner, &like.host_at))
-		like.host_len = (uint16_t)owner.len;
+	if (dns->hops > 0) {
+		ASSERT(owner.len <= NEXTHOP_HOST_MAX);		/* a valid one */
+		ASSERT(name_keep(l, owner, &like.owner_at));
+		like.owner_len = (uint16_t)owner.len;
+	}
+	if (l->conf->cname_overrides_servername && dns->hops > 0) {
+		like.host_at = like.owner_at;
+		like.host_len = like.owner_len;
+	}
 	for (unsigned i = 0; i < dns->count; i++) {
 		const uint8_t *ip = (const uint8_t *)dns_record_data(dns, &dns->records[i]).ptr;
 

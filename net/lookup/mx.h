@@ -10,7 +10,8 @@
  *
  * bounds   MX_ADDRESSES_MAX addresses and hosts (dns_rr_list_limit); one host at a time is asked for, MX_WARM more
  *          ahead
- * memory   struct mx_lookup is about 50 KiB; it serves one lookup at a time and is embedded in the waiter or pooled
+ * memory   struct mx_lookup is about 100 KiB, of which most lookups touch a tenth; it serves one at a time and is
+ *          embedded in the waiter or pooled
  * errors   struct mx_error; the callback comes later in the turn, never inside mx_lookup_start
  * never    logs: what deserves a line goes to conf->warn; connects; applies smtp_mx_address_limit but for balancing
  *          families
@@ -30,7 +31,7 @@
 
 #define MX_ADDRESSES_MAX	DNS_RECORDS_MAX
 #define MX_WARM			8u
-#define MX_NAMES_SIZE		KIB(32)	/* 100 names of 253 octets; aliases while there is room */
+#define MX_NAMES_SIZE		KIB(80)	/* 100 names of 255 octets, and the ends of their aliases */
 #define MX_TEXT_MAX		512u
 
 enum mx_family_preference { MX_PREFER_ANY, MX_PREFER_IPV4, MX_PREFER_IPV6 };
@@ -81,10 +82,10 @@ struct mx_address {
 	struct addr addr;		/* with the destination's port, or that of the SRV record */
 	uint16_t preference;
 	bool last_of_preference;	/* the next one, if any, has a worse preference */
-	bool validated;			/* every record set on the way carried the AD bit */
+	bool is_secure;			/* its record carried the AD bit, and so did the aliases that led to it */
 	uint8_t checks;			/* MX_CHECK_... */
-	uint16_t host_len;
-	uint32_t host_at;
+	uint16_t host_len, asked_len, owner_len;
+	uint32_t host_at, asked_at, owner_at;
 };
 
 enum mx_state { MX_IDLE, MX_ASKING_SRV, MX_ASKING_MX, MX_ASKING_A, MX_ASKING_AAAA, MX_ANSWER };
@@ -114,6 +115,10 @@ struct mx_lookup {
 	unsigned count;
 	bool i_am_mx;			/* one of our addresses was in the list: no fallback relays */
 	bool null_mx;			/* the domain accepts no mail: no fallback relays either (case 53) */
+	bool has_list;			/* the hosts are those of MX or SRV records */
+	bool list_is_secure;		/* which carried the AD bit, and so did the aliases that led to them */
+	uint16_t list_owner_len;	/* 0: no alias led to them */
+	uint32_t list_owner_at;
 	uint16_t best_preference;	/* of the first address */
 	struct mx_error error;
 	struct mx_address addresses[MX_ADDRESSES_MAX];
@@ -125,7 +130,6 @@ struct mx_lookup {
 	struct slice question;		/* the name that MX or SRV records are asked for */
 	bool from_recipient;
 	enum mx_origin origin;
-	bool list_validated;
 	bool overflow_told;		/* the warning about too many records has been given */
 	bool soft_seen;			/* error is soft and stays so */
 	bool no_address_seen;
@@ -166,4 +170,21 @@ void mx_lookup_init(struct mx_lookup *lookup);
 static inline struct slice mx_address_host(const struct mx_lookup *lookup, const struct mx_address *address)
 {
 	return slice_of(lookup->names + address->host_at, address->host_len);
+}
+
+/* The name that addresses were asked for, and the one at the end of its aliases (empty: it was none). */
+static inline struct slice mx_address_asked(const struct mx_lookup *lookup, const struct mx_address *address)
+{
+	return slice_of(lookup->names + address->asked_at, address->asked_len);
+}
+
+static inline struct slice mx_address_owner(const struct mx_lookup *lookup, const struct mx_address *address)
+{
+	return slice_of(lookup->names + address->owner_at, address->owner_len);
+}
+
+/* The name at the end of the aliases of the destination; empty: it was none. */
+static inline struct slice mx_list_owner(const struct mx_lookup *lookup)
+{
+	return slice_of(lookup->names + lookup->list_owner_at, lookup->list_owner_len);
 }

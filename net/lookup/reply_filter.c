@@ -17,6 +17,19 @@ static void add_ip(struct str *out, enum dns_type type, struct slice octets)
 	addr_add_ip(out, &addr);
 }
 
+/* What is longer than any certificate is cut. */
+static void add_tlsa(struct str *out, struct slice data)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	const unsigned char *octets = (const unsigned char *)data.ptr;
+
+	str_printf(out, "TLSA %u %u %u ", octets[0], octets[1], octets[2]);
+	for (size_t i = 3; i < data.len && out->cap - out->len > 2; i++) {
+		str_add_char(out, digits[octets[i] >> 4]);
+		str_add_char(out, digits[octets[i] & 15]);
+	}
+}
+
 void reply_filter_write(struct str *out, enum dns_type type, const struct dns_answer *dns, unsigned i)
 {
 	const struct dns_record *record = &dns->records[i];
@@ -37,6 +50,13 @@ void reply_filter_write(struct str *out, enum dns_type type, const struct dns_an
 	case DNS_TYPE_SRV:
 		str_printf(out, "SRV %u %u %u ", record->preference, record->weight, record->port);
 		add_name(out, data);
+		break;
+	case DNS_TYPE_CNAME:
+		str_add_cstr(out, "CNAME ");
+		add_name(out, data);
+		break;
+	case DNS_TYPE_TLSA:
+		add_tlsa(out, data);
 		break;
 	default:
 		UNREACHABLE();

@@ -6,6 +6,7 @@
  *	example.org. 3600 IN MX 10 mx.example.org.
  *	mx.example.org. 300 IN AAAA 2001:db8::1
  *	_submission._tcp.example.org. 60 IN SRV 10 5 587 mx.example.org.
+ *	_25._tcp.mx.example.org. 60 IN TLSA 3 1 1 8BD1DA95272F7FA4FFB24137FC0ED03AAE67E5C4D8B3C50734E1050A7920B922
  *
  * The name is that of the record: behind aliases it is not the one that was asked for.
  *
@@ -17,8 +18,10 @@
 #include "core/maps.h"
 #include "net/wire/dns_answer.h"
 
-/* The longest owner, an SRV record's numbers and the longest host. */
-#define REPLY_FILTER_TEXT_MAX (2 * DNS_NAME_TEXT_MAX + 64)
+/* The longest owner, an SRV record's numbers and the longest host; of a TLSA record, what there is room for. */
+#define REPLY_FILTER_TEXT_MAX KIB(8)
+
+static_assert(REPLY_FILTER_TEXT_MAX >= 2 * DNS_NAME_TEXT_MAX + 64, "names are never cut");
 
 /* The records to leave out, by their index in the answer. */
 struct reply_filter_bits {

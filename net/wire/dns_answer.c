@@ -418,13 +418,16 @@ static int keep(const struct packet *p, const struct rr *rr, struct dns_answer *
 	struct wire_name name;
 	struct slice data = slice_of(p->octets + rr->rdata_at, rr->rdata_len);
 
-	if (rr->type == DNS_TYPE_MX || rr->type == DNS_TYPE_SRV) {
-		like.preference = get16(p, rr->rdata_at);
-		if (rr->type == DNS_TYPE_SRV) {
+	if (rr->type == DNS_TYPE_MX || rr->type == DNS_TYPE_SRV || rr->type == DNS_TYPE_CNAME) {
+		size_t skip = rr->type == DNS_TYPE_SRV ? 6 : rr->type == DNS_TYPE_MX ? 2 : 0;
+
+		if (skip >= 2)
+			like.preference = get16(p, rr->rdata_at);
+		if (skip == 6) {
 			like.weight = get16(p, rr->rdata_at + 2);
 			like.port = get16(p, rr->rdata_at + 4);
 		}
-		if (rdata_name(p, rr, rr->type == DNS_TYPE_SRV ? 6 : 2, &name) < 0)
+		if (rdata_name(p, rr, skip, &name) < 0)
 			return ERR_PROTO;
 		data = name_to_text(&name, text);
 	}

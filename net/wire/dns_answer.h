@@ -87,8 +87,8 @@ int dns_question_write(struct slice name, enum dns_type type, uint16_t id, uint1
  * *ret_answer is undefined after an error. */
 int dns_answer_decode(struct slice packet, struct slice name, enum dns_type type, struct dns_answer *ret_answer);
 
-/* The octets of a record: 4 for A, 16 for AAAA, the host's name in text for MX and SRV ("" is the root), RDATA for
- * the rest. */
+/* The octets of a record: 4 for A, 16 for AAAA, the host's name in text for MX, SRV and CNAME ("" is the root), RDATA
+ * for the rest. */
 static inline struct slice dns_record_data(const struct dns_answer *a, const struct dns_record *record)
 {
 	return slice_of(a->data + record->at, record->len);

@@ -70,6 +70,9 @@ void mx_lookup_start(struct mx_lookup *lookup, const struct mx_conf *conf, const
 	lookup->count = 0;
 	lookup->i_am_mx = false;
 	lookup->null_mx = false;
+	lookup->has_list = lookup->list_is_secure = false;
+	lookup->list_owner_len = 0;
+	lookup->list_owner_at = 0;
 	lookup->dest = *dest;
 	lookup->fn = fn;
 	last_from_recipient = from_recipient;

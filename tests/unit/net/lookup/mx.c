@@ -704,7 +704,7 @@ static void a_cancelled_lookup_stays_silent(void **state)
 	expect_list("example.org", "192.0.2.1");
 }
 
-static void validation_needs_every_answer(void **state)
+static void security_is_known_for_each_step(void **state)
 {
 	(void)state;
 	zone_mx("example.org", 10, "a.test");
@@ -713,11 +713,17 @@ static void validation_needs_every_answer(void **state)
 		mx_is_authentic = i & 1;
 		host_is_authentic = i & 2;
 		expect_list("example.org", "192.0.2.1");
-		assert_int_equal(lookup.addresses[0].validated, i == 3);
+		assert_true(lookup.has_list);
+		assert_int_equal(lookup.list_is_secure, i & 1);
+		assert_int_equal(lookup.addresses[0].is_secure, i >> 1);
+		assert_int_equal(lookup.addresses[0].owner_len + lookup.list_owner_len, 0);
 	}
 	mx_is_authentic = false;
 	expect_list("[a.test]", "192.0.2.1");
-	assert_true(lookup.addresses[0].validated);
+	assert_false(lookup.has_list);
+	assert_true(lookup.addresses[0].is_secure);
+	expect_list("a.test", "192.0.2.1");		/* its own mail server */
+	assert_false(lookup.has_list);
 	host_is_authentic = false;
 }
 
@@ -765,7 +771,7 @@ int main(void)
 		cmocka_unit_test_setup(what_becomes_ours_is_forbidden_at_connect, zone_setup),
 		cmocka_unit_test_setup(without_memory_a_name_is_not_unknown, zone_setup),
 		cmocka_unit_test_setup(a_cancelled_lookup_stays_silent, zone_setup),
-		cmocka_unit_test_setup(validation_needs_every_answer, zone_setup),
+		cmocka_unit_test_setup(security_is_known_for_each_step, zone_setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
