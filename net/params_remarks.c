@@ -18,7 +18,6 @@ static const struct {
 	{ "smtp_address_verify_target", PENDING, false },
 	{ "lmtp_assume_final", PENDING, false },
 	/* TLS */
-	{ "smtp_tls_security_level", "dane and dane-only are not built yet: with them, mail waits", false },
 	{ "smtp_use_tls", "obsolete, use smtp_tls_security_level", true },
 	{ "smtp_enforce_tls", "obsolete, use smtp_tls_security_level", true },
 	{ "smtp_tls_enforce_peername", "obsolete, use smtp_tls_security_level", true },
@@ -28,9 +27,6 @@ static const struct {
 	{ "requiretls_esmtp_header", PENDING, false },
 	{ "smtp_tlsrpt_socket_name", "no collector is needed: reports are made here", false },
 	{ "smtp_tls_trust_anchor_file", "not built yet: with it, mail waits at the levels verify and secure", false },
-	{ "smtp_tls_dane_insecure_mx_policy", PENDING, false },
-	{ "smtp_tls_force_insecure_host_tlsa_lookup", PENDING, false },
-	{ "tls_dane_digests", PENDING, false },
 	{ "tls_dane_digest_agility", GONE, true },
 	{ "tls_dane_trust_anchor_digest_enable", GONE, true },
 	{ "smtp_tls_enable_rpk", ELSEWHERE, false },

@@ -355,6 +355,12 @@ static int open_auth(struct delivery *d)
 	return r < 0 ? r : auth_memory_init(&d->refused);
 }
 
+static bool may_ask_dane(const struct params *p)
+{
+	return p->smtp_tls_security_level == TLS_LEVEL_DANE || p->smtp_tls_security_level == TLS_LEVEL_DANE_ONLY ||
+	       p->smtp_tls_policy_maps != NULL;
+}
+
 static int open_pools(struct delivery *d)
 {
 	size_t lanes = d->conf.sessions_max, destinations = bound_of(d, DESTINATIONS_MAX);
@@ -375,6 +381,10 @@ static int open_pools(struct delivery *d)
 		r = pool_init(&d->tls, "tls sessions", sizeof(struct session_tls), lanes + 1);	/* that wants one */
 	if (r == 0 && d->conf.tls_event != NULL && d->conf.params->smtp_tlsrpt_enable)
 		r = pool_init(&d->tls_events, "tls events", sizeof(struct tls_event), 2 * lanes);
+	if (r == 0 && may_ask_dane(d->conf.params))
+		r = pool_init(&d->danes, "tlsa records of sessions", sizeof(struct tls_dane), lanes + 1);
+	if (r == 0 && may_ask_dane(d->conf.params))
+		r = pool_init(&d->tlsas, "tlsa records of hosts", sizeof(struct route_tlsa), bound_of(d, TLSAS_MAX));
 	if (r == 0 && d->conf.report != NULL && (d->conf.params->notify_classes & NOTIFY_CLASSES))
 		r = pool_init(&d->transcripts, "transcripts", sizeof(struct transcript), MIN(lanes, TRANSCRIPTS_MAX));
 	if (r == 0 && d->conf.params->smtp_sasl_auth_enable)
@@ -412,8 +422,21 @@ struct delivery *delivery_new(const struct delivery_conf *conf)
 		.lmtp = conf->params->is_lmtp,
 		.utf8 = conf->params->smtputf8_enable,
 	};
+	d->tlsa = (struct tlsa_conf){
+		.resolver = conf->mx.resolver,
+		.reply_filter = conf->params->smtp_dns_reply_filter,
+		.force_insecure_host = conf->params->smtp_tls_force_insecure_host_tlsa_lookup,
+	};
+	/* A list that is none switches DANE off: dane_policy.c. */
+	IGNORE(tls_dane_digests_parse(slice_of_str(conf->params->tls_dane_digests), &d->tlsa.digests));
 	d->route = (struct route_conf){
-		.params = conf->params, .nexthop = &d->nexthop, .mx = &d->conf.mx, .lookups = &d->lookups,
+		.params = conf->params,
+		.nexthop = &d->nexthop,
+		.mx = &d->conf.mx,
+		.lookups = &d->lookups,
+		.tlsa = &d->tlsa,
+		.tlsas = &d->tlsas,
+		.tlsa_told = destination_on_tlsa,
 	};
 	d->window = window_conf_of(conf->params, 1, 0);
 	d->window_shard = window_conf_of(conf->params, shared.shards, conf->core % shared.shards);
@@ -454,6 +477,8 @@ void delivery_free(struct delivery **d)
 		session_auth_pool_done(&(*d)->auths);
 		auth_memory_done(&(*d)->refused);
 	}
+	pool_done(&(*d)->danes);
+	pool_done(&(*d)->tlsas);
 	pool_done(&(*d)->transcripts);
 	pool_done(&(*d)->tls_events);
 	content_pool_done(&(*d)->contents);

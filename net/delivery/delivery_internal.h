@@ -1,4 +1,4 @@
-/* delivery_internal.h - what delivery.c, destination.c, lane.c and trial.c share
+/* delivery_internal.h - what delivery.c, destination.c, lane.c, lane_tls.c and trial.c share
  *
  * never    included outside of net/delivery
  */
@@ -22,6 +22,7 @@
 #define ROUTES_MAX		16384u	/* per core; destinations with something to do right now */
 #define LOOKUPS_MAX		256u	/* per core; 50 KiB each, touched when used */
 #define CACHE_BACK_TO_BACK_NS	NS_PER_SEC	/* between the end of a delivery and the beginning of the next */
+#define TLSAS_MAX		4096u	/* per core, 7 KiB each, touched when used: what routes know of hosts */
 #define DISPATCH_LOOK_AHEAD	8u	/* jobs looked at for one that fits an open session */
 #define DISPATCH_BITE		64u	/* jobs answered without a session in one go */
 /* beyond two for each lane: those answered without a session, and those settling */
@@ -49,6 +50,9 @@ struct delivery {
 	struct session_auth_pool auths;	/* empty without smtp_sasl_auth_enable, and so is what is refused */
 	struct auth_memory refused;
 	struct credentials_salt salt;
+	struct pool danes;		/* of struct tls_dane, for sessions until they are ready; empty without DANE */
+	struct pool tlsas;		/* of struct route_tlsa; the same */
+	struct tlsa_conf tlsa;
 	struct content_pool contents;
 	struct zero_copy zero_copy;
 	struct pool works;		/* of sessions that are at work: one for each lane */
@@ -139,6 +143,7 @@ struct lane {
 	enum tls_demand demand;		/* of all the mail it may carry */
 	struct tls_event *tls_event;	/* NULL: there is nothing to tell, or it has been told */
 	struct credentials_id who;	/* we are there; all zeroes: nobody */
+	struct tls_dane *dane;		/* of tls, until it is ready; NULL: none */
 	bool may_keep;			/* TLS sessions: smtp_tls_connection_reuse */
 	uint64_t handoff_ns;		/* queue clock */
 	struct wheel_timer idle_timer;
@@ -218,6 +223,8 @@ void destination_job_left(struct destination *dst);
 /* A lane or a job has gone, or waits: if nothing is to be done now, the route goes back; if nothing is left to do, the
  * destination may make room for another. */
 void destination_rest(struct destination *dst);
+/* TLSA records that somebody has asked for are known. */
+void destination_on_tlsa(struct route *r);
 /* The end of everything: what was known about dst goes. Its jobs stay with their source. */
 void destination_forget(struct destination *dst);
 /* Feedback: the destination itself failed (or did not). */
@@ -234,8 +241,14 @@ void destination_answer(struct destination *dst, struct job *job, const struct l
 
 /* --- lane.c ----------------------------------------------------------------------------------- */
 
-/* Opens a session for job, or skips a host that policy forbids. False: none can be had now. */
-bool lane_open(struct destination *dst, struct job *job, unsigned address);
+enum lane_start {
+	LANE_BEGUN,
+	LANE_STARVED,		/* none can be had now */
+	LANE_WAITS		/* for TLSA records: the destination is woken */
+};
+
+/* Opens a session for job, or skips a host that policy forbids. */
+enum lane_start lane_open(struct destination *dst, struct job *job, unsigned address);
 /* Was this lane opened for mail that asks the same of TLS as job does? */
 bool lane_suits(const struct lane *lane, const struct job *job);
 /* May this idle lane take job? */
@@ -254,6 +267,34 @@ bool lane_give_up_idle(struct delivery *d);
 void lane_proved(struct lane *lane);
 /* QUITs all idle lanes. */
 void lanes_quit(struct destination *dst);
+/* Policy forbids a session with this host: the next one is asked (B 4). is_about_host: mail of other kinds would hear
+ * the same. */
+void lane_skip_host(struct destination *dst, struct job *job, unsigned address, struct outcome outcome,
+		    struct str *why, bool is_about_host);
+
+/* --- lane_tls.c ------------------------------------------------------------------------------- */
+
+/* What a session may do with TLS, all of it from the pools. */
+struct lane_tls {
+	struct session_tls *tls;	/* NULL: it has none */
+	struct tls_dane *dane;		/* NULL: it is not held against TLSA records */
+	struct tls_event *event;	/* NULL: nobody is to be told */
+	enum tls_demand demand;
+	enum param_requiretls requiretls;
+	struct conn_key key;		/* of the connection */
+	bool may_keep;
+	bool is_skipped;		/* the session must not be opened, and the host has been skipped */
+};
+
+/* who: we are there. LANE_BEGUN: *ret_choice is the caller's, or is_skipped. */
+enum lane_start lane_tls_choose(struct destination *dst, struct job *job, unsigned address,
+				const struct credentials_id *who, struct lane_tls *ret_choice);
+void lane_tls_put(struct delivery *d, struct lane_tls *choice);
+/* For whom a session with this address would be good. */
+void lane_tls_key(struct conn_key *ret_key, const struct destination *dst, unsigned address, enum tls_demand demand,
+		  const struct credentials_id *who);
+/* Where our end of a connection to remote would be; NULL: the system chooses. */
+const struct addr *lane_source(const struct destination *dst, const struct addr *remote);
 
 /* --- lane_auth.c ------------------------------------------------------------------------------ */
 

@@ -226,6 +226,12 @@ static void answer_suspended(struct destination *dst)
 
 /* --- the route -------------------------------------------------------------------------------- */
 
+static void put_route(struct destination *dst, struct route **route)
+{
+	route_done(*route);
+	pool_put(&dst->delivery->routes, route);
+}
+
 /* Where the addresses of the old list are in the new one, if they still are there. */
 static void find_moved(struct destination *dst, const struct route *old)
 {
@@ -242,6 +248,22 @@ static void find_moved(struct destination *dst, const struct route *old)
 			dst->moved[k] = (uint8_t)i;
 			dst->route->addresses[i].avoid_until_ns = old->addresses[k].avoid_until_ns;
 		}
+	}
+}
+
+/* Who has been found to be one host is not another one, or one who is known with less certainty, because he has the
+ * same address. */
+static void forget_changed_hosts(struct destination *dst, const struct route *old)
+{
+	list_for_each(node, &dst->all_lanes) {
+		struct lane *lane = list_entry(node, struct lane, all_node);
+		unsigned at = lane->address;
+
+		if (at >= ROUTE_ADDRESSES_MAX || lane->tls == NULL || lane->tls->level <= TLS_LEVEL_ENCRYPT ||
+		    dst->moved[at] == LANE_ADDRESS_GONE)
+			continue;
+		if (!route_is_same_host(old, at, dst->route, dst->moved[at]))
+			lane->address = LANE_ADDRESS_GONE;
 	}
 }
 
@@ -277,8 +299,15 @@ static void take_new_route(struct destination *dst)
 		return;
 	dst->route_generation++;
 	find_moved(dst, old);
+	forget_changed_hosts(dst, old);
 	renumber(dst);
-	pool_put(&dst->delivery->routes, &old);
+	put_route(dst, &old);
+	delivery_feed(dst->delivery);
+}
+
+void destination_on_tlsa(struct route *r)
+{
+	destination_wake(container_of(r, struct route_owner, route)->destination);
 }
 
 static void on_route(struct route *r)
@@ -290,7 +319,7 @@ static void on_route(struct route *r)
 	/* A resolver that fails for a moment does not take away what works. */
 	if (r->count == 0 && r->error.class == 4 && dst->route != NULL && dst->route->count > 0) {
 		dst->route->expires_ns = r->expires_ns;
-		pool_put(&dst->delivery->routes, &dst->route_next);
+		put_route(dst, &dst->route_next);
 	} else {
 		take_new_route(dst);
 	}
@@ -473,14 +502,35 @@ static struct lane *borrow(struct destination *dst, const struct job *job, unsig
 	return lane;
 }
 
+/* The first job whose next host is not one of those whose TLSA records are being asked for; NULL: all of them wait. */
+static struct job *job_to_open(struct destination *dst, int *ret_address)
+{
+	unsigned looked = 0;
+
+	list_for_each(node, &dst->ready) {
+		struct job *job = list_entry(node, struct job, node);
+
+		*ret_address = address_for(dst, job);
+		if (*ret_address < 0 || !route_is_asking_tlsa(dst->route, (unsigned)*ret_address))
+			return job;
+		if (++looked == DISPATCH_LOOK_AHEAD)
+			break;
+	}
+	return NULL;
+}
+
 static bool open_new(struct destination *dst)
 {
-	struct job *job = list_entry(dst->ready.next, struct job, node);
+	int address;
 
 	if (dst->busy >= window_size(&dst->window))
 		return false;
-	int address = address_for(dst, job);
+	struct job *job = job_to_open(dst, &address);
 
+	if (job == NULL) {
+		dst->next_start_ns = 0;	/* nothing has been started */
+		return false;
+	}
 	if (address < 0) {
 		route_give_up(dst->route);
 		return true;	/* to look it up anew */
@@ -488,11 +538,17 @@ static bool open_new(struct destination *dst)
 	struct lane *lane = borrow(dst, job, (unsigned)address);
 
 	list_remove(&job->node);
-	if (lane != NULL ? lane_carry(lane, job) : lane_open(dst, job, (unsigned)address))
+	enum lane_start start = lane == NULL		? lane_open(dst, job, (unsigned)address) :
+				lane_carry(lane, job)	? LANE_BEGUN : LANE_STARVED;
+
+	if (start == LANE_BEGUN)
 		return true;
 	destination_push_ready(dst, job, true);
-	destination_starve(dst);
-	return false;
+	if (start == LANE_STARVED)
+		destination_starve(dst);
+	else
+		dst->next_start_ns = 0;
+	return start == LANE_WAITS;	/* another job may go elsewhere */
 }
 
 static void on_dispatch(struct task *task)
@@ -542,12 +598,10 @@ static bool key_is(const struct map_node *node, struct slice key)
 
 static void give_back_routes(struct destination *dst)
 {
-	if (dst->route_next != NULL) {
-		route_cancel(dst->route_next);
-		pool_put(&dst->delivery->routes, &dst->route_next);
-	}
+	if (dst->route_next != NULL)
+		put_route(dst, &dst->route_next);
 	if (dst->route != NULL)
-		pool_put(&dst->delivery->routes, &dst->route);
+		put_route(dst, &dst->route);
 }
 
 /* With nothing to do a destination keeps what it has learned, and makes room when others need it. */

@@ -131,103 +131,11 @@ bool lane_carry(struct lane *lane, struct job *job)
 
 /* --- where from, where to -------------------------------------------------------------------- */
 
-static const struct addr *source_of(const struct destination *dst, const struct addr *remote)
+const struct addr *lane_source(const struct destination *dst, const struct addr *remote)
 {
 	if (remote->sa.sa_family == AF_INET6 ? dst->bind6_failed : dst->bind_failed)
 		return NULL;
 	return source_address(dst->delivery->conf.params, remote);
-}
-
-/* --- TLS -------------------------------------------------------------------------------------- */
-
-/* Is there anything to find out? Where TLS is neither to be had nor demanded, a session has none. */
-static bool asks_tls(const struct delivery *d)
-{
-	const struct params *p = d->conf.params;
-
-	return d->conf.tls != NULL || p->smtp_tls_security_level > TLS_LEVEL_MAY || p->smtp_tls_wrappermode ||
-	       p->smtp_tls_policy_maps != NULL || p->smtp_tls_per_site != NULL || p->smtp_tls_note_starttls_offer;
-}
-
-/* The server at this address, and the element of the nexthop list that led to it. */
-static struct tls_policy_peer peer_of(const struct destination *dst, unsigned address, enum tls_demand demand)
-{
-	struct destination_name hop;
-	struct tls_policy_peer peer = {
-		.host = route_host(dst->route, address), .is_optional = demand == TLS_DEMAND_LESS,
-	};
-
-	if (route_element(dst->route, slice_of(dst->nexthop, dst->nexthop_len), address, &hop)) {
-		peer.text = hop.text;
-		peer.domain = hop.host;
-	}
-	return peer;
-}
-
-/* What TLS is to be there; as tls_policy_find. */
-static int find_policy(const struct delivery *d, const struct tls_policy_peer *peer, struct tls_policy *policy,
-		       struct session_tls *t, struct str *why)
-{
-	memset(t, 0, sizeof(*t));
-	t->room = d->conf.tls_room;
-	t->context = d->conf.tls;
-	return tls_policy_find(d->conf.params, peer, policy, t, why);
-}
-
-static enum param_requiretls find_requiretls(const struct delivery *d, const struct tls_policy_peer *peer,
-					     enum tls_demand demand)
-{
-	return demand == TLS_DEMAND_MORE ? requiretls_policy(d->conf.params, peer->domain) : REQUIRETLS_DISABLE;
-}
-
-/* What a connection to this address is good for; t: what is asked of TLS, or NULL where nothing is. */
-static void make_key(struct conn_key *ret_key, const struct destination *dst, unsigned address,
-		     const struct credentials_id *who, enum param_requiretls requiretls,
-		     const struct tls_policy *policy, const struct session_tls *t)
-{
-	const struct addr remote = route_addr(dst->route, address);
-	struct conn_identity id = {
-		.remote = &remote, .local = source_of(dst, &remote), .requiretls = (uint8_t)requiretls,
-	};
-	struct tls_key asked;
-
-	if (credentials_are_some(who))
-		id.credentials = slice_of(who->words, sizeof(who->words));
-	if (t != NULL) {
-		tls_policy_key(policy, t, &asked);
-		id.tls_level = (uint8_t)t->level;
-		id.policy = slice_of((const char *)asked.octets, sizeof(asked.octets));
-	}
-	conn_key_init(ret_key, &id);
-}
-
-static void find_key(struct conn_key *ret_key, const struct destination *dst, unsigned address,
-		     enum tls_demand demand, const struct credentials_id *who)
-{
-	const struct tls_policy_peer peer = peer_of(dst, address, demand);
-	const enum param_requiretls requiretls = find_requiretls(dst->delivery, &peer, demand);
-	struct tls_policy policy;
-	struct session_tls t;
-	char storage[256];
-	struct str why = STR(storage);
-
-	if (!asks_tls(dst->delivery))
-		make_key(ret_key, dst, address, who, requiretls, NULL, NULL);
-	else if (find_policy(dst->delivery, &peer, &policy, &t, &why) == 0)
-		make_key(ret_key, dst, address, who, requiretls, &policy, &t);
-	else
-		ret_key->len = 0;	/* what cannot be said is nobody's */
-}
-
-/* A session is resumed only for what its connection could be used again for, and by whoever goes to the same place by
- * the same name (B 7.8). */
-static void name_session(const struct destination *dst, const struct tls_policy_peer *peer, const struct conn_key *key,
-			 struct session_tls *t)
-{
-	const struct slice parts[] = { slice_of(key->octets, key->len), peer->text, peer->host };
-
-	t->sessions = peer->text.len > 0 && key->len > 0 ? &dst->delivery->sessions : NULL;
-	tls_key_make(&t->key, parts, ARRAY_LEN(parts));
 }
 
 /* --- idle sessions of others ------------------------------------------------------------------ */
@@ -266,7 +174,7 @@ struct lane *lane_borrow(struct destination *dst, const struct job *job, unsigne
 
 	if (d->idle == 0 || lane_identify(dst, job, address, &who, &why) < 0)
 		return NULL;
-	find_key(&key, dst, address, tls_demand_of(d->conf.params, job->msg), &who);
+	lane_tls_key(&key, dst, address, tls_demand_of(d->conf.params, job->msg), &who);
 	struct conn_entry *entry = conn_cache_find(&d->cached, &key, entry_fits, job);
 
 	if (entry == NULL)
@@ -339,11 +247,21 @@ static bool *bind_worked(const struct lane *lane)
 	return &lane->destination->delivery->bind_worked[lane->session.conn.local.sa.sa_family == AF_INET6];
 }
 
+/* It has been held against the server, or never will be. */
+static void put_dane(struct lane *lane)
+{
+	if (lane->dane == NULL)
+		return;
+	lane->tls->check.dane = NULL;
+	pool_put(&lane->destination->delivery->danes, &lane->dane);
+}
+
 static void on_ready(struct session *s)
 {
 	struct lane *lane = lane_of(s);
 	struct job *job = lane->leader;
 
+	put_dane(lane);
 	metric_add(&metric_sessions_opened, 1);
 	tls_event_tell(lane->destination->delivery, &lane->tls_event, s);
 	if (is_in_tls(lane)) {
@@ -560,6 +478,7 @@ static void on_closed(struct session *s)
 	else if (job != NULL)
 		leader_failed(lane, job);
 	credits_put(&d->credits, lane->credit);
+	put_dane(lane);
 	pool_put(&d->tls, &lane->tls);
 	lane->magic = 0;
 	pool_put(&d->lanes, &lane);
@@ -599,10 +518,8 @@ static struct transcript *take_transcript(struct delivery *d)
 	return t;
 }
 
-/* Policy forbids a session with this host: the next one is asked (B 4). is_about_host: mail of other kinds would hear
- * the same. */
-static void skip_host(struct destination *dst, struct job *job, unsigned address, struct outcome outcome,
-		      struct str *why, bool is_about_host)
+void lane_skip_host(struct destination *dst, struct job *job, unsigned address, struct outcome outcome,
+		    struct str *why, bool is_about_host)
 {
 	log_put(LOG_LEVEL_WARNING, "smtp", str_slice(why));
 	if (go_on_elsewhere(dst, job, address)) {
@@ -615,75 +532,6 @@ static void skip_host(struct destination *dst, struct job *job, unsigned address
 			   not_found || is_about_host);
 }
 
-/* B 7.10: is this level good enough for who asks for REQUIRETLS? */
-static bool level_is_enough(enum param_requiretls requiretls, enum param_tls_level level)
-{
-	if (requiretls == REQUIRETLS_ENFORCE)
-		return level > TLS_LEVEL_ENCRYPT;
-	return requiretls < REQUIRETLS_STARTTLS || level > TLS_LEVEL_NONE;
-}
-
-/* Who we are, and TLS, for a session that is about to be opened. */
-struct choice {
-	struct credentials_id who;	/* chosen before, and part of key */
-	struct session_tls *tls;	/* from the pool, or NULL */
-	struct tls_event *event;	/* the same */
-	enum tls_demand demand;
-	enum param_requiretls requiretls;
-	bool may_keep;
-	struct conn_key key;		/* of the connection */
-};
-
-/* False: it must not be opened, and the host has been skipped. */
-static bool choose_tls(struct destination *dst, struct job *job, unsigned address, struct choice *choice)
-{
-	struct delivery *d = dst->delivery;
-	const enum tls_demand demand = tls_demand_of(d->conf.params, job->msg);
-	const struct tls_policy_peer peer = peer_of(dst, address, demand);
-	struct tls_policy policy;
-	char storage[SESSION_FAILURE_MAX];
-	struct str why = STR(storage);
-
-	*choice = (struct choice){
-		.who = choice->who, .demand = demand, .requiretls = find_requiretls(d, &peer, demand), .may_keep = true,
-	};
-	if (choice->requiretls == REQUIRETLS_ERROR) {
-		skip_host(dst, job, address, outcome_of_requiretls(peer.host, choice->requiretls, &why), &why,
-			  false);
-		return false;
-	}
-	if (!asks_tls(d) && choice->requiretls < REQUIRETLS_STARTTLS) {
-		make_key(&choice->key, dst, address, &choice->who, choice->requiretls, NULL, NULL);
-		return true;
-	}
-	struct session_tls *t = pool_take(&d->tls);	/* one more than lanes */
-
-	ASSERT(t != NULL);
-	int r = find_policy(d, &peer, &policy, t, &why);
-	struct outcome outcome = { OUTCOME_SOFT, { 4, r == ERR_TABLE ? 3 : 7, r == ERR_TABLE ? 0 : 5 } };
-
-	const bool is_enough = level_is_enough(choice->requiretls, t->level);
-
-	if (r == 0 && !is_enough)
-		outcome = outcome_of_requiretls(peer.host, choice->requiretls, &why);
-	if (r < 0 || !is_enough) {
-		pool_put(&d->tls, &t);
-		skip_host(dst, job, address, outcome, &why, r < 0);
-		return false;
-	}
-	make_key(&choice->key, dst, address, &choice->who, choice->requiretls, &policy, t);
-	if (job->plain_at == address + 1 && t->level == TLS_LEVEL_MAY) {
-		t->level = TLS_LEVEL_NONE;	/* t->asked stays */
-	} else if (t->level > TLS_LEVEL_NONE) {
-		tls_policy_finish(d->conf.params, &policy, t);
-		name_session(dst, &peer, &choice->key, t);
-	}
-	choice->may_keep = policy.reuse;
-	choice->tls = t;
-	choice->event = tls_event_take(d, &peer, &policy, t, job->msg);
-	return true;
-}
-
 /* Who we are to be. False: nobody can say, and the host has been skipped. */
 static bool choose_credentials(struct destination *dst, struct job *job, unsigned address,
 			       struct credentials_id *ret_who)
@@ -694,7 +542,7 @@ static bool choose_credentials(struct destination *dst, struct job *job, unsigne
 
 	if (lane_identify(dst, job, address, ret_who, &why) >= 0)
 		return true;
-	skip_host(dst, job, address, soft, &why, true);
+	lane_skip_host(dst, job, address, soft, &why, true);
 	return false;
 }
 
@@ -731,27 +579,32 @@ static void begin_lane(struct lane *lane, struct destination *dst, struct job *j
 	wheel_timer_init(&lane->idle_timer, on_idle_long);
 }
 
-bool lane_open(struct destination *dst, struct job *job, unsigned address)
+enum lane_start lane_open(struct destination *dst, struct job *job, unsigned address)
 {
 	struct delivery *d = dst->delivery;
 	struct addr remote;
-	struct choice choice;
+	struct credentials_id who;
+	struct lane_tls choice;
 
-	if (!choose_credentials(dst, job, address, &choice.who) || !choose_tls(dst, job, address, &choice))
-		return true;
+	if (!choose_credentials(dst, job, address, &who))
+		return LANE_BEGUN;
+	enum lane_start start = lane_tls_choose(dst, job, address, &who, &choice);
+
+	if (start != LANE_BEGUN || choice.is_skipped)
+		return start;
 	struct lane *lane = take_lane(dst);
 
 	if (lane == NULL) {
-		pool_put(&d->tls, &choice.tls);
-		pool_put(&d->tls_events, &choice.event);
-		return false;
+		lane_tls_put(d, &choice);
+		return LANE_STARVED;
 	}
 	begin_lane(lane, dst, job, address);
 	lane->tls = choice.tls;
+	lane->dane = choice.dane;
 	lane->tls_event = choice.event;
 	lane->demand = choice.demand;
 	lane->may_keep = choice.may_keep;
-	lane->who = choice.who;
+	lane->who = who;
 	list_push_back(&dst->all_lanes, &lane->all_node);
 	dst->busy++;
 	dst->lanes++;
@@ -767,10 +620,10 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 			     .debug_level = debug_level(dst, route_host(dst->route, address), &remote),
 			     .transcript = take_transcript(d),
 			     .remote = &remote,
-			     .local = source_of(dst, &remote),
+			     .local = lane_source(dst, &remote),
 			     .tls = choice.tls,
 			     .requiretls = choice.requiretls,
-			     .auth = { credentials_are_some(&choice.who), dst->auth_rank, &d->auths },
+			     .auth = { credentials_are_some(&who), dst->auth_rank, &d->auths },
 			     .until_ns = destination_request_end(dst, job),
 			     .works = &d->works,
 			     .tables = d->conf.tables,
@@ -782,5 +635,5 @@ bool lane_open(struct destination *dst, struct job *job, unsigned address)
 			     .lmtp = d->conf.params->is_lmtp,
 			     .chunking = dst->chunking,
 		     });
-	return true;
+	return LANE_BEGUN;
 }

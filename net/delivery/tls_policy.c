@@ -17,6 +17,7 @@ struct reading {
 	char match_text[SESSION_TLS_NAMES];
 	struct str matches;
 	struct slice servername;
+	struct slice tlsa_base;	/* empty: the server is not held against TLSA records */
 };
 
 static int refuse(struct reading *r, const char *what, struct slice word)
@@ -361,14 +362,21 @@ static int find_prints(struct reading *r)
 	return check->print_count > 0 ? 0 : refuse(r, "level fingerprint without a fingerprint", slice_of("", 0));
 }
 
-static int find_servername(struct reading *r)
+static struct slice wanted_servername(const struct reading *r)
 {
 	struct slice name = r->servername.len > 0 ? r->servername : slice_of_str(r->params->smtp_tls_servername);
 
+	if (r->tlsa_base.len > 0)
+		return r->tlsa_base;	/* RFC 7672 8.1 */
 	if (slice_eq_nocase(name, SLICE("hostname")))
-		name = r->peer->host;
-	else if (slice_eq_nocase(name, SLICE("nexthop")))
-		name = r->peer->domain;
+		return r->peer->host;
+	return slice_eq_nocase(name, SLICE("nexthop")) ? r->peer->domain : name;
+}
+
+static int find_servername(struct reading *r)
+{
+	struct slice name = wanted_servername(r);
+
 	if (name.len > 1 && name.ptr[name.len - 1] == '.')
 		name.len--;
 	if (name.len == 0 || is_literal(name))
@@ -411,6 +419,63 @@ static void find_log_level(struct session_tls *t, const char *text)
 	}
 }
 
+/* Names count for issuers only (RFC 7672 3.2.3): the host's, and those of the destination when it named the host. */
+static void find_dane_names(struct reading *r, const struct tls_dane *dane)
+{
+	const struct dane_facts *facts = &r->peer->dane;
+
+	if (!dane->has_issuers)
+		return;
+	add_name(r, "", r->tlsa_base);
+	if (facts->has_list) {
+		add_name(r, "", r->peer->domain);
+		if (facts->list_owner.len > 0)
+			add_name(r, "", facts->list_owner);
+	}
+	r->t->check.names = str_slice(&r->names);
+}
+
+static int refuse_dane(struct reading *r, const char *why)
+{
+	const struct tlsa_lookup *tlsa = r->peer->dane.tlsa;
+
+	if (tlsa == NULL || tlsa->verdict != TLSA_UNKNOWN)
+		return refuse(r, why, r->peer->host);
+	r->why->full = false;
+	str_printf(r->why, "TLSA lookup error for %.*s: %s", SLICE_FMT(slice_head(r->peer->host, 200)), why);
+	return ERR_SYNTAX;
+}
+
+static int find_dane(struct reading *r)
+{
+	const struct tlsa_lookup *tlsa = r->peer->dane.tlsa;
+	const char *why;
+	bool is_told;
+	enum dane_outcome outcome = dane_decide(r->params, r->t->level, &r->peer->dane, &why, &is_told);
+
+	r->policy->told = is_told ? why : NULL;
+	switch (outcome) {
+	case DANE_ASK:
+		return TLS_POLICY_ASK;
+	case DANE_WAITS:
+		return refuse_dane(r, why);
+	case DANE_FALLS_TO_MAY:
+		r->t->level = TLS_LEVEL_MAY;
+		return 0;
+	case DANE_FALLS_TO_ENCRYPT:
+		r->t->level = TLS_LEVEL_ENCRYPT;
+		return 0;
+	case DANE_HALF:
+	case DANE_WHOLE:
+		r->t->is_half_dane = outcome == DANE_HALF;
+		r->t->check.dane = &tlsa->dane;
+		r->tlsa_base = tlsa->base;
+		find_dane_names(r, &tlsa->dane);
+		return 0;
+	}
+	UNREACHABLE();
+}
+
 static int find_details(struct reading *r)
 {
 	struct session_tls *t = r->t;
@@ -426,7 +491,8 @@ static int find_details(struct reading *r)
 	switch (t->level) {
 	case TLS_LEVEL_DANE:
 	case TLS_LEVEL_DANE_ONLY:
-		return refuse(r, "the levels dane and dane-only are not built yet", slice_of("", 0));
+		err = find_dane(r);
+		break;
 	case TLS_LEVEL_FINGERPRINT:
 		err = t->check.digest >= 0 ? find_prints(r) : 0;
 		break;
@@ -499,7 +565,7 @@ void tls_policy_key(const struct tls_policy *policy, const struct session_tls *t
 	struct tls_print dane = { 0 };
 	const uint64_t context = t->context != NULL ? t->context->id : 0;
 	const uint32_t numbers[] = {
-		t->level, t->is_wrapped, policy->has_ciphers, policy->has_protocols, policy->has_excluded,
+		t->level, t->is_half_dane, t->is_wrapped, policy->has_ciphers, policy->has_protocols, policy->has_excluded,
 		check->depth_max, (uint32_t)check->digest,
 	};
 	const struct slice parts[] = {

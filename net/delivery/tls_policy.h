@@ -1,8 +1,8 @@
 /* tls_policy.h - what is asked of TLS at one server, from parameters and tables (P 3, B 7.2)
  *
  * Weakest first: smtp_tls_security_level (with the switches it replaced: net/params.h), smtp_tls_per_site,
- * smtp_tls_policy_maps. What cannot be understood, or is not built yet (dane, dane-only, tafile), makes the
- * destination wait with 4.7.5; it never weakens.
+ * smtp_tls_policy_maps. What cannot be understood, or is not built yet (tafile), makes the destination wait with 4.7.5;
+ * it never weakens. The levels dane and dane-only need what DNS says of the host (dane_policy.h).
  *
  * memory   the caller's struct session_tls
  * errors   *why says what is wrong, for the log and the recipients' status
@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "net/delivery/dane_policy.h"
 #include "net/delivery/tls_policy_sts.h"
 #include "net/lookup/nexthop.h"
 #include "net/smtp/session.h"
@@ -21,18 +22,22 @@ struct tls_policy_peer {
 	struct slice domain;	/* the same without */
 	struct slice host;
 	bool is_optional;	/* "TLS-Required: no": the tables have no say, and the level is no more than may */
+	struct dane_facts dane;
 };
 
 struct tls_policy {
 	bool reuse;		/* the session may be kept for other mail */
+	const char *told;	/* about dane: what the operator ought to hear; NULL: nothing */
 	bool has_ciphers, has_protocols, has_excluded;
 	struct slice ciphers, protocols, excluded;	/* of the table, in value */
 	struct tls_policy_sts sts;			/* the same */
 	char value[2048];
 };
 
-/* Level, names, fingerprints and SNI, into t, which is all zeroes but for room and context. 0; ERR_SYNTAX: 4.7.5;
- * ERR_TABLE: 4.3.0. */
+#define TLS_POLICY_ASK 1	/* for the TLSA records, and then again */
+
+/* Level, names, fingerprints, TLSA records and SNI, into t, which is all zeroes but for room and context. The records
+ * (t->check.dane) are still those of the peer. 0; TLS_POLICY_ASK; ERR_SYNTAX: 4.7.5; ERR_TABLE: 4.3.0. */
 int tls_policy_find(const struct params *p, const struct tls_policy_peer *peer, struct tls_policy *ret_policy,
 		    struct session_tls *t, struct str *why);
 

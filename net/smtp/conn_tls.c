@@ -95,7 +95,7 @@ bool session_tls_is_mismatch(const struct session_tls *t)
 
 bool session_tls_is_verified(const struct session_tls *t)
 {
-	return is_match_wanted(t) && is_match(t);
+	return is_match_wanted(t) && is_match(t) && !t->is_half_dane;
 }
 
 void session_tls_close(struct session_tls *t)

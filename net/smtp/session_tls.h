@@ -27,6 +27,7 @@ struct session_tls {
 	/* what is asked */
 	enum param_tls_level level;
 	enum param_tls_level asked;	/* before something made it less: TLS that failed at this address at may */
+	bool is_half_dane;		/* held against TLSA records, but not "Verified": who named the host is not known */
 	bool is_wrapped;		/* TLS from the first octet on */
 	bool is_impossible;		/* versions, ciphers or a name that cannot be: as a handshake that fails */
 	bool note_offer;		/* smtp_tls_note_starttls_offer */

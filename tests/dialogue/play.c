@@ -7,6 +7,7 @@
 #include "tests/dialogue/letter.h"
 #include "tests/dialogue/server.h"
 #include "tests/dialogue/text.h"
+#include "tests/peers/tls_server.h"
 #include "tests/sim/world.h"
 
 #define TRANSCRIPT_MAX	MIB(1)
@@ -249,6 +250,43 @@ static void add_hosts(struct play *play, uint32_t segment)
 		add_host(play, &script->hosts[i].addr, segment);
 }
 
+/* "3 1 1 server": of that certificate; "-31" behind it leaves so many octets. Otherwise the octets in hex. */
+static bool add_tlsa(const char *name, const char *text)
+{
+	char path[256], hex[2 * 67 + 1], data[64], file[64];
+	unsigned usage, selector, matching, cut = sizeof(data);
+	struct str out = STR(hex);
+
+	if (sscanf(text, "%u %u %u %63[^-]-%u", &usage, &selector, &matching, file, &cut) < 4)
+		return zone_add(name, "TLSA", text);
+	(void)snprintf(path, sizeof(path), "%s/%s.pem", TEST_PKI, file);
+	size_t len = tls_server_tlsa(path, selector, matching, data, MIN(cut, sizeof(data)));
+
+	str_add_hex(&out, usage << 16 | selector << 8 | matching, 6);
+	for (size_t i = 0; i < len; i++)
+		str_add_hex(&out, (unsigned char)data[i], 2);
+	return len > 0 && zone_add(name, "TLSA", str_cstr(&out));
+}
+
+static bool add_signature(const char *name, bool is_signed)
+{
+	if (strcmp(name, "*") == 0)
+		zone_authentic(is_signed);
+	else if (!is_signed)
+		zone_insecure(name);
+	return strcmp(name, "*") == 0 || !is_signed;
+}
+
+static void check_unasked(struct play *play)
+{
+	for (unsigned i = 0; i < play->script->record_count; i++) {
+		const struct script_record *r = &play->script->records[i];
+
+		if (slice_eq(r->data, SLICE("never")) && zone_asked(text_cstr(r->name), text_cstr(r->type)) > 0)
+			play_fail(play, r->line, "it has been asked for");
+	}
+}
+
 static void add_records(struct play *play)
 {
 	static const char *const troubles[] = { "NXDOMAIN", "NODATA", "SERVFAIL", "REFUSED", "FORMERR",
@@ -262,7 +300,13 @@ static void add_records(struct play *play)
 
 		for (unsigned t = 0; t < ARRAY_LEN(troubles); t++)
 			trouble |= strcmp(data, troubles[t]) == 0;
-		if (strcmp(type, "delay") == 0) {
+		if (strcmp(type, "signed") == 0 || strcmp(type, "unsigned") == 0) {
+			ok = add_signature(name, strcmp(type, "signed") == 0);
+		} else if (strcmp(data, "never") == 0) {
+			ok = true;
+		} else if (strcmp(type, "TLSA") == 0 && !trouble) {
+			ok = add_tlsa(name, data);
+		} else if (strcmp(type, "delay") == 0) {
 			ok = text_time(r->data, &ns);
 			if (ok)
 				zone_delay(name, ns);
@@ -522,6 +566,7 @@ static void run(struct play *play)
 	if (!play->failed)
 		check_script(play);
 	play->over = true;
+	check_unasked(play);
 	if (!play->failed && !world_stop(DRAIN_LIMIT_NS))
 		play_fail(play, 1, "the engine does not come to an end");
 }

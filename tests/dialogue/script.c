@@ -135,9 +135,9 @@ static bool parse_dns(struct parse *p, struct slice rest)
 	r.name = text_word(&rest);
 	r.type = text_word(&rest);
 	r.data = slice_trim(rest);
-	if (r.data.len == 0)
-		return parse_error(p, "write dns NAME TYPE DATA, dns NAME TYPE SERVFAIL or the like, or "
-				   "dns NAME delay 5s");
+	if (r.data.len == 0 && !slice_eq(r.type, SLICE("signed")) && !slice_eq(r.type, SLICE("unsigned")))
+		return parse_error(p, "write dns NAME TYPE DATA, dns NAME TYPE SERVFAIL or the like, dns NAME TYPE never, "
+				   "dns NAME delay 5s, dns * signed, or dns NAME unsigned");
 	s->records = text_grow(s->records, s->record_count, sizeof(r));
 	s->records[s->record_count++] = r;
 	return true;

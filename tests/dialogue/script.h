@@ -44,7 +44,7 @@ struct script_item {
 	enum item_kind kind;
 	unsigned line;
 	struct pattern pattern;		/* ITEM_LINE */
-	struct slice text;		/* ITEM_SEND: octets; ITEM_MESSAGE, ITEM_TLS: a name */
+	struct slice text;		/* ITEM_SEND: octets; ITEM_MESSAGE, ITEM_TLS: a name, "NAME as HOST" */
 	uint64_t number;		/* nanoseconds, octets or octets a second; UINT64_MAX: without end */
 	unsigned times;			/* ITEM_SEND */
 };
@@ -73,8 +73,8 @@ struct script_host {
 struct script_record {
 	unsigned line;
 	struct slice name;
-	struct slice type;		/* or "delay" */
-	struct slice data;		/* or what goes wrong: see tests/sim/zone.h */
+	struct slice type;		/* or "delay", "signed", "unsigned" */
+	struct slice data;		/* or what goes wrong: see tests/sim/zone.h; or "never": nobody may ask */
 };
 
 struct script_rcpt {

@@ -207,6 +207,20 @@ static void say(struct server *s, struct slice text)
 	flush_tls(s);
 }
 
+/* Once the client has said by which name it knows the server. */
+static void check_tls_name(struct server *s)
+{
+	char storage[256];
+	struct slice name;
+
+	if (s->tls_as.len == 0 || !s->tls->is_open)
+		return;
+	name = tls_server_name(s->tls, storage, sizeof(storage));
+	if (!slice_eq(name, slice_eq(s->tls_as, SLICE("nobody")) ? SLICE("") : s->tls_as))
+		play_fail(s->play, s->tls_line, "the client asks for \"%.*s\"", SLICE_FMT(name));
+	s->tls_as.len = 0;
+}
+
 static void hear(struct server *s, struct slice data)
 {
 	char plain[KIB(16)];
@@ -221,6 +235,7 @@ static void hear(struct server *s, struct slice data)
 		add_input(s, slice_of(plain, n));
 		data = s->tls->in;
 	}
+	check_tls_name(s);
 	flush_tls(s);
 }
 
@@ -244,6 +259,10 @@ static struct tls_server_home *home_of(struct slice name)
 /* "server" or "server2 with inter": certificates of tests/unit/crypto/pki. */
 static enum step begin_tls(struct server *s, const struct script_item *item)
 {
+	struct slice rest = item->text, name = text_word(&rest);
+	const size_t suffix = strlen("_chain");
+	const bool is_chain = name.len > suffix && slice_eq(slice_of(name.ptr + name.len - suffix, suffix), SLICE("_chain"));
+	struct slice of = slice_head(name, name.len - (is_chain ? suffix : 0));
 	char chain[256], key[256];
 
 	if (s->input_len > 0) {
@@ -251,13 +270,17 @@ static enum step begin_tls(struct server *s, const struct script_item *item)
 		return STEP_WAIT;
 	}
 	s->tls = text_alloc(sizeof(*s->tls));
-	(void)snprintf(chain, sizeof(chain), "%s/%.*s.pem", TEST_PKI, SLICE_FMT(item->text));
-	(void)snprintf(key, sizeof(key), "%s/%.*s.key", TEST_PKI, SLICE_FMT(item->text));
-	const struct tls_server_conf conf = { .chain = chain, .key = key, .home = home_of(item->text) };
+	(void)snprintf(chain, sizeof(chain), "%s/%.*s.pem", TEST_PKI, SLICE_FMT(name));
+	(void)snprintf(key, sizeof(key), "%s/%.*s.key", TEST_PKI, SLICE_FMT(of));
+	const struct tls_server_conf conf = { .chain = chain, .key = key, .home = home_of(name) };
 
 	if (!tls_server_open(s->tls, &conf)) {
 		play_fail(s->play, item->line, "no certificate and key: %s", chain);
 		return STEP_WAIT;
+	}
+	if (slice_eq(text_word(&rest), SLICE("as"))) {
+		s->tls_as = slice_trim(rest);
+		s->tls_line = item->line;
 	}
 	play_tell(s->play, "%u S <tls %.*s>", s->number, SLICE_FMT(item->text));
 	return STEP_DONE;

@@ -33,6 +33,8 @@ struct server {
 	struct scram_server scram;
 	struct slice heard;		/* the latest line */
 	struct tls_server *tls;		/* NULL: in clear */
+	struct slice tls_as;		/* the name that the client has to ask for, until it has; empty: any */
+	unsigned tls_line;
 	char *input;
 	size_t input_len;
 	size_t input_cap;

@@ -229,7 +229,9 @@ def levels(stage, t):
             "4.7.5", version=ssl.TLSVersion.TLSv1_2)
     outcome(stage, t, "case 217: something behind 220", encrypt, "4.7.0", reply=b"220 go\r\n250 fake")
     outcome(stage, t, "the same at may", may, "4.7.0", reply=b"220 go\r\n250 fake")
-    outcome(stage, t, "dane is not built, and waits", {"smtp_tls_security_level": "dane"}, "4.7.5")
+    outcome(stage, t, "case 300: dane without DNSSEC", {"smtp_tls_security_level": "dane"}, "sent",
+            log=[("DANE is not to be had: smtp_dns_support_level is not dnssec; level may is used",)])
+    outcome(stage, t, "case 300: dane-only without DNSSEC", {"smtp_tls_security_level": "dane-only"}, "4.7.5")
 
 
 def fingerprint_of(name):

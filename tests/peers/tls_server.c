@@ -1,8 +1,13 @@
 #include "tests/peers/tls_server.h"
 
+#include <stdio.h>
+
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
 #include <wolfssl/error-ssl.h>
+
+#include "crypto/tls_verify.h"
+
 static int on_recv(WOLFSSL *ssl, char *buf, int size, void *context)
 {
 	struct tls_server *s = context;
@@ -209,4 +214,28 @@ struct slice tls_server_name(const struct tls_server *s, char *storage, size_t s
 	    WOLFSSL_SUCCESS)
 		len = 0;
 	return slice_of(storage, len);
+}
+
+size_t tls_server_tlsa(const char *path, unsigned selector, unsigned matching, char *data, size_t size)
+{
+	static const char *const digests[] = { NULL, "sha256", "sha512" };
+	char pem[KIB(8)];
+	unsigned char der[KIB(4)];
+	FILE *f = fopen(path, "re");
+	size_t n = f != NULL ? fread(pem, 1, sizeof(pem), f) : 0;
+	int len = wolfSSL_CertPemToDer((const byte *)pem, (int)n, der, sizeof(der), CERT_TYPE);
+	struct slice what = slice_of(der, len > 0 ? (size_t)len : 0);
+	struct tls_print print;
+
+	if (f != NULL)
+		(void)fclose(f);
+	if (what.len == 0 || (selector == 1 && tls_cert_public_key(what, &what) < 0))
+		return 0;
+	if (matching == 1 || matching == 2) {
+		tls_print_make(tls_digest_find(slice_of_str(digests[matching])), what, &print);
+		what = slice_of(print.octets, print.len);
+	}
+	what = slice_head(what, size);
+	memcpy(data, what.ptr, what.len);
+	return what.len;
 }

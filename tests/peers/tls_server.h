@@ -62,5 +62,9 @@ void tls_server_give_ticket(struct tls_server *s, size_t nonce_size, size_t tick
 /* The client has resumed a session. */
 bool tls_server_is_resumed(const struct tls_server *s);
 
+/* What a TLSA record (RFC 6698 2.1) says of the certificate in this file (PEM), up to size octets of it; matching 0, 1,
+ * 2. 0: the file is not good. */
+size_t tls_server_tlsa(const char *path, unsigned selector, unsigned matching, char *data, size_t size);
+
 /* The name that the client asked for; empty: it did not. */
 struct slice tls_server_name(const struct tls_server *s, char *storage, size_t size);

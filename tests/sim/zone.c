@@ -83,6 +83,8 @@ static unsigned asked_count;
 static struct delay delays[256];
 static unsigned delay_count;
 static bool authentic;
+static char insecure[64][TEXT_MAX];
+static unsigned insecure_count;
 
 /* --- the table --------------------------------------------------------------------------------- */
 
@@ -277,8 +279,23 @@ void zone_authentic(bool on)
 	authentic = on;
 }
 
+void zone_insecure(const char *name)
+{
+	ASSERT(insecure_count < ARRAY_LEN(insecure));
+	ASSERT(copy_name(insecure[insecure_count++], slice_of_str(name)));
+}
+
+static bool is_authentic(struct slice name)
+{
+	for (unsigned i = 0; i < insecure_count; i++)
+		if (same_name(insecure[i], name))
+			return false;
+	return authentic;
+}
+
 void zone_clear(void)
 {
+	insecure_count = 0;
 	row_count = 0;
 	asked_count = 0;
 	delay_count = 0;
@@ -345,7 +362,7 @@ static enum row_kind look_up(struct slice name, enum dns_type type, struct dns_a
 	const struct row *alias;
 
 	dns_answer_start(a, name);
-	a->authentic = authentic;
+	a->authentic = is_authentic(name);
 	a->ttl_s = 60;
 	for (; type != DNS_TYPE_CNAME && (alias = alias_of(name)) != NULL; a->hops++) {
 		if (a->hops == DNS_HOPS_MAX) {
@@ -353,6 +370,7 @@ static enum row_kind look_up(struct slice name, enum dns_type type, struct dns_a
 			return ROW_LOOP;
 		}
 		name = slice_of(alias->data, alias->len);
+		a->authentic = a->authentic && is_authentic(name);
 		dns_answer_set_owner(a, name);
 	}
 	const uint32_t key = key_of(name);

@@ -28,8 +28,9 @@ bool zone_fail(const char *name, const char *type, const char *what);
 /* The answers about this name take so long (default: 1 ms). */
 void zone_delay(const char *name, uint64_t delay_ns);
 
-/* All records are as if validated (AD). */
+/* All records are as if validated (AD), and then all but those at this name: an answer is when all of its steps are. */
 void zone_authentic(bool on);
+void zone_insecure(const char *name);
 
 /* Forgets rows of name and type; "*" is every type. */
 void zone_remove(const char *name, const char *type);

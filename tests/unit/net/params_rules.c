@@ -245,7 +245,6 @@ static void what_does_nothing_is_said_once(void **state)
 	(void)state;
 	params_remarks(l->conf, hear, l);
 	assert_string_equal(l->said,
-		"main.cf:1: smtp_tls_security_level: dane and dane-only are not built yet: with them, mail waits\n"
 		"main.cf:2: lmtp_use_tls: obsolete, use smtp_tls_security_level\n"
 		"main.cf:5: fallback_relay: obsolete, use smtp_fallback_relay\n"
 		"main.cf:4: max_idle: accepted, and has no function here\n");

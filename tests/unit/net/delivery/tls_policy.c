@@ -12,6 +12,8 @@
 #define STS(pattern) "secure match=mx.example.org servername=hostname policy_type=sts policy_domain=example.org " \
 	"mx_host_pattern=" #pattern
 #define WAITS ERR_SYNTAX	/* with 4.7.5 */
+#define DNSSEC "smtp_dns_support_level = dnssec\n"
+#define TLS_POLICY_ASKS	1000	/* tls_policy_find says TLS_POLICY_ASK */
 
 struct policy_case {
 	const char *claim, *conf, *hop, *host;
@@ -32,7 +34,16 @@ static const struct policy_case cases[] = {
 	  TLS_LEVEL_SECURE, "example.org .example.org" },
 	{ "case 229: brackets and port are no part of the name", "smtp_tls_security_level = secure\n",
 	  "[mx.example.org]:587", "mx.example.org", TLS_LEVEL_SECURE, "mx.example.org .mx.example.org" },
-	{ "dane is not built yet", "smtp_tls_security_level = dane\n", "example.org", "mx.a.example", WAITS, "not built yet" },
+	{ "case 300: dane without DNSSEC", "smtp_tls_security_level = dane\n", "example.org", "mx.a.example", TLS_LEVEL_MAY,
+	  "" },
+	{ "case 300: dane-only without DNSSEC", "smtp_tls_security_level = dane-only\n", "example.org", "mx.a.example", WAITS,
+	  "smtp_dns_support_level is not dnssec: mx.a.example" },
+	{ "dane asks for the records", DNSSEC "smtp_tls_security_level = dane\n", "example.org", "mx.a.example",
+	  TLS_POLICY_ASKS, "" },
+	{ "also by the table", DNSSEC POLICY("example.org", "dane-only ciphers=high"), "example.org", "mx.a.example",
+	  TLS_POLICY_ASKS, "" },
+	{ "match has no meaning at dane", DNSSEC POLICY("example.org", "dane match=x"), "example.org", "mx.a.example", WAITS,
+	  "no meaning at this level: match" },
 	{ "anchor files are not built yet", "smtp_tls_security_level = secure\nsmtp_tls_trust_anchor_file = /a\n",
 	  "example.org", "mx.a.example", WAITS, "not built yet" },
 	{ "case 254: the key has brackets and port", POLICY("[mx.example.org]:587", "may"), "[mx.example.org]:587",
@@ -173,7 +184,9 @@ static void levels_are_found(void **state)
 		find(c->conf, c->hop, c->host);
 		if (c->level < 0 && (it.result != c->level || strstr(it.text, c->names) == NULL))
 			fail_msg("%s: %d, \"%s\"", c->claim, it.result, it.text);
-		if (c->level >= 0 && (it.result != 0 || (int)it.t.level != c->level))
+		if (c->level == TLS_POLICY_ASKS && it.result != TLS_POLICY_ASK)
+			fail_msg("%s: %d, \"%s\"", c->claim, it.result, it.text);
+		if (c->level >= 0 && c->level != TLS_POLICY_ASKS && (it.result != 0 || (int)it.t.level != c->level))
 			fail_msg("%s: %d, level %d, \"%s\"", c->claim, it.result, (int)it.t.level, it.text);
 		if (c->level >= 0 && !slice_eq(it.t.check.names, slice_of_str(c->names)))
 			fail_msg("%s: names \"%.*s\"", c->claim, SLICE_FMT(it.t.check.names));
