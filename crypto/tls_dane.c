@@ -266,6 +266,18 @@ void tls_dane_print(const struct tls_dane *dane, struct tls_print *ret_print)
 	tls_print_make(tls_digest_find(SLICE("sha256")), str_slice(&all), ret_print);
 }
 
+void tls_dane_describe(const struct tls_dane *dane, unsigned i, struct str *s)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	const struct tls_dane_record *r = &dane->records[i];
+
+	str_printf(s, "%u %u %u ", r->usage, r->selector, r->matching);
+	for (unsigned k = 0; k < r->len; k++) {
+		str_add_char(s, digits[dane->data[r->at + k] >> 4]);
+		str_add_char(s, digits[dane->data[r->at + k] & 15]);
+	}
+}
+
 /* --- matching --------------------------------------------------------------------------------- */
 
 static bool record_matches(const struct tls_dane *dane, unsigned i, struct slice octets)

@@ -87,5 +87,8 @@ static inline bool tls_dane_is_whole_issuer(const struct tls_dane *dane, unsigne
 int tls_dane_make_issuer(struct slice key, struct slice cert, struct slice key_id,
 			 uint8_t storage[static TLS_DANE_MADE_MAX], struct slice *ret_der);
 
+/* As in a zone file: "3 1 1 8BD1DA95..." */
+void tls_dane_describe(const struct tls_dane *dane, unsigned i, struct str *s);
+
 /* Two sets that are not the same have different ones: for whoever keeps a verdict. */
 void tls_dane_print(const struct tls_dane *dane, struct tls_print *ret_print);

@@ -84,6 +84,27 @@ static void set_policy(struct tls_event *e, const struct tls_policy *policy)
 	set_lines(e->patterns, sizeof(e->patterns), sts->patterns, sts->pattern_count);
 }
 
+/* RFC 8460 1.1, 4.4: the domain is the one that the records stand below. */
+static void set_tlsa(struct tls_event *e, const struct session_tls *t)
+{
+	struct slice lines[TLS_DANE_RECORDS_MAX];
+	char storage[TLS_EVENT_STRINGS];
+	struct str all = STR(storage);
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < t->check.dane->count; i++) {
+		size_t from = all.len;
+
+		tls_dane_describe(t->check.dane, i, &all);
+		if (str_is_full(&all))
+			break;
+		lines[count++] = slice_of(all.ptr + from, all.len - from);
+	}
+	e->policy_type = TLSRPT_TLSA;
+	(void)set_domain(e->policy_domain, t->servername);	/* or else it stays the recipients' */
+	set_lines(e->strings, sizeof(e->strings), lines, count);
+}
+
 struct tls_event *tls_event_take(struct delivery *d, const struct tls_policy_peer *peer,
 				 const struct tls_policy *policy, const struct session_tls *t,
 				 const struct message *msg)
@@ -104,6 +125,8 @@ struct tls_event *tls_event_take(struct delivery *d, const struct tls_policy_pee
 		return NULL;
 	}
 	set_policy(e, policy);
+	if (t->check.dane != NULL)
+		set_tlsa(e, t);
 	SET(e->mx, peer->host);
 	return e;
 }

@@ -546,7 +546,8 @@ void tls_policy_status(const struct session_tls *t, enum session_state failed, e
 		return;
 	}
 	bool violated = trouble != SESSION_TLS_FINE && t->level > TLS_LEVEL_MAY;
-	const char *effective = level_words[t->was_on ? t->level : TLS_LEVEL_NONE];
+	const char *effective = t->was_on && t->is_half_dane ? "halfdane" :
+				level_words[t->was_on ? t->level : TLS_LEVEL_NONE];
 
 	str_printf(s, "%s%s", violated ? "!" : "", level_words[t->asked]);
 	if (violated)
@@ -565,8 +566,8 @@ void tls_policy_key(const struct tls_policy *policy, const struct session_tls *t
 	struct tls_print dane = { 0 };
 	const uint64_t context = t->context != NULL ? t->context->id : 0;
 	const uint32_t numbers[] = {
-		t->level, t->is_half_dane, t->is_wrapped, policy->has_ciphers, policy->has_protocols, policy->has_excluded,
-		check->depth_max, (uint32_t)check->digest,
+		t->level, t->is_half_dane, t->is_wrapped, policy->has_ciphers, policy->has_protocols,
+		policy->has_excluded, check->depth_max, (uint32_t)check->digest,
 	};
 	const struct slice parts[] = {
 		slice_of((const char *)numbers, sizeof(numbers)),
