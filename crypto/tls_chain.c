@@ -72,16 +72,16 @@ static void cert_open(DecodedCert *cert, struct slice der)
 	wc_InitDecodedCert(cert, (const byte *)der.ptr, (word32)der.len, NULL);
 }
 
-/* May it sign others? wolfSSL takes whatever it is told to trust. */
-static bool is_issuer(const DecodedCert *cert)
-{
-	return cert->isCA && (!cert->extKeyUsageSet || (cert->extKeyUsage & KEYUSE_KEY_CERT_SIGN));
-}
-
 /* May it speak for a server? */
 static bool is_server(const DecodedCert *cert)
 {
 	return !cert->extExtKeyUsageSet || (cert->extExtKeyUsage & (EXTKEYUSE_SERVER_AUTH | EXTKEYUSE_ANY));
+}
+
+/* May it sign others, for servers? wolfSSL takes whatever it is told to trust. */
+static bool is_issuer(const DecodedCert *cert)
+{
+	return cert->isCA && (!cert->extKeyUsageSet || (cert->extKeyUsage & KEYUSE_KEY_CERT_SIGN)) && is_server(cert);
 }
 
 static bool has_name_constraints(const DecodedCert *cert)
@@ -173,6 +173,12 @@ static bool is_signed_with_any(struct chain *c, unsigned i, int type, DecodedCer
 static bool is_signed(struct chain *c, unsigned i, int type, DecodedCert *cert, struct issuer *ret_above)
 {
 	if (c->anchors != NULL && is_signed_by(c, i, type, c->anchors, cert)) {
+		/* Who is trusted himself needs no right to sign others. */
+		if (!cert->selfSigned && !(cert->ca->keyUsage & KEYUSE_KEY_CERT_SIGN)) {
+			note_error(c, ASN_PATHLEN_INV_E);
+			wc_FreeDecodedCert(cert);
+			return false;
+		}
 		*ret_above = (struct issuer){
 			.path_max = cert->ca->maxPathLen,
 			.is_bounded = cert->ca->permittedNames != NULL || cert->ca->excludedNames != NULL,
@@ -301,9 +307,11 @@ static void become_anchor(struct chain *c, unsigned i)
 	cert_open(&cert, c->certs[i]);
 	if (wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) == 0 && is_issuer(&cert)) {
 		struct issuer me = { .path_max = cert.maxPathLen, .is_bounded = has_name_constraints(&cert) };
+		/* As OpenSSL does, and so Postfix: of those in the middle, whom the record lifts out of their chain, the
+		 * dates do not count; of one who has nobody above him they do. */
+		bool has_dates = !c->dane->is_local && cert.selfSigned;
 
-		if (make_store(&me, c->certs[i], c->dane->is_local ? WOLFSSL_LOAD_FLAG_DATE_ERR_OKAY :
-								     WOLFSSL_LOAD_FLAG_NONE))
+		if (make_store(&me, c->certs[i], has_dates ? WOLFSSL_LOAD_FLAG_NONE : WOLFSSL_LOAD_FLAG_DATE_ERR_OKAY))
 			c->issuers[i] = me;
 		else
 			note_error(c, ASN_AFTER_DATE_E);

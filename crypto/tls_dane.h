@@ -13,7 +13,7 @@
  *
  * bounds   TLS_DANE_RECORDS_MAX records and TLS_DANE_DATA_MAX octets of them are kept, the short ones first
  * memory   the caller's
- * never    allocates, but for wolfSSL's own (crypto/tls_heap.h) while a certificate is looked at
+ * never    allocates
  */
 #pragma once
 
