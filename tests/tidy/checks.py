@@ -68,6 +68,7 @@ DOORS = [	# library, its headers, who may see them
 	("liburing", r"^(liburing(\.h|/)|linux/io_uring\.h)", r"^core/io_(uring|start)\w*\.[ch]$"),
 	("c-ares", r"^ares", r"^net/lookup/resolver\w*\.c$"),
 	("wolfSSL", r"^wolfssl/", r"^crypto/\w+\.c$"),
+	("libcrypt", r"^crypt\.h", r"^crypto/passwords\.c$"),
 	("Cyrus SASL", r"^sasl/", r"^crypto/auth\.c$"),
 	("PCRE2", r"^pcre2", r"^core/table\w*\.c$"),
 	("LMDB", r"^lmdb", r"^core/table\w*\.c$"),
