@@ -106,6 +106,8 @@ static void check_listener(const struct params *p, struct conf *conf)
 	if ((encrypts || p->inject_smtps_listen.count > 0) && p->smtpd_tls_cert_file[0] == '\0')
 		conf_error(conf, encrypts ? "smtpd_tls_security_level" : "inject_smtps_listen", "there is no certificate",
 			   "a certificate in smtpd_tls_cert_file");
+	if (p->smtpd_sasl_auth_enable && p->inject_smtp_password_file[0] == '\0')
+		conf_error(conf, "smtpd_sasl_auth_enable", "there are no users", "users in inject_smtp_password_file");
 }
 
 /* "name" or "name:next hop". */

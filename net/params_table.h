@@ -53,7 +53,8 @@ X(MLIST, mydestination, "$myhostname, localhost.$mydomain, localhost", 1, 0, NUL
 	"Domains of our own besides $myorigin: smtp_generic_maps may know their users without domain. No mail is " \
 	"delivered here because of it.") \
 X(NETS, mynetworks, "127.0.0.0/8 [::1]/128", 0, 0, NULL, \
-	"Clients that may inject mail: networks in address/bits form, or single addresses.") \
+	"Clients that may inject mail without a password (smtpd_sasl_auth_enable): networks in address/bits form, or " \
+	"single addresses.") \
 X(PATH, config_directory, PARAM_COMPUTED, 1, 0, NULL, \
 	"Where main.cf is. Set by the option -c; the default is /etc/ringpost.") \
 X(READONLY, process_id, PARAM_COMPUTED, 0, 0, NULL, \
@@ -148,6 +149,17 @@ X(INT, smtpd_tls_loglevel, "0", 0, 4, NULL, \
 	"1 and more: a line in the log for each handshake with an injecting client.") \
 X(TIME, smtpd_starttls_timeout, "300s", 1, PARAM_TIME_MAX, "s", \
 	"How long a handshake with an injecting client may take, as a whole.") \
+X(BOOL, smtpd_sasl_auth_enable, "no", 0, 0, NULL, \
+	"Let clients authenticate (PLAIN, LOGIN, and SCRAM-SHA-256 when all users can do it). Who has may relay, wherever " \
+	"it comes from.") \
+X(PATH, inject_smtp_password_file, "", 0, 0, NULL, \
+	"The users and their passwords, in the form of Dovecot's passwd-file: user:{SCRAM-SHA-256}4096,salt,key,key or " \
+	"user:{CRYPT}$6$... or user:{PLAIN}password, one on a line. Nobody else should be able to read it. It is read " \
+	"again on HUP; when it cannot be read then, those of before stay.") \
+X(BOOL, smtpd_tls_auth_only, "yes", 0, 0, NULL, \
+	"Authentication in TLS only. Postfix's default is no.") \
+X(TIME, smtpd_error_sleep_time, "1s", 0, 100, "s", \
+	"How long a client waits that has given a wrong password.") \
 X(INT, smtpd_hard_error_limit, "20", 1, PARAM_U32, NULL, \
 	"Errors of a client after which the listener closes the connection with 421.") \
 X(INT, smtpd_recipient_limit, "1000", 1, 100000, NULL, \

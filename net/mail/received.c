@@ -37,7 +37,11 @@ void received_add_field(struct str *out, const struct received *r)
 	str_add(out, SLICE(")\r\n\tby "));
 	add_name(out, r->hostname);
 	str_add(out, SLICE(" (ringpost) with "));
-	str_add_cstr(out, !r->esmtp ? "SMTP" : r->in_tls ? "ESMTPS" : "ESMTP");
+	str_add_cstr(out, r->esmtp ? "ESMTP" : "SMTP");
+	if (r->esmtp && r->in_tls)
+		str_add_char(out, 'S');
+	if (r->esmtp && r->authenticated)
+		str_add_char(out, 'A');
 	str_add(out, SLICE(" id "));
 	message_id_text(out, r->id);
 	str_add(out, SLICE(";\r\n\t"));

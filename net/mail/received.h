@@ -23,6 +23,7 @@ struct received {
 	struct slice hostname;		/* ours */
 	bool esmtp;
 	bool in_tls;			/* of an ESMTP session: "with ESMTPS" (RFC 3848) */
+	bool authenticated;		/* the same: "with ESMTPA", and in TLS "ESMTPSA" */
 	uint64_t id;
 	uint64_t wall_ns;
 };

@@ -90,8 +90,12 @@ static void deadline_update(struct inject_conn *c)
 	}
 	if (inject_tls_is_shaking_hands(c))
 		return;		/* a deadline for the whole of it */
-	if (c->session.state == INJECT_COMMIT || c->session.wait == INJECT_WAIT_ROOM) {
+	if (inject_session_is_awaited(&c->session) || c->session.wait == INJECT_WAIT_ROOM) {
 		timer_cancel(&c->timer);
+		return;
+	}
+	if (c->session.wait == INJECT_WAIT_DELAY) {
+		timer_arm_in(&c->timer, c->owner->params->smtpd_error_sleep_time_ns);
 		return;
 	}
 	if (wheel_timer_is_armed(&c->timer) && c->progress == progress_of(c))
@@ -306,6 +310,17 @@ static void release_first(struct inject_conn *c)
 	}
 }
 
+bool inject_conn_feed(struct inject_conn *c, struct slice *in)
+{
+	const struct slice before = *in;
+	bool in_use = inject_session_feed(&c->session, in, reactor_wall_now());
+
+	if (c->session.heard_secret)	/* the memory is ours, whoever has filled it */
+		explicit_bzero((void *)(uintptr_t)before.ptr, before.len - in->len);
+	c->session.heard_secret = false;
+	return in_use;
+}
+
 /* Returns true when the memory has to stay. */
 static bool consume(struct inject_conn *c, struct slice *in)
 {
@@ -314,7 +329,7 @@ static bool consume(struct inject_conn *c, struct slice *in)
 	if (c->tls.is_on)
 		inject_tls_consume(c, in);
 	else
-		in_use = inject_session_feed(&c->session, in, reactor_wall_now());
+		in_use = inject_conn_feed(c, in);
 	flush_later(c);
 	deadline_update(c);
 	return in_use || in->len > 0;
@@ -499,6 +514,10 @@ static void on_timer(struct wheel_timer *timer)
 		greet(c);
 		return;
 	}
+	if (c->session.wait == INJECT_WAIT_DELAY) {
+		inject_auth_refuse(&c->session);
+		return;
+	}
 	metric_add(&metric_timeouts, 1);
 	inject_session_give_up(&c->session, "421 4.4.2 Timeout: nothing heard from you");
 	timer_arm_in(&c->timer, INJECT_LINGER_NS);	/* to send it */
@@ -581,7 +600,7 @@ void inject_conn_leave(struct inject_conn *c)
 		timer_arm_in(&c->timer, 0);	/* nobody has been greeted */
 	if (c->state != CONN_OPEN || c->session.state >= INJECT_LAST_WORDS)
 		return;
-	if (c->session.state == INJECT_COMMIT) {
+	if (inject_session_is_awaited(&c->session)) {
 		c->leave = true;
 		return;
 	}

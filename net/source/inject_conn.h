@@ -34,7 +34,7 @@ struct inject_conn {
 	struct inject_client *client;	/* NULL when its connections are not counted */
 	int file;
 	bool eof;			/* the client has closed its side */
-	bool leave;			/* 421 as soon as the commit is answered */
+	bool leave;			/* 421 as soon as it is no longer awaited */
 	uint32_t held_first;
 	uint32_t held_last;
 	uint32_t held_count;
@@ -74,6 +74,8 @@ struct inject {
 	struct tls_context *tls;	/* of sessions to come; NULL: there is none */
 	struct tls_room tls_room;
 	struct pool plains;
+	struct helper helper;		/* for passwords; only with smtpd_sasl_auth_enable */
+	bool helper_is_open;
 	struct inject_held held[IO_RECV_BUFS];
 	size_t held_total;
 	size_t held_max;		/* then all are paused */
@@ -106,6 +108,9 @@ void inject_conn_leave(struct inject_conn *c);
 
 /* The task of struct inject: those who were paused receive again. */
 void inject_conn_resume_all(struct task *task);
+
+/* To the session; what was secret in it is wiped. Returns true when the memory is still in use. */
+bool inject_conn_feed(struct inject_conn *c, struct slice *in);
 
 /* inject_smtp.c: now we know whose connection it is. */
 void inject_on_client(struct inject *inject, struct inject_conn *c, const struct addr *client);

@@ -61,6 +61,7 @@ static void stage_trace_field(struct inject_session *s, uint64_t wall_ns)
 		.hostname = s->common->hostname,
 		.esmtp = s->esmtp,
 		.in_tls = s->in_tls,
+		.authenticated = s->authenticated,
 		.id = spool_draft_id(s->draft),
 		.wall_ns = wall_ns,
 	};
@@ -73,12 +74,16 @@ static void stage_trace_field(struct inject_session *s, uint64_t wall_ns)
 
 static void log_client(const struct inject_session *s)
 {
-	NOT_ZEROED char storage[MESSAGE_ID_TEXT_MAX + INJECT_PEER_MAX + 2 * UINT8_MAX + 64];
+	NOT_ZEROED char storage[MESSAGE_ID_TEXT_MAX + INJECT_PEER_MAX + 2 * UINT8_MAX + PASSWORD_USER_MAX + 128];
 	struct str line = STR(storage);
 
 	message_id_text(&line, spool_draft_id(s->draft));
 	str_add(&line, SLICE(": client="));
 	str_add(&line, inject_session_peer(s));
+	if (s->authenticated) {
+		str_printf(&line, ", sasl_method=%s, sasl_username=", s->auth_mech);
+		str_add_printable(&line, slice_of(s->user, s->user_len), PASSWORD_USER_MAX);
+	}
 	inject_client_log(&line, s);
 	log_put(LOG_LEVEL_INFO, "smtpd", str_slice(&line));
 }

@@ -1,4 +1,4 @@
-/* inject_impl.h - what inject_session.c (commands) and inject_content.c (what is behind DATA and BDAT) share
+/* inject_impl.h - what inject_session.c, inject_commands.c and inject_content.c (what is behind DATA and BDAT) share
  *
  * never    included from outside of net/source/inject_*.c
  */
@@ -7,6 +7,14 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "net/source/inject_session.h"
+
+/* In which states a command may stand. */
+#define ON_HELLO	BIT(INJECT_HELLO)
+#define ON_READY	BIT(INJECT_READY)
+#define ON_MAIL		BIT(INJECT_MAIL)
+#define ON_RCPT		BIT(INJECT_RCPT)
+#define ON_BDAT		BIT(INJECT_BDAT)
+#define ON_ANY		(ON_HELLO | ON_READY | ON_MAIL | ON_RCPT | ON_BDAT | BIT(INJECT_BDAT_FAILED))
 
 /* Why something was not accepted: one counter each. */
 enum inject_cause {
@@ -35,8 +43,19 @@ void inject_reply(struct inject_session *s, const char *text);
 void inject_refuse(struct inject_session *s, enum inject_cause cause, const char *verb, const char *reply,
 	struct slice rcpt);
 
+/* One more error of this client, which may be the last that it is forgiven. */
+void inject_count_error(struct inject_session *s);
+
+/* The same with a reply. */
+void inject_refuse_syntax(struct inject_session *s, const char *reply);
+
 /* Forgets sender, recipients and content; the state is the caller's to set. */
 void inject_reset(struct inject_session *s);
+
+/* --- inject_commands.c --- */
+
+/* One that has been understood: does what it says, if it may stand here. */
+void inject_run_command(struct inject_session *s, const struct smtp_command *cmd, uint64_t wall_ns);
 
 /* --- inject_client.c --- */
 

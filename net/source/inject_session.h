@@ -3,9 +3,9 @@
  *	inject_session_greet -> { inject_session_feed -> out } -> INJECT_LAST_WORDS -> inject_session_done
  *
  * The server side of RFC 5321 with PIPELINING (2920), SIZE (1870), 8BITMIME (6152), ENHANCEDSTATUSCODES (2034),
- * CHUNKING (3030), DSN (3461), SMTPUTF8 (6531), STARTTLS (3207) and, inside TLS, REQUIRETLS (8689). What the
- * extensions say about a message goes into the spool decoded; an address beyond ASCII without SMTPUTF8 is refused, and
- * so is xtext that stands for a line end (rows INJ-04, INJ-05).
+ * CHUNKING (3030), DSN (3461), SMTPUTF8 (6531), STARTTLS (3207), AUTH (4954) and in TLS REQUIRETLS (8689).
+ * What the extensions say about a message goes into the spool decoded; an address beyond ASCII without SMTPUTF8 is
+ * refused, and so is xtext that stands for a line end (rows INJ-04, INJ-05).
  * No socket in here: the owner (inject_smtp.c) brings octets and takes away replies.
  *
  *	  state       we are...                                  octets are
@@ -18,6 +18,7 @@
  *	CHUNK         in a chunk of BDAT                         content, counted
  *	BDAT          between two chunks                         commands
  *	BDAT_FAILED   between two chunks of a lost message       commands
+ *	AUTH          in an exchange                             its lines
  *	COMMIT        waiting for the disk                       held
  *	STARTTLS      waiting for TLS                            TLS's, which begins when the reply has left in clear
  *	LAST_WORDS    done with it, the last reply is in out     nobody's
@@ -39,6 +40,7 @@
 #include "core/pool.h"
 #include "net/mail/crlf.h"
 #include "net/params.h"
+#include "net/source/inject_auth.h"
 #include "net/source/inject_rcpts.h"
 #include "net/source/spool.h"
 #include "net/wire/smtp_command.h"
@@ -68,6 +70,7 @@ enum inject_state {
 	INJECT_CHUNK,
 	INJECT_BDAT,
 	INJECT_BDAT_FAILED,
+	INJECT_AUTH,
 	INJECT_COMMIT,
 	INJECT_STARTTLS,
 	INJECT_LAST_WORDS,
@@ -80,6 +83,8 @@ enum inject_wait {
 	INJECT_WAIT_NOTHING,
 	INJECT_WAIT_ROOM,		/* in the journal */
 	INJECT_WAIT_OUT,		/* for replies to leave */
+	INJECT_WAIT_HELPER,		/* for a password to be looked at */
+	INJECT_WAIT_DELAY,		/* smtpd_error_sleep_time: the owner calls inject_auth_refuse */
 };
 
 /* What all sessions of a core have in common. */
@@ -92,6 +97,11 @@ struct inject_common {
 	struct slice hostname;
 	uint32_t offered;		/* enum smtp_cap */
 	bool offers_tls;		/* STARTTLS: the owner can do it */
+	const struct passwords *passwords;	/* NULL: nobody can authenticate */
+	struct pool auths;
+	/* What takes longer than a turn has: helper_submit. */
+	void (*submit)(struct helper_job *job, void *context);
+	void *submit_context;
 	char ehlo[INJECT_REPLY_MAX];	/* the reply to EHLO, behind its first line */
 	size_t ehlo_len;
 };
@@ -107,7 +117,7 @@ struct inject_session {
 	enum inject_wait wait;
 	struct inject_common *common;
 	struct str out;			/* replies to be sent; the owner takes from the front */
-	/* A wait is over: feed what was held. Never called from inside inject_session_feed. */
+	/* A wait is over, or is another one now: feed what was held. Never called from inside inject_session_feed. */
 	void (*on_resume)(struct inject_session *s);
 	uint64_t commands;		/* whole lines read so far */
 	uint64_t octets;		/* of content */
@@ -119,6 +129,11 @@ struct inject_session {
 	bool trusted;
 	bool may_forward;		/* smtpd_authorized_xforward_hosts: nobody else even hears of it (row LIS-08) */
 	bool in_tls;
+	bool authenticated;
+	bool heard_secret;		/* the owner wipes what it has just fed, and clears this */
+	uint8_t auth_failures;
+	const char *auth_mech;		/* when it has authenticated */
+	struct inject_auth *auth;	/* in INJECT_AUTH */
 	bool esmtp;
 	bool refused;			/* our last reply */
 	uint8_t garbage;
@@ -132,6 +147,7 @@ struct inject_session {
 	uint16_t xforward_len;
 	uint32_t forwarded;		/* what XFORWARD has said, bits of enum client_attr */
 	uint16_t helo_len;
+	uint16_t user_len;
 	uint16_t peer_text_len;
 
 	/* content */
@@ -154,6 +170,7 @@ struct inject_session {
 	char xforward[MESSAGE_CLIENT_MAX];	/* as message.client */
 	char helo[ADDRESS_DOMAIN_MAX];
 	char peer_text[INJECT_PEER_MAX];
+	char user[PASSWORD_USER_MAX];	/* who has authenticated */
 	char staging[INJECT_STAGING_SIZE];
 	char out_storage[INJECT_OUT_SIZE];
 };
@@ -188,6 +205,12 @@ static inline bool inject_session_is_waiting(const struct inject_session *s)
 	return s->state == INJECT_COMMIT || s->state == INJECT_STARTTLS || s->wait != INJECT_WAIT_NOTHING;
 }
 
+/* Somebody else has something of it and will call on_resume: it has to stay until then. */
+static inline bool inject_session_is_awaited(const struct inject_session *s)
+{
+	return s->state == INJECT_COMMIT || s->wait == INJECT_WAIT_HELPER;
+}
+
 static inline bool inject_session_is_in_content(const struct inject_session *s)
 {
 	return s->state == INJECT_DATA || s->state == INJECT_CHUNK;
@@ -197,14 +220,14 @@ static inline bool inject_session_is_in_content(const struct inject_session *s)
 void inject_session_on_out(struct inject_session *s);
 
 /* Ends the dialogue with this reply, if the state still has one to say; an open message is dropped. Not while it is
- * committing. */
+ * awaited. */
 void inject_session_say_last(struct inject_session *s, const char *reply);
 
 /* The same, and the log says so: of a client that is sent away for what it did, or did not. */
 void inject_session_give_up(struct inject_session *s, const char *reply);
 
-/* The client has gone or is sent away: drops what is open. While a commit is under way, on_resume follows, and the
- * session has to stay until then. */
+/* The client has gone or is sent away: drops what is open. While it is awaited, on_resume follows, and the session has
+ * to stay until then. */
 void inject_session_done(struct inject_session *s);
 
 /* "unknown[192.0.2.1]" */

@@ -87,10 +87,22 @@ static void report_closed(struct task *task)
 	inject->done(inject, inject->context);
 }
 
+static void on_helper_closed(struct helper *h)
+{
+	struct inject *inject = container_of(h, struct inject, helper);
+
+	inject->helper_is_open = false;
+	reactor_post(&inject->closed);
+}
+
 static void check_closed(struct inject *inject)
 {
-	if (inject->closing && inject->listeners_open == 0 && inject->conns.used == 0)
+	if (!inject->closing || inject->listeners_open > 0 || inject->conns.used > 0)
+		return;
+	if (!inject->helper_is_open)
 		reactor_post(&inject->closed);
+	else if (!inject->helper.closing)
+		helper_close(&inject->helper, on_helper_closed);
 }
 
 void inject_on_conn_gone(struct inject *inject, struct inject_conn *c)
@@ -158,6 +170,31 @@ static void on_listener_closed(struct listener *l)
 	check_closed(inject);
 }
 
+/* --- authentication ----------------------------------------------------------------------------- */
+
+static void submit(struct helper_job *job, void *context)
+{
+	helper_submit(context, job);
+}
+
+void inject_set_passwords(struct inject *inject, const struct passwords *passwords)
+{
+	ASSERT(passwords == NULL || inject->helper_is_open);
+	inject->common.passwords = passwords;
+}
+
+static int open_helper(struct inject *inject)
+{
+	if (!inject->params->smtpd_sasl_auth_enable)
+		return 0;
+	int r = helper_open(&inject->helper);
+
+	inject->helper_is_open = r == 0;
+	inject->common.submit = submit;
+	inject->common.submit_context = &inject->helper;
+	return r;
+}
+
 /* --- the whole ---------------------------------------------------------------------------------- */
 
 static int init_pools(struct inject *inject, struct spool *spool, unsigned endpoints)
@@ -175,6 +212,8 @@ static int init_pools(struct inject *inject, struct spool *spool, unsigned endpo
 		r = inject_common_init(&inject->common, inject->params, spool, limit);
 	if (r == 0)
 		r = inject_tls_init(inject, conns);
+	if (r == 0)
+		r = inject_auth_init(&inject->common, conns);
 	inject->listeners = calloc(MAX(endpoints, 1u), sizeof(*inject->listeners));
 	return r == 0 && inject->listeners == NULL ? -ENOMEM : r;
 }
@@ -209,7 +248,7 @@ struct inject *inject_new(const struct params *params, unsigned core, unsigned c
 	task_init(&inject->closed, report_closed);
 	task_init(&inject->resume_all, inject_conn_resume_all);
 	inject->held_max = MAX(io_bufs_free() / 2, (size_t)1);	/* half of all: nobody has any yet */
-	if (init_pools(inject, spool, endpoints) < 0)
+	if (init_pools(inject, spool, endpoints) < 0 || open_helper(inject) < 0)
 		return NULL;		/* at start, where this is the end */
 	add_listeners(inject, &params->inject_smtp_listen, core);
 	inject->wrapped_first = inject->listener_count;
@@ -268,6 +307,7 @@ void inject_free(struct inject **inject)
 	ASSERT((*inject)->conns.used == 0 && (*inject)->held_total == 0);
 	reactor_unpost(&(*inject)->resume_all);
 	inject_tls_free(*inject);
+	inject_auth_free(&(*inject)->common);
 	inject_common_done(&(*inject)->common);
 	map_done(&(*inject)->by_address);
 	pool_done(&(*inject)->clients);

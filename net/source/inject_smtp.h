@@ -34,6 +34,7 @@
 #define INJECT_BACKLOG		1024
 
 struct inject;
+struct passwords;
 struct tls_context;
 
 /* On the home core, before its first turn. spool: this core's. NULL: no memory. Registers the metrics. */
@@ -42,6 +43,9 @@ struct inject *inject_new(const struct params *params, unsigned core, unsigned c
 /* Sessions to come use this context, NULL: they have no TLS; those that live keep theirs. Only when the configuration
  * wants TLS. Returns the one before. */
 struct tls_context *inject_set_tls(struct inject *inject, struct tls_context *context);
+
+/* Who may authenticate from now on; NULL: nobody. What was there before is in use no more. */
+void inject_set_passwords(struct inject *inject, const struct passwords *passwords);
 
 /* Once, when the spool is ready. 0, or why an endpoint cannot be listened on: then call inject_close all the same. */
 int inject_listen(struct inject *inject);

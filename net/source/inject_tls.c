@@ -138,7 +138,7 @@ void inject_tls_consume(struct inject_conn *c, struct slice *in)
 		if (c->tls.text.len == 0 && !unwrap(c, in))
 			break;
 		if (may_go_on(c))
-			in_use = inject_session_feed(&c->session, &c->tls.text, reactor_wall_now());
+			in_use = inject_conn_feed(c, &c->tls.text);
 	}
 	if (c->session.state >= INJECT_LAST_WORDS || c->eof) {
 		slice_skip(in, in->len);

@@ -76,3 +76,9 @@ int smtp_command_line_feed(struct smtp_command_line_reader *reader, struct slice
 	end_line(reader, arrived_whole ? piece.ptr : reader->text, ret_line);
 	return 1;
 }
+
+void smtp_command_line_wipe(struct smtp_command_line_reader *reader)
+{
+	ASSERT(reader->len == 0);
+	explicit_bzero(reader->text, sizeof(reader->text));
+}

@@ -49,6 +49,9 @@ void smtp_command_line_reader_init(struct smtp_command_line_reader *reader);
 int smtp_command_line_feed(struct smtp_command_line_reader *reader, struct slice *in,
 	struct smtp_command_line *ret_line);
 
+/* Forgets what it has kept: there was a secret in the last line. */
+void smtp_command_line_wipe(struct smtp_command_line_reader *reader);
+
 /* No octet of a line has come yet. */
 static inline bool smtp_command_line_is_idle(const struct smtp_command_line_reader *reader)
 {

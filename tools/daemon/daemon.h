@@ -5,7 +5,7 @@
  *	engine.c	one core's parts put together; recovery, opening, draining in step on all cores
  *	selfcheck.c	--version, --selftest: libraries, and proofs
  *	reload.c	HUP: lookup tables, and what TLS is made of
- *	tls.c		TLS contexts of the cores
+ *	tls.c		TLS contexts of the cores, users of the listener
  *	outside.c	service manager, metrics file
  *	surroundings.c	this machine's addresses and hosts file, read again and again
  */
@@ -14,6 +14,7 @@
 #include <sysexits.h>
 
 #include "core/conf.h"
+#include "crypto/passwords.h"
 #include "crypto/tls_context.h"
 #include "net/lookup/hosts.h"
 #include "net/lookup/nexthop.h"
@@ -43,6 +44,7 @@ struct daemon {
 	struct params params;
 	struct params lmtp_params;	/* the same names, with the values for LMTP */
 	struct table_set *tables;
+	struct passwords *users;	/* that the cores have; those before go when all have taken others */
 	struct services services;
 	struct surroundings *surroundings;	/* the latest, which the cores have, or are about to have */
 	unsigned cores;
@@ -80,6 +82,8 @@ const struct params *engine_params(const struct daemon *d);
 void engine_take_tls(struct tls_context *context);
 /* The same for its listener: clients to come. */
 void engine_take_inject_tls(struct tls_context *context);
+/* Who may authenticate to it from now on. */
+void engine_take_users(const struct passwords *users);
 /* It has ended, or is about to, and nobody takes calls any more. SIGUSR1 says when to ask. */
 bool engine_has_ended(void);
 /* Waits for the end; the exit status. */
@@ -100,6 +104,8 @@ void reload_retry(void);
 int tls_prove(void);
 /* Where sessions are to be authenticated, the mechanisms are there: the same. */
 int auth_prove(const struct params *p);
+/* The users of inject_smtp_password_file; NULL when nobody may authenticate. Negative: *why says what is wrong. */
+int users_read(const struct params *p, struct str *why, struct passwords **ret_users);
 /* One for each core; NULLs where TLS is not wanted. Negative, after having said why in the log: none of them. */
 int tls_contexts_make(const struct params *p, struct tls_context **ret_contexts, unsigned count);
 /* The same for the listener. Negative: *why says which file, and what is wrong with it. */

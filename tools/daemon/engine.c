@@ -52,6 +52,7 @@ static struct {
 	size_t jobs_max;		/* of all cores */
 	struct tls_context *tls[CORE_COUNT_MAX];	/* to begin with */
 	struct tls_context *inject_tls[CORE_COUNT_MAX];
+	const struct passwords *users;	/* the same */
 	/* core 0 */
 	struct tlsrpt *tlsrpt;		/* NULL: nobody counts */
 	enum step step;
@@ -370,6 +371,7 @@ static int start_core(unsigned core, void *context)
 	if (p->inject == NULL)
 		return -ENOMEM;
 	(void)inject_set_tls(p->inject, engine.inject_tls[core]);	/* the first: there was none */
+	inject_set_passwords(p->inject, engine.users);
 	return 0;
 }
 
@@ -399,6 +401,11 @@ void engine_take_inject_tls(struct tls_context *context)
 	struct tls_context *before = inject_set_tls(engine.parts[reactor_self()->core].inject, context);
 
 	tls_context_retire(&before);
+}
+
+void engine_take_users(const struct passwords *users)
+{
+	inject_set_passwords(engine.parts[reactor_self()->core].inject, users);
 }
 
 /* --- surroundings ----------------------------------------------------------------------------- */
@@ -478,16 +485,22 @@ static int start_failed(int err)
 	return EX_OSERR;
 }
 
-/* The listener promises TLS to its clients: without it, it does not start. */
-static int make_inject_tls(const struct daemon *d)
+/* The listener promises TLS to its clients, and knows its users: without them, it does not start. */
+static int prepare_listener(struct daemon *d)
 {
 	char text[768];
 	struct str why = STR(text);
 
-	if (tls_inject_contexts_make(engine_params(d), engine.inject_tls, d->cores, &why) == 0)
-		return 0;
-	startup_say("TLS for injecting clients (smtpd_tls_cert_file, smtpd_tls_key_file): %s", str_cstr(&why));
-	return EX_CONFIG;
+	if (tls_inject_contexts_make(engine_params(d), engine.inject_tls, d->cores, &why) < 0) {
+		startup_say("TLS for injecting clients (smtpd_tls_cert_file, smtpd_tls_key_file): %s", str_cstr(&why));
+		return EX_CONFIG;
+	}
+	if (users_read(engine_params(d), &why, &d->users) < 0) {
+		startup_say("%s", str_cstr(&why));
+		return EX_CONFIG;
+	}
+	engine.users = d->users;
+	return 0;
 }
 
 static void begin_recovery(void *context)
@@ -513,7 +526,7 @@ int engine_start(struct daemon *d)
 
 	if (r < 0)
 		return start_failed(r);
-	r = make_inject_tls(d);
+	r = prepare_listener(d);
 	if (r != 0)
 		return r;
 	/* What is wrong with it has been said; without it, the level decides whether mail goes in clear or waits. */

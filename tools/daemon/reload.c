@@ -29,6 +29,8 @@ static struct {
 	struct tls_context *tls[CORE_COUNT_MAX];
 	bool inject_tls_made;			/* the same for the listener */
 	struct tls_context *inject_tls[CORE_COUNT_MAX];
+	bool users_read;			/* the same: those below are to be taken */
+	struct passwords *users;
 } reload;
 
 static void say(const char *line, void *context)
@@ -54,6 +56,8 @@ static void on_go(struct note *note)
 		engine_take_tls(reload.tls[note - reload.go]);
 	if (reload.inject_tls_made)
 		engine_take_inject_tls(reload.inject_tls[note - reload.go]);
+	if (reload.users_read)
+		engine_take_users(reload.users);
 	xcall_send(0, &reload.done[note - reload.go]);
 }
 
@@ -79,6 +83,17 @@ static bool make_inject_tls(void)
 	return false;
 }
 
+static bool read_users(void)
+{
+	char text[768];
+	struct str why = STR(text);
+
+	if (users_read(engine_params(reload.daemon), &why, &reload.users) == 0)
+		return true;
+	log_line(LOG_LEVEL_WARNING, "smtpd", "users stay as they were: %s", str_cstr(&why));
+	return false;
+}
+
 void reload_tables(struct daemon *d)
 {
 	reload.daemon = d;
@@ -90,7 +105,8 @@ void reload_tables(struct daemon *d)
 	/* What cannot be read leaves the cores with what they have. */
 	reload.tls_made = tls_contexts_make(engine_params(d), reload.tls, runtime_cores()) == 0;
 	reload.inject_tls_made = make_inject_tls();
-	if (!tables_read && !reload.tls_made && !reload.inject_tls_made)
+	reload.users_read = read_users();
+	if (!tables_read && !reload.tls_made && !reload.inject_tls_made && !reload.users_read)
 		return;
 	atomic_store(&reload.all_have, false);
 	reload.under_way = runtime_call(hand_out, NULL) == 0;	/* not when the engine has ended */
@@ -107,6 +123,10 @@ void reload_taken(void)
 	if (!reload.under_way || !atomic_load(&reload.all_have))
 		return;		/* a signal of somebody else's */
 	reload.under_way = false;
+	if (reload.users_read) {
+		passwords_free(&reload.daemon->users);	/* nobody has them any more */
+		reload.daemon->users = reload.users;
+	}
 	table_set_retire(reload.daemon->tables, runtime_cores());
 	if (reload.again)
 		reload_tables(reload.daemon);

@@ -1,8 +1,11 @@
-/* tls.c - the TLS library proves itself; contexts for the cores, at start and again on HUP */
+/* tls.c - the TLS library proves itself; contexts for the cores, users of the listener: at start and again on HUP */
 #include "tools/daemon/daemon.h"
+
+#include <stdlib.h>
 
 #include "core/clock.h"
 #include "core/err.h"
+#include "core/file.h"
 #include "core/log.h"
 #include "crypto/auth.h"
 #include "crypto/library.h"
@@ -141,5 +144,30 @@ int tls_inject_contexts_make(const struct params *p, struct tls_context **ret_co
 		r = tls_context_new_server(&conf, why, &ret_contexts[i]);
 	for (unsigned i = 0; r < 0 && i < count; i++)
 		tls_context_retire(&ret_contexts[i]);
+	return r;
+}
+
+/* --- users ---------------------------------------------------------------------------------------- */
+
+int users_read(const struct params *p, struct str *why, struct passwords **ret_users)
+{
+	char reason[128], *text = NULL;
+	struct str what = STR(reason);
+	size_t len = 0;
+
+	*ret_users = NULL;
+	if (!p->smtpd_sasl_auth_enable)
+		return 0;
+	int r = file_read(p->inject_smtp_password_file, PASSWORDS_FILE_MAX, &text, &len);
+
+	if (r < 0)
+		str_add_cstr(&what, err_text(r));
+	else
+		r = passwords_new(slice_of(text, len), &what, ret_users);
+	if (r < 0)
+		str_printf(why, "inject_smtp_password_file: %s: %s", p->inject_smtp_password_file, str_cstr(&what));
+	if (text != NULL)
+		explicit_bzero(text, len);
+	free(text);
 	return r;
 }

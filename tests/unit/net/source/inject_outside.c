@@ -1,14 +1,10 @@
 /* Clients from outside on the real ring over loopback: behind a proxy, and in TLS. The spool is a stand-in. */
 #include "tests/test.h"
 
-#include <stdio.h>
-
-#include "core/clock.h"
 #include "core/metric.h"
-#include "crypto/library.h"
 #include "net/source/inject_conn.h"
 #include "tests/unit/net/source/fake_spool.h"
-#include "tests/unit/net/source/inject_stage.h"
+#include "tests/unit/net/source/inject_secure.h"
 
 /* --- behind a proxy ------------------------------------------------------------------------------- */
 
@@ -165,139 +161,6 @@ static void shutting_down_does_not_wait_for_a_header(void **state)
 }
 
 /* --- in TLS --------------------------------------------------------------------------------------- */
-
-#define PKI	TEST_PKI "/"
-
-static struct tls_room room;	/* the clients' */
-static struct tls_context *trust;
-static const struct tls_check check = { .names = SLICE("mx.example.org"), .depth_max = 9, .digest = -1 };
-
-/* A client in TLS: what it has heard is in text. */
-struct secure {
-	struct client *c;
-	struct tls tls;
-	bool is_over;
-	size_t len;
-	char text[KIB(64)];
-};
-
-static struct secure secures[4];
-
-static struct tls_context *server_context(const char *name)
-{
-	char cert[512], key[512], text[256];
-	struct str why = STR(text);
-	struct tls_context *context = NULL;
-	const struct tls_serve_conf conf = { .cert_file = cert, .key_file = key, .now_ns = clock_wall_ns() };
-
-	(void)snprintf(cert, sizeof(cert), PKI "%s.pem", name);
-	(void)snprintf(key, sizeof(key), PKI "%s.key", name);
-	if (tls_context_new_server(&conf, &why, &context) < 0)
-		fail_msg("%s", str_cstr(&why));
-	return context;
-}
-
-static int set_up_tls(void **state)
-{
-	const struct tls_context_conf conf = { .ca_file = PKI "root.pem", .now_ns = clock_wall_ns() };
-	static bool started;
-	char text[256];
-	struct str why = STR(text);
-
-	(void)state;
-	if (!started) {
-		assert_int_equal(crypto_library_start(), 0);
-		assert_int_equal(tls_room_init(&room, ARRAY_LEN(secures)), 0);
-		started = true;
-	}
-	inject_stage_prepare();
-	params.smtpd_tls_security_level = INJECT_TLS_MAY;
-	params.smtpd_starttls_timeout_ns = 300 * NS_PER_SEC;
-	params.smtpd_tls_loglevel = 1;
-	offer_wrapped_tls();
-	start_listening();
-	assert_null(inject_set_tls(inject, server_context("server")));
-	return tls_context_new(&conf, &why, &trust);
-}
-
-static int tear_down_tls(void **state)
-{
-	for (unsigned i = 0; i < ARRAY_LEN(secures); i++) {
-		tls_done(&secures[i].tls);
-		secures[i].c = NULL;
-	}
-	tls_context_retire(&trust);
-	if (inject != NULL)
-		params.smtpd_tls_security_level = INJECT_TLS_MAY;	/* as when it was made */
-	return inject_stage_teardown(state);
-}
-
-/* Carries what there is, both ways. */
-static void pump(struct secure *s, struct slice say)
-{
-	struct slice in = slice_of(s->c->in, s->c->len), plain, wire;
-	size_t taken;
-
-	while (in.len > 0 && !s->is_over) {
-		s->is_over = tls_unwrap(&s->tls, clock_wall_ns(), &in, &plain) < 0;
-		assert_true(s->len + plain.len < sizeof(s->text));
-		memcpy(s->text + s->len, plain.ptr, plain.len);
-		s->len += plain.len;
-	}
-	s->text[s->len] = '\0';
-	s->c->len = 0;
-	do {
-		const struct iovec piece = { (void *)(uintptr_t)say.ptr, say.len };
-
-		if (tls_wrap(&s->tls, &piece, say.len > 0, &wire, &taken) < 0)
-			break;
-		slice_skip(&say, taken);
-		client_send(s->c, wire.ptr, wire.len);
-	} while (wire.len > 0);
-}
-
-#define PUMP_UNTIL(s, condition) TURN_UNTIL((pump((s), SLICE("")), (condition)))
-
-static struct secure *shake_hands(struct client *c, enum tls_version version)
-{
-	const struct tls_wish wish = { .version_min = version, .version_max = version, .check = &check };
-	struct secure *s = &secures[0];
-
-	while (s->c != NULL)
-		s++;
-	s->c = c;
-	s->is_over = false;
-	s->len = 0;
-	assert_int_equal(tls_open(&s->tls, &room, trust, &wish), 0);
-	PUMP_UNTIL(s, tls_is_open(&s->tls) || s->is_over || s->c->eof);
-	return s;
-}
-
-static void leave_tls(struct secure *s)
-{
-	vanish(s->c);
-	tls_done(&s->tls);
-	s->c = NULL;
-}
-
-static bool has_reply(const struct secure *s)
-{
-	const char *line = s->text;
-
-	for (; strchr(line, '\n') != NULL; line = strchr(line, '\n') + 1)
-		if (line[3] == ' ')
-			return true;
-	return false;
-}
-
-static void ask_tls(struct secure *s, const char *text, const char *code)
-{
-	pump(s, slice_of_str(text));
-	PUMP_UNTIL(s, has_reply(s) || s->c->eof);
-	if (strncmp(s->text, code, strlen(code)) != 0)
-		fail_msg("to %s not %s: %s", text, code, s->text);
-	s->len = 0;
-}
 
 static struct client *say_starttls(void)
 {
@@ -657,6 +520,123 @@ static void a_proxy_may_stand_before_tls(void **state)
 	assert_true(fake_log_contains("established from unknown[192.0.2.7]"));
 }
 
+/* --- with a password ------------------------------------------------------------------------------ */
+
+static struct passwords *users;
+
+static int set_up_auth(void **state)
+{
+	/* The second takes its time: 300,000 rounds. */
+	static const char file[] = "user:{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,"
+				   "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=\n"
+				   "slow:$6$rounds=300000$SeSs0Zc1V6v7Wlcr$k2VbFfdEGCDaO4TrFAw4HAffr1x99NvF/DcDSKN9j9r"
+				   "Nnqp98LcOZKIcAIkzfmyAPgAxUPdZwrDkktc5Op0nY/\n";
+	char storage[256];
+	struct str why = STR(storage);
+
+	(void)state;
+	prepare_tls();
+	params.mynetworks.count = 0;
+	params.smtpd_sasl_auth_enable = true;
+	params.smtpd_tls_auth_only = true;
+	params.smtpd_error_sleep_time_ns = 200 * NS_PER_MS;
+	start_listening();
+	assert_null(inject_set_tls(inject, server_context("server")));
+	assert_int_equal(passwords_new(slice_of(file, sizeof(file) - 1), &why, &users), 0);
+	inject_set_passwords(inject, users);
+	return 0;
+}
+
+static int tear_down_auth(void **state)
+{
+	int r = tear_down_tls(state);
+
+	passwords_free(&users);
+	return r;
+}
+
+static struct secure *secure_hello(void)
+{
+	struct secure *s = shake_hands(say_starttls(), TLS_1_3);
+
+	ask_tls(s, "EHLO client.test\r\n", "250");
+	return s;
+}
+
+static void the_helper_looks_at_passwords(void **state)
+{
+	struct secure *s = secure_hello();
+
+	(void)state;
+	ask_tls(s, "MAIL FROM:<a@test>\r\n", "250");
+	ask_tls(s, "RCPT TO:<b@test>\r\n", "554 5.7.1");
+	ask_tls(s, "RSET\r\n", "250");
+	ask_tls(s, "AUTH PLAIN AHVzZXIAcGVuY2ls\r\n", "235 2.7.0");
+	ask_tls(s, "MAIL FROM:<a@test>\r\n", "250");
+	ask_tls(s, "RCPT TO:<b@test>\r\n", "250");
+	ask_tls(s, "BDAT 3 LAST\r\nabc", "250 2.0.0 Ok: queued");
+	assert_int_equal(inject->plains.used, 0);
+}
+
+static void a_refusal_takes_its_time(void **state)
+{
+	struct secure *s = secure_hello();
+	const uint64_t begun = clock_mono_ns();
+
+	(void)state;
+	ask_tls(s, "AUTH PLAIN AHVzZXIAUGVuY2ls\r\n", "535 5.7.8");
+	assert_true(clock_mono_ns() - begun >= 190 * NS_PER_MS);
+	ask_tls(s, "AUTH PLAIN AHVzZXIAcGVuY2ls\r\n", "235 2.7.0");
+}
+
+static void others_are_served_meanwhile(void **state)
+{
+	struct secure *slow = secure_hello(), *other = secure_hello();
+
+	(void)state;
+	pump(slow, SLICE("AUTH PLAIN AHNsb3cAcGVuY2ls\r\n"));
+	TURN_UNTIL(inject->helper.count == 1);
+	for (unsigned i = 0; i < 3; i++)
+		ask_tls(other, "NOOP\r\n", "250");
+	assert_int_equal(inject->helper.count, 1);
+	ask_tls(slow, "", "535");
+}
+
+static void who_goes_meanwhile_is_forgotten(void **state)
+{
+	struct secure *s = secure_hello();
+
+	(void)state;
+	pump(s, SLICE("AUTH PLAIN AHNsb3cAcGVuY2ls\r\n"));
+	TURN_UNTIL(inject->helper.count == 1);
+	leave_tls(s);
+	TURN_UNTIL(inject->conns.used == 0);
+	assert_int_equal(inject->helper.count, 0);
+	/* And while its refusal waits. */
+	s = secure_hello();
+	params.smtpd_error_sleep_time_ns = 3 * NS_PER_SEC;
+	pump(s, SLICE("AUTH PLAIN AHVzZXIAUGVuY2ls\r\n"));
+	TURN_UNTIL(fake_log_contains("SASL PLAIN authentication failed"));
+	leave_tls(s);
+	TURN_UNTIL(inject->conns.used == 0);
+}
+
+static void shutting_down_waits_for_the_helper(void **state)
+{
+	struct secure *s = secure_hello();
+
+	(void)state;
+	pump(s, SLICE("AUTH PLAIN AHNsb3cAcGVuY2ls\r\n"));
+	TURN_UNTIL(inject->helper.count == 1);
+	closed = false;
+	inject_close(inject, on_closed, &closed);
+	PUMP_UNTIL(s, s->c->eof);
+	assert_string_equal(s->text, "421 4.3.2 Service is shutting down\r\n");
+	leave_tls(s);
+	TURN_UNTIL(closed);
+	inject_free(&inject);
+}
+
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
@@ -686,6 +666,13 @@ int main(void)
 		TLS_CASE("new certificates are for new sessions", new_certificates_are_for_new_sessions),
 		TLS_CASE("shutting down says so inside TLS, and in a handshake says nothing", shutting_down_says_goodbye_in_tls),
 		TLS_CASE("a proxy's header stands before TLS", a_proxy_may_stand_before_tls),
+#define AUTH_CASE(words, fn) CLAIM_WITH(words, fn, set_up_auth, tear_down_auth)
+		AUTH_CASE("a password is looked at by the helper, and its user may relay from anywhere",
+			  the_helper_looks_at_passwords),
+		AUTH_CASE("a refusal takes its time", a_refusal_takes_its_time),
+		AUTH_CASE("others are served while a password is looked at", others_are_served_meanwhile),
+		AUTH_CASE("LIS-06: who goes meanwhile is forgotten", who_goes_meanwhile_is_forgotten),
+		AUTH_CASE("shutting down waits for the helper", shutting_down_waits_for_the_helper),
 	};
 
 	return cmocka_run_group_tests_name("net/source/inject_outside", claims, NULL, NULL);
