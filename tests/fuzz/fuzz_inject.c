@@ -2,7 +2,9 @@
  *
  * The first four octets choose the settings, how the rest is cut, and when the spool has no room. Claims: the messages
  * that become durable are those of the model, with its content, envelope and facts; nothing is held or open at the end;
- * every reply is a line of SMTP; no octet of the input is read behind its end.
+ * every reply is a line of SMTP; no octet of the input is read behind its end. STARTTLS is a handshake that nobody sees,
+ * and a password is looked at by no helper: what comes behind is what the model expects of a session in TLS, and of one
+ * that has authenticated.
  *
  * The model knows all pieces beforehand and is slow: one loop over lines, content by the reference of net/mail/crlf.
  */
@@ -12,6 +14,7 @@
 #include "tests/unit/net/mail/crlf_reference.h"
 #include "tests/unit/net/source/fake_spool.c"
 
+#include "crypto/base64.h"
 #include "net/source/inject_session.h"
 #include "net/wire/utf8.h"
 #include "net/wire/xtext.h"
@@ -24,11 +27,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define MESSAGES_MAX	(FAKE_MESSAGES - 4)
 #define LIMIT		300u
 #define HOPS		3u
+#define USER		"u"
+#define PASSWORD	"p"
 
 static struct addr_net home;
 static struct params params;
 static struct inject_common common;
 static struct inject_session session;
+static struct passwords *users;
+static struct helper_job *job;
 
 /* --- the model ------------------------------------------------------------------------------------ */
 
@@ -47,6 +54,15 @@ static struct model {
 	size_t piece;		/* octets a piece; 0: one piece */
 	bool normalise;
 	bool trusted;
+	bool forwards;
+	bool has_users;
+	bool offers_tls;
+	bool in_tls;
+	bool authenticated;
+	unsigned auth_failures;
+	enum { NO_EXCHANGE, PLAIN, LOGIN, SCRAM } exchange;
+	bool second;		/* of its answers */
+	bool is_user;		/* of LOGIN, or of PLAIN */
 	uint64_t limit;
 
 	bool closed;
@@ -222,6 +238,96 @@ static void model_rcpt(const struct smtp_command *cmd)
 	model.rcpts++;
 }
 
+/* --- the model: TLS and passwords ----------------------------------------------------------------- */
+
+static void model_tls(void)
+{
+	model_reset_transaction();
+	model.in_tls = true;
+	model.greeted = false;
+	model.esmtp = false;
+}
+
+static void model_auth_failed(void)
+{
+	model.exchange = NO_EXCHANGE;
+	model.closed = ++model.auth_failures == INJECT_AUTH_TRIES_MAX;
+}
+
+static void model_password(struct slice password)
+{
+	if (!model.is_user || !slice_eq(password, SLICE(PASSWORD))) {
+		model_auth_failed();
+		return;
+	}
+	model.exchange = NO_EXCHANGE;
+	model.auth_failures = 0;
+	model.authenticated = true;
+	model.trusted = true;
+}
+
+static bool model_is_text_of(struct slice text, size_t max)
+{
+	return text.len > 0 && text.len <= max && slice_find_char(text, 0, '\0') < 0;
+}
+
+static void model_plain(struct slice text)
+{
+	const ptrdiff_t last = slice_find_last_char(text, '\0');
+	const ptrdiff_t first = slice_find_char(text, 0, '\0');
+	const struct slice authzid = slice_head(text, first < 0 ? 0 : (size_t)first);
+
+	if (first < 0 || first == last) {
+		model_auth_failed();
+		return;
+	}
+	const struct slice user = slice_of(text.ptr + first + 1, (size_t)(last - first) - 1);
+
+	slice_skip(&text, (size_t)last + 1);
+	model.is_user = slice_eq(user, SLICE(USER)) && (authzid.len == 0 || slice_eq(authzid, user));
+	model_password(text);
+}
+
+static void model_answer(struct slice text64)
+{
+	static struct scram_server scram;
+	char storage[SMTP_LINE_MAX], name[PASSWORD_USER_MAX];
+	struct str text = STR(storage), user = STR(name);
+
+	if (base64_add_decoded(&text, text64) < 0) {
+		model_auth_failed();
+	} else if (model.exchange == PLAIN) {
+		model_plain(str_slice(&text));
+	} else if (model.exchange == LOGIN && model.second) {
+		model_password(str_slice(&text));
+	} else if (model.second || (model.exchange == SCRAM && scram_server_first(&scram, str_slice(&text), &user) < 0)) {
+		model_auth_failed();		/* nobody guesses our nonce */
+	} else if (model.exchange == LOGIN && !model_is_text_of(str_slice(&text), PASSWORD_USER_MAX)) {
+		model_auth_failed();
+	} else {
+		model.is_user = slice_eq(str_slice(&text), SLICE(USER));
+		model.second = true;
+	}
+}
+
+static void model_auth(struct slice argument)
+{
+	const ptrdiff_t blank = slice_find_char(argument, 0, ' ');
+	const struct slice name = slice_head(argument, blank < 0 ? argument.len : (size_t)blank);
+
+	if (model.authenticated)
+		return;
+	model.second = false;
+	model.exchange = slice_eq_nocase(name, SLICE("PLAIN")) ? PLAIN :
+			 slice_eq_nocase(name, SLICE("LOGIN")) ? LOGIN :
+			 slice_eq_nocase(name, SLICE("SCRAM-SHA-256")) ? SCRAM : NO_EXCHANGE;
+	slice_skip(&argument, MIN(argument.len, name.len + 1));
+	if (model.exchange != NO_EXCHANGE && argument.len > 0)
+		model_answer(slice_eq(argument, SLICE("=")) ? SLICE("") : argument);
+}
+
+/* --- the model: lines ----------------------------------------------------------------------------- */
+
 static void model_command(const struct smtp_command *cmd)
 {
 	bool between = model.in_bdat || model.bdat_failed;
@@ -252,6 +358,14 @@ static void model_command(const struct smtp_command *cmd)
 	case SMTP_VERB_RSET:
 		model_reset_transaction();
 		break;
+	case SMTP_VERB_STARTTLS:
+		if (model.greeted && !model.has_mail && !between)
+			model_tls();
+		break;
+	case SMTP_VERB_AUTH:
+		if (model.greeted && !model.has_mail && !between)
+			model_auth(cmd->argument);
+		break;
 	case SMTP_VERB_QUIT:
 		model.closed = true;
 		break;
@@ -275,18 +389,35 @@ static bool model_is_text(struct slice line)
 	return true;
 }
 
+static uint32_t model_offered(void)
+{
+	if (!model.esmtp)
+		return 0;
+	return OFFERED | (model.forwards ? SMTP_CAP_XFORWARD : 0) |
+	       (model.offers_tls && !model.in_tls ? SMTP_CAP_STARTTLS : 0) |
+	       (model.has_users && (model.in_tls || !params.smtpd_tls_auth_only) ? SMTP_CAP_AUTH : 0);
+}
+
 static void model_line(struct slice line, bool has_cr)
 {
 	struct smtp_command cmd;
+
+	if (model.exchange != NO_EXCHANGE) {
+		if (model_line_is_bad(line, has_cr) || slice_eq(line, SLICE("*")))
+			model_auth_failed();
+		else
+			model_answer(line);
+		return;
+	}
 
 	if (model_line_is_bad(line, has_cr)) {
 		model.closed = ++model.garbage == 3;
 		return;
 	}
-	const uint32_t offered = !model.esmtp ? 0 : model.trusted ? OFFERED | SMTP_CAP_XFORWARD : OFFERED;
-	enum smtp_command_error error = smtp_command_parse(line, offered, &cmd);
+	enum smtp_command_error error = smtp_command_parse(line, model_offered(), &cmd);
 	bool early = model_more_in_piece() && cmd.verb != SMTP_VERB_QUIT &&
-		     (!model.esmtp || cmd.verb == SMTP_VERB_DATA);
+		     (!model.esmtp || cmd.verb == SMTP_VERB_DATA || cmd.verb == SMTP_VERB_STARTTLS ||
+		      cmd.verb == SMTP_VERB_AUTH);
 
 	if (error == SMTP_COMMAND_FOREIGN || early)
 		model.closed = true;
@@ -336,9 +467,33 @@ static void check_replies(void)
 	str_clear(&session.out);
 }
 
+/* Without the hash, which would take most of the time. */
+static void verify(void)
+{
+	struct inject_auth *a = container_of(job, struct inject_auth, job);
+	struct helper_job *j = job;
+
+	ASSERT(a->text[0] != '\0' && memchr(a->text, '\0', sizeof(a->text)) != NULL);
+	a->matches = a->password.kind == PASSWORD_SCRAM && strcmp(a->text, PASSWORD) == 0;
+	job = NULL;
+	j->done(j);
+}
+
+static void submit(struct helper_job *j, void *context)
+{
+	ASSERT(job == NULL && context == NULL);
+	job = j;
+}
+
 static void end_waiting(void)
 {
-	if (session.state == INJECT_COMMIT)
+	if (session.state == INJECT_STARTTLS)
+		inject_session_on_tls(&session);
+	else if (session.wait == INJECT_WAIT_HELPER)
+		verify();
+	else if (session.wait == INJECT_WAIT_DELAY)
+		inject_auth_refuse(&session);
+	else if (session.state == INJECT_COMMIT)
 		ASSERT(fake_spool_finish() == 1);
 	else if (session.wait == INJECT_WAIT_ROOM)
 		ASSERT(fake_spool_give_room());
@@ -377,6 +532,12 @@ static void prepare(const uint8_t *settings)
 	model.normalise = settings[0] & 1;
 	model.limit = params.message_size_limit;
 	model.trusted = !(settings[0] & 4);
+	model.forwards = model.trusted;
+	model.has_users = settings[0] & 8;
+	common.passwords = model.has_users ? users : NULL;
+	params.smtpd_tls_auth_only = settings[0] & 16;
+	model.offers_tls = settings[0] & 32;
+	common.offers_tls = model.offers_tls;
 	model.piece = settings[1] & 0x3f;
 	if (addr_parse_endpoint(model.trusted ? SLICE("127.0.0.1:25") : SLICE("192.0.2.1:25"), &peer) < 0)
 		UNREACHABLE();
@@ -399,9 +560,18 @@ static void start(void)
 		.smtputf8_enable = true,
 		.smtpd_authorized_xforward_hosts = { &home, 1 },
 		.smtp_send_xforward_command = true,
+		.smtpd_sasl_auth_enable = true,
 	};
-	if (inject_common_init(&common, &params, NULL, 4) < 0)
+	/* Whoever's key: it is never asked. */
+	const struct slice file = SLICE(USER ":{SCRAM-SHA-256}4096,AAAA,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,"
+					"wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=\n");
+	char storage[128];
+	struct str why = STR(storage);
+
+	if (inject_common_init(&common, &params, NULL, 4) < 0 || inject_auth_init(&common, 1) < 0 ||
+	    passwords_new(file, &why, &users) < 0)
 		UNREACHABLE();
+	common.submit = submit;
 }
 
 static void compare(void)
@@ -446,6 +616,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	compare();
 	inject_session_done(&session);
 	ASSERT(fake_spool.drafts == 0 && fake_spool.committing == 0 && fake_spool.waiting_for_room == 0);
-	ASSERT(common.rcpt_blocks.used == 0);
+	ASSERT(common.rcpt_blocks.used == 0 && common.auths.used == 0 && job == NULL);
 	return 0;
 }
