@@ -313,5 +313,5 @@ static void on_help(struct inject_session *s, const struct smtp_command *cmd, ui
 {
 	(void)cmd;
 	(void)wall_ns;
-	inject_reply(s, "214 2.0.0 RFC 5321, 1870, 2034, 2920, 3030, 3207, 3461, 4954, 6152, 6531");
+	inject_reply(s, "214 2.0.0 RFC 5321, 1870, 2034, 2920, 3030, 3207, 3461, 4954, 6152, 6531, 8689");
 }

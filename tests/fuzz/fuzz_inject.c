@@ -2,9 +2,9 @@
  *
  * The first four octets choose the settings, how the rest is cut, and when the spool has no room. Claims: the messages
  * that become durable are those of the model, with its content, envelope and facts; nothing is held or open at the end;
- * every reply is a line of SMTP; no octet of the input is read behind its end. STARTTLS is a handshake that nobody sees,
- * and a password is looked at by no helper: what comes behind is what the model expects of a session in TLS, and of one
- * that has authenticated.
+ * every reply is a line of SMTP; no octet of the input is read behind its end. STARTTLS is a handshake that nobody
+ * sees, and a password is looked at by no helper: what comes behind is what the model expects of a session in TLS, and
+ * of one that has authenticated.
  *
  * The model knows all pieces beforehand and is slow: one loop over lines, content by the reference of net/mail/crlf.
  */
@@ -216,6 +216,8 @@ static void model_mail(const struct smtp_command *cmd)
 		model.facts |= MESSAGE_BODY_8BITMIME;
 	if (cmd->params & SMTP_PARAM_SMTPUTF8)
 		model.facts |= MESSAGE_SMTPUTF8;
+	if (cmd->params & SMTP_PARAM_REQUIRETLS)
+		model.facts |= MESSAGE_REQUIRETLS;
 	ASSERT(xtext_decode(&text, cmd->envid) == 0 && !str_is_full(&text));
 	model.asked_len = 0;
 	struct str asked = model_asked();
@@ -300,7 +302,8 @@ static void model_answer(struct slice text64)
 		model_plain(str_slice(&text));
 	} else if (model.exchange == LOGIN && model.second) {
 		model_password(str_slice(&text));
-	} else if (model.second || (model.exchange == SCRAM && scram_server_first(&scram, str_slice(&text), &user) < 0)) {
+	} else if (model.second ||
+		   (model.exchange == SCRAM && scram_server_first(&scram, str_slice(&text), &user) < 0)) {
 		model_auth_failed();		/* nobody guesses our nonce */
 	} else if (model.exchange == LOGIN && !model_is_text_of(str_slice(&text), PASSWORD_USER_MAX)) {
 		model_auth_failed();
@@ -395,6 +398,7 @@ static uint32_t model_offered(void)
 		return 0;
 	return OFFERED | (model.forwards ? SMTP_CAP_XFORWARD : 0) |
 	       (model.offers_tls && !model.in_tls ? SMTP_CAP_STARTTLS : 0) |
+	       (model.in_tls ? SMTP_CAP_REQUIRETLS : 0) |
 	       (model.has_users && (model.in_tls || !params.smtpd_tls_auth_only) ? SMTP_CAP_AUTH : 0);
 }
 
@@ -561,6 +565,7 @@ static void start(void)
 		.smtpd_authorized_xforward_hosts = { &home, 1 },
 		.smtp_send_xforward_command = true,
 		.smtpd_sasl_auth_enable = true,
+		.requiretls_enable = true,
 	};
 	/* Whoever's key: it is never asked. */
 	const struct slice file = SLICE(USER ":{SCRAM-SHA-256}4096,AAAA,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,"

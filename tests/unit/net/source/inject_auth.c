@@ -380,6 +380,119 @@ static void scram_needs_an_agreement(void **state)
 	assert_false(session.authenticated);
 }
 
+/* --- in TLS ----------------------------------------------------------------------------------------- */
+
+/* RFC 8689 2: it may be asked for inside TLS alone. */
+static void requiretls_is_for_tls(void **state)
+{
+	(void)state;
+	params.requiretls_enable = true;
+	open_as("127.0.0.1:5000");
+	greet();
+	assert_int_equal(feed(SLICE("EHLO client.test\r\n")).len, 0);
+	assert_null(strstr(str_cstr(&session.out), "REQUIRETLS"));
+	str_clear(&session.out);
+	say("MAIL FROM:<a@test> REQUIRETLS\r\n", "555");
+	say("STARTTLS\r\n", "220");
+	inject_session_on_tls(&session);
+	assert_int_equal(feed(SLICE("EHLO client.test\r\n")).len, 0);
+	assert_non_null(strstr(str_cstr(&session.out), "\r\n250-REQUIRETLS\r\n"));
+	str_clear(&session.out);
+	say("MAIL FROM:<a@test> REQUIRETLS\r\n", "250");
+	say("RCPT TO:<b@test>\r\n", "250");
+	(void)feed(SLICE("BDAT 3 LAST\r\nabc"));
+	expect_accepted("abc\r\n");
+	assert_true(fake_spool.messages[fake_spool.count - 1].facts & MESSAGE_REQUIRETLS);
+	params.requiretls_enable = false;
+	say("MAIL FROM:<a@test> REQUIRETLS\r\n", "555");
+}
+
+/* How each state is reached in TLS, and what it says to each command; "in TLS" STARTTLS is none. A cell: the code, and '='
+ * when the state stays, or its first letter: R ready, M mail, T rcpt, D data, B bdat, F bdat failed, A auth, X end. */
+static const struct {
+	enum inject_state state;
+	const char *script;
+	const char *cells[16];
+} rows[] = {
+	{ INJECT_HELLO, "",
+	  { "250R", "250R", "503=", "503=", "503=", "503X", "503X", "250=", "250=", "221X", "252=", "502=", "214=", "502=",
+	    "502=", "500=" } },
+	{ INJECT_READY, "EHLO a.test\r\n",
+	  { "250R", "250R", "250M", "503=", "503=", "503F", "503R", "250=", "250=", "221X", "252=", "502=", "214=", "502=",
+	    "334A", "500=" } },
+	{ INJECT_MAIL, "EHLO a.test\r\nMAIL FROM:<>\r\n",
+	  { "250R", "250R", "503=", "250T", "503=", "503F", "503R", "250R", "250=", "221X", "252=", "502=", "214=", "502=",
+	    "503=", "500=" } },
+	{ INJECT_RCPT, "EHLO a.test\r\nMAIL FROM:<a@test>\r\nRCPT TO:<b@test>\r\n",
+	  { "250R", "250R", "503=", "250=", "354D", "250B", "none", "250R", "250=", "221X", "252=", "502=", "214=", "502=",
+	    "503=", "500=" } },
+	{ INJECT_BDAT, "EHLO a.test\r\nMAIL FROM:<a@test>\r\nRCPT TO:<b@test>\r\nBDAT 2\r\nxy",
+	  { "250R", "250R", "503=", "503=", "503=", "250=", "none", "250R", "250=", "221X", "252=", "502=", "214=", "502=",
+	    "503=", "500=" } },
+	{ INJECT_BDAT_FAILED, "EHLO a.test\r\nMAIL FROM:<a@test>\r\nBDAT 2\r\nxy",
+	  { "250R", "250R", "503=", "503=", "503=", "503=", "503R", "250R", "250=", "221X", "252=", "502=", "214=", "502=",
+	    "503=", "500=" } },
+};
+
+static const char *const lines[16] = {
+	"HELO b.test\r\n", "EHLO b.test\r\n", "MAIL FROM:<x@test>\r\n", "RCPT TO:<y@test>\r\n", "DATA\r\n", "BDAT 3\r\nabc",
+	"BDAT 3 LAST\r\nabc", "RSET\r\n", "NOOP\r\n", "QUIT\r\n", "VRFY z@test\r\n", "EXPN list\r\n", "HELP\r\n", "STARTTLS\r\n",
+	"AUTH LOGIN\r\n", "FROB\r\n",
+};
+
+static enum inject_state state_of(char c, enum inject_state same)
+{
+	static const char letters[] = "RMTDBFAX";
+	static const enum inject_state states[] = { INJECT_READY, INJECT_MAIL, INJECT_RCPT, INJECT_DATA, INJECT_BDAT,
+						    INJECT_BDAT_FAILED, INJECT_AUTH, INJECT_LAST_WORDS };
+
+	return c == '=' ? same : states[strchr(letters, c) - letters];
+}
+
+/* A trusted client; the one before is gone, with what it had on its way to the disk. */
+static void reach(const char *script)
+{
+	struct slice rest = slice_of_str(script);
+
+	end_session();
+	fake_spool_reset();
+	open_as("127.0.0.1:5000");
+	greet();
+	say("EHLO a.test\r\n", "250");
+	say("STARTTLS\r\n", "220");
+	inject_session_on_tls(&session);
+	while (rest.len > 0) {
+		struct slice line = slice_head(rest, (size_t)(slice_find_char(rest, 0, '\n') + 1));
+
+		slice_skip(&rest, line.len);
+		(void)feed(slice_has_prefix(line, SLICE("BDAT")) ? slice_of(line.ptr, line.len + rest.len) : line);
+		if (slice_has_prefix(line, SLICE("BDAT")))
+			break;
+	}
+	str_clear(&session.out);
+}
+
+static void commands_are_answered_by_state(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
+		for (unsigned k = 0; k < ARRAY_LEN(lines); k++) {
+			const char *cell = rows[i].cells[k];
+			const char code[4] = { cell[0], cell[1], cell[2], '\0' };
+
+			reach(rows[i].script);
+			assert_int_equal(session.state, rows[i].state);
+			assert_int_equal(feed(slice_of_str(lines[k])).len, 0);
+			if (cell[0] == 'n') {
+				expect_accepted(rows[i].state == INJECT_BDAT ? "xyabc\r\n" : "abc\r\n");
+				continue;
+			}
+			assert_int_equal(expect_code(code), 1);
+			assert_int_equal(session.state, state_of(cell[3], rows[i].state));
+		}
+	end_session();
+}
+
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
@@ -396,6 +509,8 @@ int main(void)
 		AUTH_CASE("LIS-06: who goes while his password is looked at is waited for", who_goes_meanwhile_is_waited_for),
 		AUTH_CASE("secrets are wiped", secrets_are_wiped),
 		AUTH_CASE("SCRAM goes its steps", scram_needs_an_agreement),
+		AUTH_CASE("REQUIRETLS is offered and taken in TLS alone", requiretls_is_for_tls),
+		AUTH_CASE("LIS-01: each command in each state, in TLS and with AUTH", commands_are_answered_by_state),
 	};
 
 	return cmocka_run_group_tests_name("net/source/inject_auth", claims, NULL, NULL);
