@@ -369,13 +369,23 @@ static unsigned key_bits(const char *name)
 	       strstr(name, "256") != NULL || strstr(name, "CHACHA20") != NULL ? 256 : 128;
 }
 
-void tls_describe(const struct tls *t, struct str *s)
+const char *tls_cipher_name(const struct tls *t)
 {
 	const char *name = wolfSSL_CIPHER_get_name(wolfSSL_get_current_cipher(t->ssl));
+
+	return name != NULL ? name : "none";
+}
+
+enum tls_version tls_version(const struct tls *t)
+{
+	return wolfSSL_version(t->ssl) == TLS1_3_VERSION ? TLS_1_3 : TLS_1_2;
+}
+
+void tls_describe(const struct tls *t, struct str *s)
+{
+	const char *name = tls_cipher_name(t);
 	const char *group = wolfSSL_get_curve_name(t->ssl);
 
-	if (name == NULL)
-		name = "none";
 	str_printf(s, "%s with cipher %s (%u/%u bits)", wolfSSL_get_version(t->ssl), name, key_bits(name), key_bits(name));
 	if (group != NULL)
 		str_printf(s, " key-exchange %s", group);

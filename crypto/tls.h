@@ -120,5 +120,9 @@ void tls_done(struct tls *t);
 /* What went wrong, in the library's words. */
 const char *tls_error(const struct tls *t);
 
+/* Once it is open. "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", of the library's list: a constant. */
+const char *tls_cipher_name(const struct tls *t);
+enum tls_version tls_version(const struct tls *t);
+
 /* "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)", as Postfix says it. */
 void tls_describe(const struct tls *t, struct str *s);

@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "core/random.h"
 #include "net/delivery/delivery_internal.h"
+#include "net/delivery/session_count.h"
 #include "net/wire/address.h"
 
 struct metric metric_sessions_opened =
@@ -20,14 +21,6 @@ struct metric metric_cache_moved = METRIC_COUNTER("ringpost_connection_cache_mov
 						  "idle sessions used again for another destination");
 struct metric metric_cache_stale =
 	METRIC_COUNTER("ringpost_connection_cache_stale_total", "idle sessions found dead when they were to be used");
-struct metric metric_starttls_injected =
-	METRIC_COUNTER("ringpost_starttls_injected_total", "servers that sent something behind their reply to STARTTLS");
-struct metric metric_tls_sessions = METRIC_COUNTER("ringpost_tls_sessions_total", "sessions in TLS");
-struct metric metric_tls_resumed =
-	METRIC_COUNTER("ringpost_tls_sessions_resumed_total", "those of them that resumed an earlier one");
-struct metric metric_authenticated = METRIC_COUNTER("ringpost_auth_succeeded_total", "sessions that were authenticated");
-struct metric metric_auth_failed =
-	METRIC_COUNTER("ringpost_auth_failed_total", "sessions that ended because they could not be authenticated");
 struct metric metric_homeless = METRIC_GAUGE("ringpost_jobs_homeless", "jobs beyond the bound of busy destinations");
 
 static_assert(JOB_NEXTHOP_MAX >= PARAM_NEXT_HOP_MAX, "where all mail goes is a next hop, too");
@@ -67,13 +60,9 @@ void delivery_start(const struct params *params, unsigned cores)
 	metric_register(&metric_connects_failed);
 	metric_register(&metric_transactions);
 	metric_register(&metric_suspended);
-	metric_register(&metric_starttls_injected);
 	metric_register(&metric_tls_events_lost);
-	metric_register(&metric_tls_sessions);
-	metric_register(&metric_tls_resumed);
-	metric_register(&metric_authenticated);
-	metric_register(&metric_auth_failed);
 	metric_register(&metric_homeless);
+	session_count_register();
 	metric_register(&metric_cache_hits);
 	metric_register(&metric_cache_moved);
 	metric_register(&metric_cache_stale);

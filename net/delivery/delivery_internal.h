@@ -335,7 +335,5 @@ void delivery_defer(struct delivery *d, struct job *job);
 /* "QUEUEID: text": a host was left for the next one (B 22.4), a line was broken. */
 void delivery_log_job(const struct job *job, struct slice text);
 
-extern struct metric metric_authenticated, metric_auth_failed;
 extern struct metric metric_sessions_opened, metric_connects_failed, metric_transactions, metric_suspended,
-	metric_starttls_injected, metric_tls_sessions, metric_tls_resumed, metric_tls_events_lost, metric_homeless,
-	metric_cache_hits, metric_cache_moved, metric_cache_stale;
+	metric_tls_events_lost, metric_homeless, metric_cache_hits, metric_cache_moved, metric_cache_stale;

@@ -4,6 +4,7 @@
 #include "core/err.h"
 #include "core/log.h"
 #include "net/delivery/delivery_internal.h"
+#include "net/delivery/session_count.h"
 #include "net/delivery/source_address.h"
 
 static struct lane *lane_of(struct session *s)
@@ -264,12 +265,9 @@ static void on_ready(struct session *s)
 	put_dane(lane);
 	metric_add(&metric_sessions_opened, 1);
 	tls_event_tell(lane->destination->delivery, &lane->tls_event, s);
-	if (is_in_tls(lane)) {
-		metric_add(&metric_tls_sessions, 1);
-		metric_add(&metric_tls_resumed, lane->tls->tls.is_resumed);
+	session_count_ready(s);
+	if (is_in_tls(lane))
 		session_tls_keep(lane->tls);
-	}
-	metric_add(&metric_authenticated, s->is_authenticated);
 	if (s->is_authenticated)
 		lane->destination->auth_rank = MAX(lane->destination->auth_rank, s->auth_rank);
 	if (s->conn.local.len > 0)
@@ -405,8 +403,7 @@ static void leader_failed(struct lane *lane, struct job *job)
 						     outcome_of_failure(&lane->session, &why);
 
 	metric_add(&metric_connects_failed, 1);
-	if (lane->session.failure.tls == SESSION_TLS_INJECTED)
-		metric_add(&metric_starttls_injected, 1);
+	session_count_failed(&lane->session);
 	lane_note_auth(lane);
 	if (lane_may_go_plain(lane, job)) {
 		job->plain_at = (uint8_t)(lane->address + 1);

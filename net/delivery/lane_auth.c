@@ -104,8 +104,6 @@ void lane_note_auth(struct lane *lane)
 	struct delivery *d = lane->destination->delivery;
 	const struct session_failure *f = &lane->session.failure;
 
-	if (f->auth != SESSION_AUTH_FINE)
-		metric_add(&metric_auth_failed, 1);
 	if (f->auth == SESSION_AUTH_REFUSED && f->code == 535)
 		auth_memory_note(&d->refused, &lane->who, f->code, f->dsn, slice_of(f->text, f->text_len),
 				 reactor_queue_now());

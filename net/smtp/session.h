@@ -120,6 +120,7 @@ struct session {
 	bool is_worse_mx;		/* as in struct session_target */
 	uint8_t requiretls;		/* the same */
 	bool is_authenticated;
+	enum auth_mech auth_mech;	/* once authenticated */
 	unsigned auth_rank;		/* of the mechanism (crypto/auth_mech.h), once authenticated */
 	/* private */
 	struct transaction *current;

@@ -129,7 +129,8 @@ static void fail_by_reply(struct session *s, const struct smtp_reply *reply)
 static void succeed(struct session *s)
 {
 	s->is_authenticated = true;
-	s->auth_rank = auth_mech_rank(s->auth->auth.mech);
+	s->auth_mech = s->auth->auth.mech;
+	s->auth_rank = auth_mech_rank(s->auth_mech);
 	if (s->debug_level > 0)
 		log_line(LOG_LEVEL_INFO, params_client_name(s->params), "%.*s: authenticated with %s",
 			 SLICE_FMT(session_peer(s)), auth_mech_name(s->auth->auth.mech));

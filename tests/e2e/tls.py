@@ -189,7 +189,17 @@ def outcome(stage, t, claim, parameters, want, in_tls=True, log=(), **server):
         good = good and log_lines(one, *words)
     t.ok(good, claim, "\n".join(log_lines(one, "smtp")) + "\n" + repr(peer.commands))
     t.ok(one.stop() == 0, "and TERM ends it with 0")
+    counted(t, one, claim)
     return peer
+
+
+def counted(t, one, claim):
+    """Every session in TLS has one version, one verdict, one level and one suite; whatever failed has a reason."""
+    sums = one.metrics()
+    kinds = {sums["ringpost_tls_%s_total" % kind] for kind in ("sessions", "version", "verdict", "level", "cipher")}
+    with open(one.metrics_path, encoding="utf-8") as lines:
+        others = [line for line in lines if 'cipher="other"' in line]
+    t.ok(len(kinds) == 1 and others[0].endswith(" 0\n"), "and the figures agree (%s)" % claim, repr(sums))
 
 
 SECURE = {"smtp_tls_CAfile": pki("root.pem")}
