@@ -9,6 +9,7 @@
 #include "bench/gbench.h"
 #include "net/mail/dot.h"
 #include "net/mail/line_ends.h"
+#include "net/mail/records.h"
 #include "net/mail/scan.h"
 #include "net/mail/unstuff.h"
 #include "net/mail/wrap.h"
@@ -18,7 +19,7 @@
 
 static char text[SIZE], other[SIZE], memory[KIB(4)];
 
-enum way { SEND, UNSTUFF, TEXT, RECORDS };
+enum way { SEND, UNSTUFF, TEXT, RECORDS, QUEUE_FILE };
 
 static const struct {
 	const char *name;
@@ -37,6 +38,7 @@ static const struct {
 	{ "line_ends/lf",		TEXT,	 76,   200, true },
 	{ "line_ends/records",		RECORDS, 76,   200, false },
 	{ "records+wrap+dot",		RECORDS, 76,   200, false },
+	{ "queue_file+wrap+dot",	QUEUE_FILE, 76, 200, false },
 };
 
 static void fill(int64_t arg)
@@ -51,10 +53,12 @@ static void fill(int64_t arg)
 		text[i] = (char)('a' + (seed >> 24 & 15));
 		if (in_line == 0 && cases[arg].dotted > 0 && ++lines % cases[arg].dotted == 0)
 			text[i] = '.';
-		if (cases[arg].way != RECORDS && in_line == cases[arg].line - 2)
+		if (cases[arg].way < RECORDS && in_line == cases[arg].line - 2)
 			text[i] = cases[arg].lf ? 'x' : '\r';
-		if (cases[arg].way != RECORDS && in_line == cases[arg].line - 1)
+		if (cases[arg].way < RECORDS && in_line == cases[arg].line - 1)
 			text[i] = '\n';
+		if (cases[arg].way == QUEUE_FILE && in_line < 2)
+			text[i] = in_line == 0 ? 'N' : (char)RECORD - 2;
 	}
 }
 
@@ -79,6 +83,7 @@ static double memcpy_ns(void)
 
 struct row {
 	struct unstuff unstuff;
+	struct records records;
 	struct line_ends line_ends;
 	struct wrap wrap;
 	struct dot dot;
@@ -89,12 +94,13 @@ static void row_init(struct row *r, enum way way, bool sends)
 {
 	chain_init(&r->chain);
 	unstuff_init(&r->unstuff);
-	line_ends_init(&r->line_ends, way == RECORDS ? LINE_ENDS_RECORDS : LINE_ENDS_TEXT, memory, sizeof(memory));
+	records_init(&r->records, INT64_MAX);
+	line_ends_init(&r->line_ends, way >= RECORDS ? LINE_ENDS_RECORDS : LINE_ENDS_TEXT, memory, sizeof(memory));
 	wrap_init(&r->wrap, 998);
 	dot_init(&r->dot);
 	if (way == UNSTUFF)
 		chain_add(&r->chain, &r->unstuff.stage);
-	if (way == TEXT || way == RECORDS)
+	if (way >= TEXT)
 		chain_add(&r->chain, &r->line_ends.stage);
 	if (!sends)
 		return;
@@ -125,6 +131,27 @@ static unsigned pass_records(struct row *r)
 	return spans;
 }
 
+static unsigned pass_file(struct row *r)
+{
+	struct slice in = slice_of(text, SIZE / RECORD * RECORD), line;
+	unsigned spans = 0;
+	int e;
+
+	while ((e = records_next(&r->records, &in, &line)) != RECORDS_MORE)
+		if (e == RECORDS_TEXT)
+			spans += pass(r, line);
+		else
+			line_ends_end_record(&r->line_ends);
+	return spans;
+}
+
+static unsigned pass_way(struct row *r, enum way way)
+{
+	if (way == QUEUE_FILE)
+		return pass_file(r);
+	return way == RECORDS ? pass_records(r) : pass(r, slice_of(text, SIZE));
+}
+
 static void bench_case(struct gbench *b, int64_t arg)
 {
 	int64_t of = arg % (int64_t)ARRAY_LEN(cases);
@@ -141,7 +168,7 @@ static void bench_case(struct gbench *b, int64_t arg)
 	double copy = memcpy_ns(), start = now_ns();
 
 	while (gbench_next(b))
-		spans += way == RECORDS ? pass_records(&row) : pass(&row, slice_of(text, SIZE));
+		spans += pass_way(&row, way);
 	gbench_set_per_round(b, "memcpys", (now_ns() - start) / copy);
 	gbench_set_per_round(b, "spans", (double)spans);
 	gbench_set_bytes(b, SIZE);
