@@ -71,13 +71,23 @@ static struct block *block_of(void *ptr)
 	return (struct block *)(void *)((char *)ptr - offsetof(struct block, octets));
 }
 
-/* The latest one makes room for others. */
+static bool is_of(const struct auth *a, const void *ptr)
+{
+	return (uintptr_t)ptr - (uintptr_t)a->heap < sizeof(a->heap);
+}
+
+/* The latest one makes room for others. The SCRAM plug-in takes a name with "," or "=" from malloc itself, and gives it
+ * back to us (Cyrus SASL 2.1.28, encode_saslname). */
 static void exchange_put(void *ptr)
 {
 	struct auth *a = stepped;
 
 	if (a == NULL || ptr == NULL) {
 		tls_heap_put(ptr);
+		return;
+	}
+	if (!is_of(a, ptr)) {
+		tls_heap_put_foreign(ptr);
 		return;
 	}
 	struct block *b = block_of(ptr);

@@ -1,5 +1,6 @@
 #include "crypto/tls_heap.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include <wolfssl/options.h>
@@ -71,6 +72,13 @@ void *tls_heap_resize(void *ptr, size_t size)
 	memcpy(moved, ptr, MIN(size, b->size));
 	tls_heap_put(ptr);
 	return moved;
+}
+
+void tls_heap_put_foreign(void *ptr)
+{
+	if (ptr != NULL)
+		explicit_bzero(ptr, malloc_usable_size(ptr));
+	free(ptr);
 }
 
 int tls_heap_install(void)

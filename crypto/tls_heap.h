@@ -28,3 +28,6 @@ struct tls_account *tls_heap_charge(struct tls_account *a);
 void *tls_heap_take(size_t size);
 void tls_heap_put(void *ptr);
 void *tls_heap_resize(void *ptr, size_t size);
+
+/* What a library took from malloc itself, past its own hooks, and yet gives back through them. */
+void tls_heap_put_foreign(void *ptr);
