@@ -307,8 +307,8 @@ static void become_anchor(struct chain *c, unsigned i)
 	cert_open(&cert, c->certs[i]);
 	if (wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) == 0 && is_issuer(&cert)) {
 		struct issuer me = { .path_max = cert.maxPathLen, .is_bounded = has_name_constraints(&cert) };
-		/* As OpenSSL does, and so Postfix: of those in the middle, whom the record lifts out of their chain, the
-		 * dates do not count; of one who has nobody above him they do. */
+		/* As OpenSSL does, and so Postfix: of those in the middle, whom the record lifts out of their chain,
+		 * the dates do not count; of one who has nobody above him they do. */
 		bool has_dates = !c->dane->is_local && cert.selfSigned;
 
 		if (make_store(&me, c->certs[i], has_dates ? WOLFSSL_LOAD_FLAG_NONE : WOLFSSL_LOAD_FLAG_DATE_ERR_OKAY))

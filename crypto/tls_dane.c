@@ -88,7 +88,8 @@ static bool is_cert(struct slice der)
 {
 	struct slice all, content, inner, key;
 
-	if (!is_whole_element(der) || tls_cert_public_key(der, &key) < 0 || tls_der_take(&der, 0x30, &all, &content) < 0)
+	if (!is_whole_element(der) || tls_cert_public_key(der, &key) < 0 ||
+	    tls_der_take(&der, 0x30, &all, &content) < 0)
 		return false;
 	return tls_der_take(&content, 0x30, &all, &inner) == 0 && tls_der_take(&content, 0x30, &all, &inner) == 0 &&
 	       tls_der_take(&content, 0x03, &all, &inner) == 0 && content.len == 0;

@@ -1,10 +1,11 @@
-/* FZ-10: a chain of certificates, bent, against anchors or TLSA records. Two oracles: whoever is trusted was signed as it
- * stands (what is between the head of the certificate and its signature is octet for octet that of a genuine one), and
- * OpenSSL trusts him, too.
+/* FZ-10: a chain of certificates, bent, against anchors or TLSA records. Two oracles: whoever is trusted was signed as
+ * it stands (what is between the head of the certificate and its signature is octet for octet that of a genuine one),
+ * and OpenSSL trusts him, too.
  *
- * input	one octet: bit 0 says which of the roots is trusted, bit 1 that TLSA records count instead; then there is an
- *		octet with their number and four octets for each: usage, selector, matching type, and of whom, which is a
- *		certificate of the chain, or from 128 on a genuine one. Certificates, each behind two octets with its length
+ * input	one octet: bit 0 says which of the roots is trusted, bit 1 that TLSA records count instead; then there
+ *		is an octet with their number and four octets for each: usage, selector, matching type, and of whom,
+ *		which is a certificate of the chain, or from 128 on a genuine one. Certificates, each behind two octets
+ *		with its length
  */
 #include "crypto/tls_dane.h"
 

@@ -368,14 +368,14 @@ static void scram_needs_an_agreement(void **state)
 	(void)state;
 	begin_tls();
 	auth("AUTH SCRAM-SHA-256 ", "n,,n=user,r=abc");
-	assert_int_equal(expect_code("334 cj1hYmN"), 1);	/* "r=abc" */
+	assert_int_equal(expect_code("334 cj1hYm"), 1);	/* "r=abc", and whatever follows */
 	auth("", "c=biws,r=abc,p=x");
 	assert_int_equal(expect_code("501 5.5.2"), 1);
 	assert_null(job);
 	begin_tls();
 	say("AUTH SCRAM-SHA-256\r\n", "334 \r\n");
 	auth("", "n,,n=nobody,r=abc");
-	assert_int_equal(expect_code("334 cj1hYmN"), 1);
+	assert_int_equal(expect_code("334 cj1hYm"), 1);
 	say("*\r\n", "501 5.7.0");
 	assert_false(session.authenticated);
 }
