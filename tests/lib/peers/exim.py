@@ -67,7 +67,7 @@ class Exim:
     def __init__(self, stage, pipelining=True, chunking=True):
         self.host, self.port = "127.0.0.1", e2e.free_port()
         conf = CONF.format(port=self.port, dir=stage.path("exim"),
-                           pki=os.path.join(e2e.ROOT, "tests", "unit", "crypto", "pki"),
+                           pki=root.PKI,
                            pipelining="*" if pipelining else "", chunking="*" if chunking else "")
         # At its own place: named with -C, it would cost Exim its privileges.
         self.root = root.Rooted(stage, "exim", {"etc/exim4/exim4.conf": conf}, users=["Debian-exim"])

@@ -15,7 +15,9 @@ smtp max-message-size "64M"
 smtp limit max-rcpt 1000
 action "store" maildir "{dir}/mail" virtual <everybody>
 match from any for any action "store"
-listen on 127.0.0.1 port {port} hostname opensmtpd.test
+pki opensmtpd.test cert "/etc/ringpost/server.pem"
+pki opensmtpd.test key "/etc/ringpost/server.key"
+listen on 127.0.0.1 port {port} tls pki opensmtpd.test hostname opensmtpd.test
 """
 
 
@@ -31,8 +33,8 @@ class Opensmtpd:
     def __init__(self, stage, **_):
         self.host, self.port = "127.0.0.1", e2e.free_port()
         conf = CONF.format(port=self.port, dir=stage.path(self.name))
-        self.root = root.Rooted(stage, self.name, {"etc/smtpd.conf": conf}, users=["opensmtpd", "opensmtpq"],
-                                folders=["var/lib/opensmtpd/empty"])
+        self.root = root.Rooted(stage, self.name, {"etc/smtpd.conf": conf, **root.server_pair()},
+                                users=["opensmtpd", "opensmtpq"], folders=["var/lib/opensmtpd/empty"])
         self.root.start(["/usr/sbin/smtpd", "-d", "-f", "/etc/smtpd.conf"])
         self.root.wait("OpenSMTPD's greeting", lambda: e2e.greets(self.host, self.port))
 

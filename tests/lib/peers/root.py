@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import e2e  # noqa: E402
 
 PEERS = os.path.join(e2e.ROOT, ".deps", "peers")
+PKI = os.path.join(e2e.ROOT, "tests", "unit", "crypto", "pki")      # server.pem is for mx.example.org
 OVERLAY_SIZE = "1g"
 FIRST_ID = 64100        # users and groups that exist in here only
 
@@ -55,6 +56,8 @@ class Rooted:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w", encoding="utf-8") as out:
                 out.write(text)
+            if name.endswith(".key"):
+                os.chmod(path, 0o600)
 
     def _script(self, argv):
         over, root = "/mnt", "/mnt/root"
@@ -101,6 +104,15 @@ class Rooted:
     def stop(self):
         if self.process is not None:
             self.process.stop()
+
+
+def server_pair():
+    """Certificate and key as files of a root; some servers insist on a key that nobody else can read."""
+    files = {}
+    for name in ("server.pem", "server.key", "root.pem"):
+        with open(os.path.join(PKI, name), encoding="ascii") as file:
+            files["etc/ringpost/" + name] = file.read()
+    return files
 
 
 def maildir(folder):

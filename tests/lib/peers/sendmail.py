@@ -24,6 +24,11 @@ define(`QUEUE_DIR', `{dir}/queue')
 define(`STATUS_FILE', `{dir}/status')
 define(`confPID_FILE', `{dir}/pid')
 define(`ALIAS_FILE', `')
+define(`confSERVER_CERT', `/etc/ringpost/server.pem')
+define(`confSERVER_KEY', `/etc/ringpost/server.key')
+define(`confCACERT_PATH', `/etc/ringpost')
+define(`confCACERT', `/etc/ringpost/root.pem')
+define(`confTLS_SRV_OPTIONS', `V')
 define(`confSERVICE_SWITCH_FILE', `{dir}/service.switch')
 FEATURE(`no_default_msa')
 FEATURE(`accept_unresolvable_domains')
@@ -74,6 +79,7 @@ class Sendmail:
         hosts = "127.0.0.1 localhost\n127.0.1.1 sendmail.test %s\n" % os.uname().nodename
         self.root = root.Rooted(stage, self.name, {
             "etc/hosts": hosts, "etc/mail/sendmail.cf": m4.stdout.decode(), "usr/local/bin/ringpost-store": STORE,
+            **root.server_pair(),
         }, users=["smmta", "smmsp"])
         os.chmod(os.path.join(self.root.extra, "usr/local/bin/ringpost-store"), 0o755)
         for name in ("mail", "queue"):

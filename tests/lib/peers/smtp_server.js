@@ -1,15 +1,17 @@
-// smtp_server.js PORT DIR PIPELINING - npm's smtp-server; each message becomes a file of DIR, its recipients on the first line
+// smtp_server.js PORT DIR PIPELINING PKI - npm's smtp-server; each message becomes a file of DIR, its recipients on the first line
 const fs = require('fs');
 const path = require('path');
 const { SMTPServer } = require('smtp-server');
 
-const [port, dir, pipelining] = process.argv.slice(2);
+const [port, dir, pipelining, pki] = process.argv.slice(2);
 let count = 0;
 
 const server = new SMTPServer({
 	name: 'smtp-server.test',
 	authOptional: true,
-	disabledCommands: ['AUTH', 'STARTTLS'],
+	disabledCommands: ['AUTH'],
+	cert: fs.readFileSync(path.join(pki, 'server.pem')),
+	key: fs.readFileSync(path.join(pki, 'server.key')),
 	disableReverseLookup: true,
 	hidePIPELINING: pipelining === 'no',
 	size: 64 * 1024 * 1024,

@@ -24,8 +24,8 @@ class SmtpServer:
         os.makedirs(self.dir)
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "smtp_server.js")
         with open(os.path.join(self.dir, "output"), "ab") as log:
-            self.process = e2e.Process("node", ["node", script, str(self.port), self.dir, "yes" if pipelining else "no"],
-                                       stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "NODE_PATH": MODULES})
+            self.process = e2e.Process("node", ["node", script, str(self.port), self.dir, "yes" if pipelining else "no",
+                                                root.PKI], stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "NODE_PATH": MODULES})
         e2e.wait_for("the greeting of smtp-server", lambda: e2e.greets(self.host, self.port), 20)
 
     def delivered(self):
