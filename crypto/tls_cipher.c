@@ -25,6 +25,44 @@ static bool next_word(struct slice *text, struct slice *ret_word)
 	return n > 0;
 }
 
+/* --- groups ----------------------------------------------------------------------------------- */
+
+static int find_group(struct slice name)
+{
+	static const struct {
+		const char *name;
+		int group;
+	} groups[] = {
+		{ "X25519", WOLFSSL_ECC_X25519 },
+		{ "prime256v1", WOLFSSL_ECC_SECP256R1 }, { "secp256r1", WOLFSSL_ECC_SECP256R1 }, { "P-256", WOLFSSL_ECC_SECP256R1 },
+		{ "secp384r1", WOLFSSL_ECC_SECP384R1 },  { "P-384", WOLFSSL_ECC_SECP384R1 },
+		{ "secp521r1", WOLFSSL_ECC_SECP521R1 },  { "P-521", WOLFSSL_ECC_SECP521R1 },
+		{ "ffdhe2048", WOLFSSL_FFDHE_2048 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++)
+		if (slice_eq_nocase(name, slice_of_str(groups[i].name)))
+			return groups[i].group;
+	return 0;
+}
+
+unsigned tls_groups_choose(struct slice names, int ret_groups[static TLS_GROUPS_MAX])
+{
+	struct slice name;
+	unsigned count = 0;
+
+	while (next_word(&names, &name) && count < TLS_GROUPS_MAX) {
+		int group = find_group(name);
+
+		for (unsigned i = 0; i < count; i++)
+			if (ret_groups[i] == group)
+				group = 0;
+		if (group != 0)
+			ret_groups[count++] = group;
+	}
+	return count;
+}
+
 /* --- what a suite is made of ------------------------------------------------------------------ */
 
 static bool holds(struct slice name, const char *part)

@@ -14,6 +14,13 @@
 
 #define TLS_CIPHERS_MAX KIB(2)
 
+/* Groups for the exchange of keys, as their owners list them: at most so many are known. */
+#define TLS_GROUPS_MAX	8u
+
+/* The numbers (RFC 8446 4.2.7) of those names, divided by colons, commas or blanks, that the library has; in the order
+ * of the list, each once. Returns how many. */
+unsigned tls_groups_choose(struct slice names, int ret_groups[static TLS_GROUPS_MAX]);
+
 /* Only suites of this list (names divided by colons, commas or blanks; NULL: all) for TLS 1.2; excluded: words divided
  * by any of these, may be empty. What is left goes to *ret_names, in the library's own order. */
 int tls_ciphers_choose(const struct slice *list, struct slice excluded, struct str *ret_names);

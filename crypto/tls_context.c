@@ -10,6 +10,9 @@
 #include "core/err.h"
 #include "core/random.h"
 #include "crypto/library.h"
+#include "crypto/tls_cipher.h"
+
+#define GROUPS_DEFAULT "X25519 prime256v1 secp384r1 secp521r1 ffdhe2048"
 
 /* Of a session id, as far as the library goes: ours is what counts. */
 #define SESSION_LIFE_S (100u * 86400u)
@@ -91,10 +94,26 @@ static int make_ready(WOLFSSL_CTX *sessions)
 	return 0;
 }
 
-static int make_sessions(WOLFSSL_METHOD *method, const struct tls_context_conf *conf, struct str *why,
-			 WOLFSSL_CTX **ret_sessions)
+/* Left to itself, the library wants P-521 most, and sends a share of P-256: servers that go by our wish (GnuTLS) then
+ * ask for another hello, and both work three times as long. */
+static int set_groups(WOLFSSL_CTX *ctx, bool is_old, const char *names, struct str *why)
 {
-	WOLFSSL_CTX *ctx = wolfSSL_CTX_new(method);
+	int groups[TLS_GROUPS_MAX];
+	unsigned count = tls_groups_choose(slice_of_str(names != NULL ? names : GROUPS_DEFAULT), groups);
+
+	if (count == 0)
+		return complain(why, names, "no such group for the exchange of keys");
+	if (!is_old)
+		return wolfSSL_CTX_set_groups(ctx, groups, (int)count) == WOLFSSL_SUCCESS ? 0 : ERR_VERSION;
+	for (unsigned i = 0; i < count; i++)
+		if (wolfSSL_CTX_UseSupportedCurve(ctx, (word16)groups[i]) != WOLFSSL_SUCCESS)
+			return ERR_VERSION;
+	return 0;
+}
+
+static int make_sessions(bool is_old, const struct tls_context_conf *conf, struct str *why, WOLFSSL_CTX **ret_sessions)
+{
+	WOLFSSL_CTX *ctx = wolfSSL_CTX_new(is_old ? wolfTLSv1_2_client_method() : wolfTLS_client_method());
 
 	*ret_sessions = ctx;
 	if (ctx == NULL)
@@ -108,8 +127,10 @@ static int make_sessions(WOLFSSL_METHOD *method, const struct tls_context_conf *
 	    wolfSSL_CTX_set_timeout(ctx, SESSION_LIFE_S) != WOLFSSL_SUCCESS)
 		return -ENOMEM;
 	(void)wolfSSL_CTX_only_dhe_psk(ctx);		/* the other context has no 1.3 */
-	int r = load_own(ctx, conf->cert_file, conf->key_file, why);
+	int r = set_groups(ctx, is_old, conf->groups, why);
 
+	if (r == 0)
+		r = load_own(ctx, conf->cert_file, conf->key_file, why);
 	return r < 0 ? r : make_ready(ctx);
 }
 
@@ -137,9 +158,9 @@ int tls_context_new(const struct tls_context_conf *conf, struct str *why, struct
 	if (r == 0)
 		random_fill(&c->id, sizeof(c->id));
 	if (r == 0)
-		r = make_sessions(wolfTLS_client_method(), conf, why, &c->sessions);
+		r = make_sessions(false, conf, why, &c->sessions);
 	if (r == 0)
-		r = make_sessions(wolfTLSv1_2_client_method(), conf, why, &c->sessions_old);
+		r = make_sessions(true, conf, why, &c->sessions_old);
 	if (r == 0)
 		r = load_trust(c, conf, why);
 	if (r < 0 && why->len == 0)

@@ -21,6 +21,7 @@ struct tls_context_conf {
 	bool system_cas;		/* the system's, too */
 	const char *cert_file;		/* ours, and those above it, PEM; NULL: we have none */
 	const char *key_file;
+	const char *groups;		/* of tls_groups_choose, the best first; NULL: X25519, P-256, 384, 521 */
 	uint64_t now_ns;		/* wall clock: what has expired is not trusted */
 };
 

@@ -40,8 +40,6 @@ static const struct {
 	{ "tls_null_cipherlist", CIPHERS, false },
 	{ "tls_low_cipherlist", GONE, true },
 	{ "tls_export_cipherlist", GONE, true },
-	{ "tls_eecdh_auto_curves", PENDING, false },
-	{ "tls_ffdhe_auto_groups", PENDING, false },
 	{ "tls_fast_shutdown_enable", PENDING, false },
 	{ "tls_daemon_random_bytes", "obsolete: the TLS library asks the kernel", true },
 	{ "smtp_tls_trace_size_limit", ELSEWHERE, false },

@@ -149,9 +149,9 @@ X(STR, tls_null_cipherlist, "eNULL:!aNULL", 0, 0, NULL, \
 X(STR, tls_low_cipherlist, "", 0, 0, NULL, "Gone from Postfix.") \
 X(STR, tls_export_cipherlist, "", 0, 0, NULL, "Gone from Postfix.") \
 X(STR, tls_eecdh_auto_curves, "X25519 X448 prime256v1 secp384r1 secp521r1", 0, 0, NULL, \
-	"Elliptic curves that are offered.") \
+	"Elliptic curves that are offered, the one we like best first. X448 is not built in, and passed over.") \
 X(STR, tls_ffdhe_auto_groups, "ffdhe2048 ffdhe3072", 0, 0, NULL, \
-	"Finite fields that are offered.") \
+	"Finite fields that are offered, behind the curves. Only ffdhe2048 is built in.") \
 X(BOOL, tls_fast_shutdown_enable, "yes", 0, 0, NULL, \
 	"Do not wait for the server's end of TLS.") \
 X(STR, smtp_tls_session_cache_database, "", 0, 0, NULL, \

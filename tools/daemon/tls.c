@@ -84,7 +84,8 @@ int tls_contexts_make(const struct params *p, struct tls_context **ret_contexts,
 		.system_cas = p->tls_append_default_CA,
 		.now_ns = clock_wall_ns(),
 	};
-	char first[512], text[768];
+	char first[512], text[768], groups[1024];
+	struct str list = STR(groups);
 	struct str why = STR(text);
 	int r = 0;
 
@@ -92,6 +93,10 @@ int tls_contexts_make(const struct params *p, struct tls_context **ret_contexts,
 	if (!is_wanted(p))
 		return 0;
 	choose_pair(p, &conf, first, sizeof(first));
+	str_add_cut(&list, slice_of_str(p->tls_eecdh_auto_curves), 500);
+	str_add_char(&list, ' ');
+	str_add_cut(&list, slice_of_str(p->tls_ffdhe_auto_groups), 500);
+	conf.groups = str_cstr(&list);
 	for (unsigned i = 0; r == 0 && i < count; i++)
 		r = tls_context_new(&conf, &why, &ret_contexts[i]);
 	if (r == 0)

@@ -404,6 +404,52 @@ static void suites_are_chosen(void **state)
 	}
 }
 
+static void groups_are_chosen(void **state)
+{
+	static const struct {
+		const char *names;
+		int groups[4];
+		unsigned count;
+	} lists[] = {
+		{ "X25519 X448 prime256v1 secp384r1 secp521r1 ffdhe2048 ffdhe3072", { 29, 23, 24, 25 }, 5 },
+		{ "P-256:x25519,P-256", { 23, 29 }, 2 }, { "X448, nonsense", { 0 }, 0 }, { "", { 0 }, 0 },
+	};
+	char text[256];
+	struct str why = STR(text);
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(lists); i++) {
+		const struct tls_context_conf conf = { .groups = lists[i].names, .now_ns = NOW_NS };
+		int groups[TLS_GROUPS_MAX];
+
+		assert_int_equal(tls_groups_choose(slice_of_str(lists[i].names), groups), lists[i].count);
+		assert_memory_equal(groups, lists[i].groups, MIN(lists[i].count, 4) * sizeof(int));
+		assert_int_equal(tls_context_new(&conf, &why, &it.context), lists[i].count > 0 ? 0 : ERR_SYNTAX);
+		tls_context_retire(&it.context);
+	}
+	/* Each of them alone, in both versions; and what nobody says is X25519. */
+	for (unsigned i = 0; i < 10; i++) {
+		static const char *const names[] = { "X25519", "P-256", "P-384", "P-521", NULL };
+		static const char *const said[] = { "X25519", "SECP256R1", "SECP384R1", "SECP521R1", "X25519" };
+		const enum tls_version version = i < 5 ? TLS_1_3 : TLS_1_2;
+		const struct tls_wish wish = { version, version, NULL, { 0 }, &it.check };
+		const struct tls_context_conf conf = { .groups = names[i % 5], .now_ns = NOW_NS };
+		struct str s = STR(text);
+
+		begin(NULL, &plain_server, NULL);
+		tls_done(&it.client);
+		tls_context_retire(&it.context);
+		assert_int_equal(tls_context_new(&conf, &why, &it.context), 0);
+		assert_int_equal(tls_open(&it.client, &it.room, it.context, &wish), 0);
+		talk(SLICE("hello"));
+		assert_int_equal(it.read_len, 5);
+		tls_describe(&it.client, &s);
+		if (strstr(str_cstr(&s), said[i % 5]) == NULL)
+			fail_msg("%s: %s", names[i % 5], text);
+		end();
+	}
+}
+
 /* --- who it was ------------------------------------------------------------------------------- */
 
 struct trust_case {
@@ -630,6 +676,7 @@ int main(void)
 		CLAIM("versions are as wished, or there is no session (case 251)", versions_are_wishes),
 		CLAIM("a name is asked for, or none, or it is too long (row TLS-11)", names_are_asked_for),
 		CLAIM("suites are chosen by name and making", suites_are_chosen),
+		CLAIM("groups for the exchange of keys are chosen, in our order", groups_are_chosen),
 		CLAIM("chains and names are judged as they should be (row TLS-01, TLS-17)", verdicts_are_right),
 		CLAIM("the linked library tells clones apart (row TLS-01)", clones_are_told_apart),
 		CLAIM("nothing stays of a chain", nothing_stays_of_a_chain),
