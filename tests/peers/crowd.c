@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/reactor.h"
+#include "net/smtp/session_auth.h"
 #include "tests/peers/peer.h"
 #include "tests/sim/world.h"
 
@@ -306,6 +307,39 @@ static void steps_of_the_clock_change_no_deadline(void **state)
 	}
 }
 
+/* --- AUTH ------------------------------------------------------------------------------------- */
+
+#define MORE_THAN_AUTHS (3 * SESSION_AUTHS)
+
+/* Whoever finds no exchange waits in line, and no time of the server's counts meanwhile; a server that says nothing in
+ * AUTH keeps one until smtp_helo_timeout. */
+static void exchanges_are_enough_for_all(void **state)
+{
+	static const struct peer_trick mute[] = { { .stage = PEER_AUTH, .deed = PEER_MUTE } };
+
+	(void)state;
+	begin(4096, "smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = static:user:secret\n"
+		    "smtp_helo_timeout = 30s\nmaximal_queue_lifetime = 1h\n");
+	good.offers |= SMTP_CAP_AUTH;
+	bad.offers |= SMTP_CAP_AUTH;
+	bad.tricks = mute;
+	bad.trick_count = 1;
+	good.reply_ns = 5 * NS_PER_SEC;
+	for (unsigned i = 0; i < SESSION_AUTHS; i++)
+		add_domain("t", i, &bad);
+	for (unsigned i = 0; i < MORE_THAN_AUTHS; i++)
+		add_domain("g", i, &good);
+	for (unsigned i = 0; i < SESSION_AUTHS; i++)
+		(void)offer_to("t", i);
+	for (unsigned i = 0; i < MORE_THAN_AUTHS; i++)
+		(void)offer_to("g", i);
+	assert_true(world_run_settled(1000 * NS_PER_SEC));
+	for (unsigned i = 0; i < post_count; i++)
+		assert_int_equal(posts[i].first[0], i < SESSION_AUTHS ? 'd' : 's');
+	assert_int_equal(good.authenticated, MORE_THAN_AUTHS);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
@@ -315,6 +349,7 @@ int main(void)
 		      more_tarpits_than_sessions),
 		CLAIM("case 644: one message, two destinations, two results", destinations_are_independent),
 		CLAIM("case 642: a clock that jumps changes no deadline", steps_of_the_clock_change_no_deadline),
+		CLAIM("more servers want AUTH at once than there are exchanges, and all get it", exchanges_are_enough_for_all),
 	};
 
 	return cmocka_run_group_tests_name("peers/crowd", claims, NULL, NULL);
