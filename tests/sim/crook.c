@@ -9,6 +9,7 @@
 #include "tests/sim/ledger.h"
 #include "tests/sim/server.h"
 #include "tests/sim/tape.h"
+#include "tests/sim/world.h"
 
 #define FAR_IN_BODY	2000u	/* octets: rows that count further expect larger mails than storms have */
 
@@ -145,6 +146,8 @@ void crook_add(const char *address, bool lmtp, bool *ret_refuses)
 		offers &= ~(uint32_t)SMTP_CAP_PIPELINING;
 	if (crook->row->flags & FAMILY_BDAT)
 		offers |= SMTP_CAP_CHUNKING;
+	if (world_params()->smtp_sasl_auth_enable)
+		offers |= SMTP_CAP_AUTH;
 	peer_init(&crook->peer, "mx", offers);
 	crook->peer.lmtp = lmtp;
 	crook->peer.no_ehlo = crook->row->flags & FAMILY_NO_EHLO;

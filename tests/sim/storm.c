@@ -19,6 +19,7 @@
 #define FAILED_SYNCS	(UINT64_C(1) << FAULT_SYNC_ERROR | UINT64_C(1) << FAULT_WRITE_ERROR)
 #define SUSPENDS_MAX	3u
 #define CHANGES_ONE_IN	4u	/* seeds: content is changed on its way */
+#define AUTH_ONE_IN	4u	/* storms in which the client has credentials; crooks ask for them */
 #define LARGE_ONE_IN	12u	/* seeds: as large as section 4b of the hostile-world reference wants them */
 #define SAFETY_NS	(2 * 3600 * NS_PER_SEC)
 
@@ -86,6 +87,9 @@ static const char *draw_main_cf(enum way way)
 	str_printf(&out, "content_memory = %u\n", (unsigned)MIB(tape_below(2) == 0 ? 1 : 32));
 	str_printf(&out, "zero_copy_threshold = %u\n", (unsigned)(tape_below(2) == 0 ? 0 : tape_range(1, 5000)));
 	content_add_conf(&out, kind);
+	if (tape_below(AUTH_ONE_IN) == AUTH_ONE_IN - 1)
+		str_printf(&out, "%s_sasl_auth_enable = yes\n%s_sasl_security_options =\n"
+			   "%s_sasl_password_maps = static:user:secret\n", kind, kind, kind);
 	if (way == WAY_RELAYHOST)
 		str_add_cstr(&out, "relayhost = [192.0.2.1]\n");
 	if (way == WAY_LMTP)
