@@ -111,11 +111,12 @@ int table_store_hide(void *store)
 	ASSERT(s->finished);
 	if (hidden == NULL)
 		return s->is_hidden ? 0 : -ENOMEM;
-	if (s->len > 0)
-		memcpy(hidden, s->bytes, s->len);
 	for (size_t i = 0; i < s->count; i++)
 		s->pairs[i].key = hidden + (s->pairs[i].key - s->bytes);
-	explicit_bzero(s->bytes, s->len);
+	if (s->len > 0) {
+		memcpy(hidden, s->bytes, s->len);
+		explicit_bzero(s->bytes, s->len);
+	}
 	free(s->bytes);
 	s->bytes = hidden;
 	s->is_hidden = true;
