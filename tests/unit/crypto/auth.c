@@ -329,6 +329,28 @@ static void scram_proves_both(void **state)
 	}
 }
 
+/* The plug-in escapes them in memory of its own, which it gives back to us. */
+static void scram_says_any_name(void **state)
+{
+	static const char *const names[] = { "a,b=c", "=,", "====================", "m\xc3\xbcller", "a b" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		char text[1024];
+		struct str challenge = STR(text);
+
+		know(names[i], "secret");
+		peer.authzid = i % 2 == 1;
+		assert_int_equal(begin(AUTH_SCRAM_SHA_256), 1);
+		assert_null(peer.authzid ? NULL : strstr(said(), "a,b=c"));
+		auth_end(&exchange);
+		peer.authzid = false;
+		assert_int_equal(meet(AUTH_SCRAM_SHA_256, 4096), 0);
+		assert_true(scram_final(&server, str_slice(&out), false, &challenge));
+		auth_end(&exchange);
+	}
+}
+
 static void scram_finds_an_impostor(void **state)
 {
 	char text[1024];
@@ -502,6 +524,7 @@ int main(void)
 		CLAIM("EXTERNAL says nothing, or a name", external_says_nothing_or_a_name),
 		CLAIM("DIGEST-MD5 and NTLM answer where they are named", digest_md5_and_ntlm_answer_when_they_are_named),
 		CLAIM("SCRAM proves both ends to each other", scram_proves_both),
+		CLAIM("SCRAM says any name, escaped where it has to be", scram_says_any_name),
 		CLAIM("SCRAM finds an impostor (row AUT-05)", scram_finds_an_impostor),
 		CLAIM("no two nonces are the same", scram_nonces_differ),
 		CLAIM("SCRAM takes no bad challenge, and no bad number (row AUT-05)", scram_takes_no_bad_challenge),
