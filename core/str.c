@@ -21,7 +21,10 @@ void str_add_cstr(struct str *s, const char *text)
 
 void str_add_char(struct str *s, char c)
 {
-	str_add(s, slice_of(&c, 1));
+	if (s->full || s->len == s->cap)
+		s->full = true;
+	else
+		s->ptr[s->len++] = c;
 }
 
 void str_add_u64(struct str *s, uint64_t value)
