@@ -149,7 +149,11 @@ int address_parse(struct slice wire, unsigned flags, struct address *ret_address
 
 ptrdiff_t address_path_len(struct slice text)
 {
+	ptrdiff_t end = slice_find_char(text, 0, '>');
 	bool quoted = false;
+
+	if (end < 0 || slice_find_char(slice_head(text, (size_t)end), 0, '"') < 0)
+		return end;
 
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.ptr[i];

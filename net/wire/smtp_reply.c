@@ -116,13 +116,15 @@ static inline uint64_t odd_of_eight(const char *p)
 static bool line_is_plain(struct slice line)
 {
 	uint64_t odd = 0;
-	size_t i = 0;
 
-	for (; line.len - i >= 8; i += 8)
+	if (line.len < 8) {
+		for (size_t i = 0; i < line.len; i++)
+			odd |= (unsigned char)(line.ptr[i] - 0x20) > 0x7e - 0x20;
+		return odd == 0;
+	}
+	for (size_t i = 0; i + 8 < line.len; i += 8)
 		odd |= odd_of_eight(line.ptr + i);
-	for (; i < line.len; i++)
-		odd |= (unsigned char)(line.ptr[i] - 0x20) > 0x7e - 0x20;
-	return odd == 0;
+	return (odd | odd_of_eight(line.ptr + line.len - 8)) == 0;	/* some of them again */
 }
 
 /* Makes what is kept of the line printable and at most max octets long. Returns whether something
@@ -219,8 +221,22 @@ static bool take_dot(struct slice *text)
 	return true;
 }
 
+/* As most servers write it: "2.1.0 ". */
+static bool is_short_enhanced(struct slice text)
+{
+	return text.len > 5 && text.ptr[1] == '.' && is_digit(text.ptr[2]) && text.ptr[3] == '.' &&
+	       is_digit(text.ptr[4]) && text.ptr[5] == ' ' &&
+	       (text.ptr[0] == '2' || text.ptr[0] == '4' || text.ptr[0] == '5');
+}
+
 bool smtp_reply_parse_enhanced(struct slice text, struct enhanced_code *ret_enhanced)
 {
+	if (is_short_enhanced(text)) {
+		ret_enhanced->class = (uint8_t)(text.ptr[0] - '0');
+		ret_enhanced->subject = (uint16_t)(text.ptr[2] - '0');
+		ret_enhanced->detail = (uint16_t)(text.ptr[4] - '0');
+		return true;
+	}
 	while (text.len > 0 && text.ptr[0] == ' ')
 		slice_skip(&text, 1);
 	if (text.len == 0 || (text.ptr[0] != '2' && text.ptr[0] != '4' && text.ptr[0] != '5'))
@@ -264,23 +280,33 @@ static void keep_line(struct smtp_reply_parser *p)
 	p->line_crs = 0;
 }
 
-static int finish_reply(
-	struct smtp_reply_parser *p, int code, struct slice line, struct smtp_reply *ret_reply)
+/* Everything but the text. One by one: a struct that is put together and then copied is read before it is written, as
+ * far as a processor can know, and it waits. */
+static void give_codes(const struct smtp_reply_parser *p, int code, struct slice line, struct smtp_reply *ret_reply)
 {
-	/* One by one, here and below: a struct that is put together and then copied is read before it is written, as
-	 * far as a processor can know, and it waits. */
 	ret_reply->code = code;
 	ret_reply->lines = p->lines;
 	ret_reply->codes_differ = p->codes_differ;
 	ret_reply->lf_only = p->lf_only;
 	fill_enhanced(line, ret_reply);
-	keep_line(p);
-	if (p->text_len > 0 && p->text[p->text_len - 1] == '\n')
-		p->text_len--;		/* the line behind it had no room at all */
+}
+
+static int give_text(struct smtp_reply_parser *p, struct smtp_reply *ret_reply)
+{
 	ret_reply->text = slice_of(p->text, p->text_len);
 	ret_reply->text_cut = p->text_cut;
 	p->finished = true;
 	return 1;
+}
+
+static int finish_reply(
+	struct smtp_reply_parser *p, int code, struct slice line, struct smtp_reply *ret_reply)
+{
+	give_codes(p, code, line, ret_reply);
+	keep_line(p);
+	if (p->text_len > 0 && p->text[p->text_len - 1] == '\n')
+		p->text_len--;		/* the line behind it had no room at all */
+	return give_text(p, ret_reply);
 }
 
 /* The usual reply is one short line, all of it is here, and nothing is odd about it: what the other functions here do
@@ -298,11 +324,11 @@ static bool take_usual(struct smtp_reply_parser *p, struct slice *in, struct smt
 	if (code == 0 || (line.len > 3 && line.ptr[3] != ' ') || !line_is_plain(line))
 		return false;
 	memcpy(p->text, line.ptr, line.len);
-	p->line_kept = line.len;
-	p->line_len = line.len;
+	p->text_len = line.len;
 	p->lines = 1;
 	slice_skip(in, (size_t)lf + 1);
-	return finish_reply(p, code, line, ret_reply) > 0;
+	give_codes(p, code, line, ret_reply);
+	return give_text(p, ret_reply) > 0;
 }
 
 /* What a filter puts in place of the line is from an operator; it is cut and made printable like any other. */
