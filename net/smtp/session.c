@@ -115,13 +115,15 @@ static uint64_t latest_end(const struct session *s)
 	return min_u64(request_end(s), s->current->began_ns + limit);
 }
 
+/* Most deadlines are later than the one before them, which has been met: the timer stays where it is, and finds that
+ * out when it fires. */
 static void deadline_arm(struct session *s, uint64_t deadline_ns)
 {
 	s->deadline_ns = min_u64(deadline_ns, latest_end(s));
-	if (s->deadline_ns != UINT64_MAX)
-		timer_arm_at(&s->deadline, s->deadline_ns);
-	else
+	if (s->deadline_ns == UINT64_MAX)
 		timer_cancel(&s->deadline);
+	else if (!wheel_timer_is_armed(&s->deadline) || s->deadline.due_ns > s->deadline_ns)
+		timer_arm_at(&s->deadline, s->deadline_ns);
 }
 
 /* A body earns time by moving: every smtp_min_data_rate octets a second more, never beyond smtp_data_xfer_timeout.
@@ -169,20 +171,18 @@ static void deadline_set(struct session *s)
 		s->body_answered = s->pipeline.answered;
 }
 
-static bool deadline_extended(struct session *s)
-{
-	if (deadline_subject(s) != SESSION_BODY || s->deadline_ns <= reactor_now())
-		return false;
-	deadline_arm(s, s->deadline_ns);
-	return s->deadline_ns > reactor_now();
-}
-
 static void on_deadline(struct wheel_timer *timer)
 {
 	struct session *s = container_of(timer, struct session, deadline);
 
 	CHECK_MAGIC(s, SESSION_MAGIC);
+	uint64_t due_ns = min_u64(s->deadline_ns, latest_end(s));
 	bool is_over = reactor_now() >= latest_end(s);
+
+	if (reactor_now() < due_ns) {
+		timer_arm_at(timer, due_ns);	/* time has been earned since, or another deadline is later */
+		return;
+	}
 
 	if (reactor_now() >= request_end(s))
 		log_line(LOG_LEVEL_WARNING, params_client_name(s->params),
@@ -192,7 +192,7 @@ static void on_deadline(struct wheel_timer *timer)
 		session_hello_table_late(s);
 	else if (deadline_subject(s) == SESSION_PAUSE && !is_over)
 		session_pause_over(s);
-	else if (is_over || !deadline_extended(s))
+	else
 		session_lose(s, waits_for_ourselves(s) ? -ETIME :
 				s->state == SESSION_CONNECT ? -ETIMEDOUT : ERR_TIMEOUT);
 }
