@@ -203,7 +203,7 @@ struct slice params_next_hop(const struct params *p);
 /* Is this letter in smtp_service_flags? */
 static inline bool params_service_flag(const struct params *p, char flag)
 {
-	return strchr(p->smtp_service_flags, flag) != NULL;
+	return p->smtp_service_flags[0] != '\0' && strchr(p->smtp_service_flags, flag) != NULL;
 }
 
 /* By family, too: no IPv4 network contains an IPv6 address. */

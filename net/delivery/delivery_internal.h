@@ -59,6 +59,7 @@ struct delivery {
 	struct pool tls_events;		/* empty unless somebody wants them */
 	struct pool transcripts;	/* empty unless notify_classes wants some */
 	struct map by_nexthop;
+	struct destination *recent;	/* of them, the one found last; or NULL */
 	struct list unused;		/* destinations with nothing to do, the longest unused first */
 	struct list homeless;		/* jobs for which there was no destination */
 	struct list starving;		/* destinations that found a pool empty */

@@ -625,6 +625,15 @@ void destination_job_left(struct destination *dst)
 	destination_rest(dst);
 }
 
+static void forget(struct destination *dst)
+{
+	struct delivery *d = dst->delivery;
+
+	if (d->recent == dst)
+		d->recent = NULL;
+	map_remove(&d->by_nexthop, &dst->by_nexthop);
+}
+
 static struct destination *evict(struct delivery *d)
 {
 	struct list *node = list_pop_front(&d->unused);
@@ -635,7 +644,7 @@ static struct destination *evict(struct delivery *d)
 
 	timer_cancel(&dst->wake);
 	reactor_unpost(&dst->dispatch);
-	map_remove(&d->by_nexthop, &dst->by_nexthop);
+	forget(dst);
 	return dst;
 }
 
@@ -648,7 +657,7 @@ void destination_forget(struct destination *dst)
 	list_remove(&dst->node);
 	timer_cancel(&dst->wake);
 	reactor_unpost(&dst->dispatch);
-	map_remove(&d->by_nexthop, &dst->by_nexthop);
+	forget(dst);
 	dst->magic = 0;
 	pool_put(&d->destinations, &dst);
 }
@@ -688,9 +697,18 @@ static struct slice key_of(const struct delivery *d, struct job *job, struct str
 	return str_slice(storage);
 }
 
+/* Mail comes in bunches, and with a relay all of it goes to one place. */
+static bool is_recent(const struct delivery *d, struct slice nexthop)
+{
+	return d->recent != NULL && !is_by_rcpt(d) &&
+	       slice_eq(slice_of(d->recent->nexthop, d->recent->nexthop_len), nexthop);
+}
+
 /* Where the job's next recipient goes; NULL: too many destinations are busy. */
 static struct destination *destination_of(struct delivery *d, struct job *job)
 {
+	if (is_recent(d, job->nexthop))
+		return d->recent;
 	NOT_ZEROED char text[JOB_NEXTHOP_MAX + sizeof(uint64_t) + 1];
 	struct str storage = STR(text);
 	struct slice nexthop = job->nexthop;
@@ -700,7 +718,7 @@ static struct destination *destination_of(struct delivery *d, struct job *job)
 	struct destination *dst;
 
 	if (node != NULL)
-		return container_of(node, struct destination, by_nexthop);
+		return d->recent = container_of(node, struct destination, by_nexthop);
 	dst = pool_take(&d->destinations);
 	if (dst == NULL)
 		dst = evict(d);

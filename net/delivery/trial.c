@@ -125,7 +125,7 @@ static void judge(struct transaction *transaction, struct rcpt *rcpt, const stru
 /* Policy lets it go without what its sender asked for; he is to find out why. */
 static void tell_without_requiretls(const struct lane *lane, const struct job *job)
 {
-	char storage[SESSION_RELAY_MAX + 128];
+	NOT_ZEROED char storage[SESSION_RELAY_MAX + 128];
 	struct str text = STR(storage);
 	const struct session *s = &lane->session;
 	const bool is_enough = s->tls != NULL && s->tls->level > TLS_LEVEL_ENCRYPT;
