@@ -205,6 +205,44 @@ static void every_level(void **state)
 	}
 }
 
+/* Blocks, and pieces of them, begin and end anywhere in a line and its end. */
+static void line_ends_anywhere(void **state)
+{
+	static const struct slice tails[] = {
+		{ "", 0 }, { " ", 1 }, { "\t", 1 }, { "  ", 2 }, { "\r", 1 }, { " \r", 2 }, { "\n", 1 }, { "=", 1 },
+		{ "\xe9", 1 },
+	};
+	static const char fills[] = { 'x', '\xe9', '-', ' ' };
+
+	(void)state;
+	for (unsigned i = 0; i < 400 * ARRAY_LEN(tails) * sizeof(fills); i++) {
+		const bool has_boundaries = i & 1;
+		const size_t pad = i / 2 % 200;
+		const struct slice tail = tails[i / 400 % ARRAY_LEN(tails)];
+		const char fill = fills[i / 400 / ARRAY_LEN(tails)];
+		struct str in = STR(big), want = STR(big_want);
+
+		for (unsigned lines = 0; lines < 3; lines++) {
+			memset(in.ptr + in.len, fill, pad);
+			in.len += pad;
+			str_add(&in, tail);
+			str_add_cstr(&in, "\r\n");
+		}
+		reference_text(has_boundaries, str_slice(&in), &want);
+		for (unsigned level = 0; level < SCAN_LEVELS; level++) {
+			struct str out = STR(big_out);
+
+			if (!scan_use((enum scan_level)level))
+				continue;
+			encode_with(has_boundaries, str_slice(&in), pad, i % (in.len - pad) + pad, 2 * QP_ROOM, &out);
+			assert_true(slice_eq(str_slice(&out), str_slice(&want)));
+			str_clear(&out);
+			encode_with(has_boundaries, str_slice(&in), 0, in.len, KIB(4), &out);
+			assert_true(slice_eq(str_slice(&out), str_slice(&want)));
+		}
+	}
+}
+
 static void what_does_not_end(void **state)
 {
 	char storage[QP_ROOM * 3];
@@ -223,6 +261,7 @@ int main(void)
 	const struct CMUnitTest claims[] = {
 		CLAIM("break positions and codes, at every cut (cases 522-528)", the_table),
 		CLAIM("equal to the reference with every instruction set, and decoded what it was (case 533)", every_level),
+		CLAIM("a line end may stand anywhere in a block", line_ends_anywhere),
 		CLAIM("a CR or LF alone is an octet, and what does not end is ended", what_does_not_end),
 	};
 
