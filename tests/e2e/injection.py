@@ -245,6 +245,7 @@ def starts(stage, t):
             "inject_smtp_password_file": tls.pki("make.sh"), **parameters}, "bad%d" % tls.COUNT))
         code, said = one.run()
         t.ok(code == 78 and words in said, "it does not start: " + words, "%d: %s" % (code, said))
+        t.ok(one.run(["--check"]) == (code, said), "and --check says the same")
 
 
 def proxies(stage, t):

@@ -14,6 +14,7 @@
 #include <sysexits.h>
 
 #include "core/conf.h"
+#include "core/limits.h"
 #include "crypto/passwords.h"
 #include "crypto/tls_context.h"
 #include "net/lookup/hosts.h"
@@ -44,6 +45,7 @@ struct daemon {
 	struct params params;
 	struct params lmtp_params;	/* the same names, with the values for LMTP */
 	struct table_set *tables;
+	struct tls_context *inject_tls[CORE_COUNT_MAX];	/* the listener's, to begin with */
 	struct passwords *users;	/* that the cores have; those before go when all have taken others */
 	struct services services;
 	struct surroundings *surroundings;	/* the latest, which the cores have, or are about to have */
@@ -56,6 +58,7 @@ struct daemon {
 /* --- startup.c: each returns 0, or the exit status after having said why ---------------------- */
 
 int startup_config(struct daemon *d);		/* reads and checks main.cf; all errors at once */
+int startup_listener(struct daemon *d);		/* certificate and users of the SMTP listener */
 int startup_system(struct daemon *d);		/* io_uring, limits */
 int startup_spool(struct daemon *d);		/* directory, owner, lock, format */
 int startup_ports(struct daemon *d);		/* is anybody listening there? */

@@ -51,8 +51,6 @@ static struct {
 	char dns_servers[1024];
 	size_t jobs_max;		/* of all cores */
 	struct tls_context *tls[CORE_COUNT_MAX];	/* to begin with */
-	struct tls_context *inject_tls[CORE_COUNT_MAX];
-	const struct passwords *users;	/* the same */
 	/* core 0 */
 	struct tlsrpt *tlsrpt;		/* NULL: nobody counts */
 	enum step step;
@@ -370,8 +368,8 @@ static int start_core(unsigned core, void *context)
 	p->inject = inject_new(engine_params(engine.daemon), core, engine.daemon->cores, p->spool);
 	if (p->inject == NULL)
 		return -ENOMEM;
-	(void)inject_set_tls(p->inject, engine.inject_tls[core]);	/* the first: there was none */
-	inject_set_passwords(p->inject, engine.users);
+	(void)inject_set_tls(p->inject, engine.daemon->inject_tls[core]);	/* the first: there was none */
+	inject_set_passwords(p->inject, engine.daemon->users);
 	return 0;
 }
 
@@ -485,24 +483,6 @@ static int start_failed(int err)
 	return EX_OSERR;
 }
 
-/* The listener promises TLS to its clients, and knows its users: without them, it does not start. */
-static int prepare_listener(struct daemon *d)
-{
-	char text[768];
-	struct str why = STR(text);
-
-	if (tls_inject_contexts_make(engine_params(d), engine.inject_tls, d->cores, &why) < 0) {
-		startup_say("TLS for injecting clients (smtpd_tls_cert_file, smtpd_tls_key_file): %s", str_cstr(&why));
-		return EX_CONFIG;
-	}
-	if (users_read(engine_params(d), &why, &d->users) < 0) {
-		startup_say("%s", str_cstr(&why));
-		return EX_CONFIG;
-	}
-	engine.users = d->users;
-	return 0;
-}
-
 static void begin_recovery(void *context)
 {
 	(void)context;
@@ -526,9 +506,6 @@ int engine_start(struct daemon *d)
 
 	if (r < 0)
 		return start_failed(r);
-	r = prepare_listener(d);
-	if (r != 0)
-		return r;
 	/* What is wrong with it has been said; without it, the level decides whether mail goes in clear or waits. */
 	(void)tls_contexts_make(engine_params(d), engine.tls, d->cores);
 	delivery_start(engine_params(d), d->cores);

@@ -162,6 +162,10 @@ int main(int argc, char **argv)
 		status = startup_config(&d);
 	if (status == 0)
 		status = auth_prove(engine_params(&d));
+	if (status == 0)
+		status = startup_listener(&d);
+	if (status == 0 && d.options.check)
+		printf("%s: no errors; %u engine thread%s\n", d.config_file, d.cores, d.cores == 1 ? "" : "s");
 	if (status != 0 || d.options.check)
 		return status;
 	status = start(&d);

@@ -94,8 +94,23 @@ int startup_config(struct daemon *d)
 		return EX_CONFIG;
 	}
 	d->cores = d->params.worker_threads != 0 ? d->params.worker_threads : runtime_usable_cores();
-	if (d->options.check)
-		printf("%s: no errors; %u engine thread%s\n", d->config_file, d->cores, d->cores == 1 ? "" : "s");
+	return 0;
+}
+
+/* It promises TLS to its clients, and knows its users: without them, it does not start. */
+int startup_listener(struct daemon *d)
+{
+	char text[768];
+	struct str why = STR(text);
+
+	if (tls_inject_contexts_make(engine_params(d), d->inject_tls, d->cores, &why) < 0) {
+		startup_say("TLS for injecting clients (smtpd_tls_cert_file, smtpd_tls_key_file): %s", str_cstr(&why));
+		return EX_CONFIG;
+	}
+	if (users_read(engine_params(d), &why, &d->users) < 0) {
+		startup_say("%s", str_cstr(&why));
+		return EX_CONFIG;
+	}
 	return 0;
 }
 
