@@ -11,6 +11,9 @@
 #define PKI	TEST_PKI "/"
 #define NOW_NS	(UINT64_C(1767225600) * NS_PER_SEC)	/* 2026 */
 
+/* The library's: only a client with bad manners needs it. */
+int wolfSSL_update_keys(struct WOLFSSL *ssl);
+
 static struct {
 	struct tls_room room;
 	struct tls_context *contexts[2];
@@ -235,6 +238,60 @@ static void memory_is_counted(void **state)
 	end();
 }
 
+/* A client that makes us answer, and does not read. */
+static void key_updates_are_bounded(void **state)
+{
+	struct slice wire;
+	size_t taken;
+	unsigned count = 0;
+
+	(void)state;
+	it.cut = SIZE_MAX;
+	begin(&usual, TLS_1_3, TLS_1_3);
+	talk(0, SLICE("x"));
+	for (; count < 20000 && it.err[1] == 0; count++) {
+		assert_int_equal(wolfSSL_update_keys(it.ends[0].ssl), 1);
+		assert_int_equal(tls_wrap(&it.ends[0], NULL, 0, &wire, &taken), 0);
+		hear(1, wire);
+	}
+	print_message("%u updates of the keys, %zu octets of memory\n", count, it.ends[1].account.peak);
+	assert_int_equal(it.err[1], ERR_PROTO);
+	assert_in_range(it.ends[1].account.peak, 1, KIB(64));
+	assert_int_equal(it.heard_len[1], 1);
+	end();
+}
+
+/* A hello that says it is 16 MiB long, or that never ends; an extension that does; records that are empty. */
+static void long_hellos_are_bounded(void **state)
+{
+	static char record[5 + TLS_RECORD_MAX];
+	static const char *const heads[] = {
+		"\x01\xff\xff\xff\x03\x03", "\x01\x03\xff\xff\x03\x03", "\x01\x00\xff\xff\x03\x03", "\x02\x00\x00\x01\x03\x03",
+	};
+
+	(void)state;
+	it.cut = SIZE_MAX;
+	for (unsigned i = 0; i < ARRAY_LEN(heads); i++) {
+		begin(&usual, TLS_1_2, TLS_1_3);
+		memset(record, 0, sizeof(record));
+		memcpy(record, "\x16\x03\x01\x40\x00", 5);
+		memcpy(record + 5, heads[i], 6);
+		for (unsigned n = 0; n < 1024 && it.err[1] == 0; n++) {
+			hear(1, slice_of(record, sizeof(record)));
+			memset(record + 5, 0, TLS_RECORD_MAX);
+		}
+		assert_int_not_equal(it.err[1], 0);
+		assert_in_range(it.ends[1].account.peak, 1, TLS_ACCOUNT_MAX);
+		end();
+	}
+	begin(&usual, TLS_1_2, TLS_1_3);
+	for (unsigned n = 0; n < 100000 && it.err[1] == 0; n++)
+		hear(1, slice_of("\x16\x03\x01\x00\x00", 5));
+	assert_in_range(it.ends[1].account.peak, 1, KIB(64));
+	assert_int_equal(it.heard_len[1], 0);
+	end();
+}
+
 static void files_say_what_is_wrong(void **state)
 {
 	static const struct {
@@ -272,6 +329,8 @@ int main(void)
 		CLAIM("LIS-03: clear text is no TLS, before and within", clear_text_is_no_tls),
 		CLAIM("a bent hello harms nobody", a_bent_hello_harms_nobody),
 		CLAIM("memory is counted and bounded", memory_is_counted),
+		CLAIM("row TLS-13, from the other side: key updates that nobody reads are the end", key_updates_are_bounded),
+		CLAIM("row TLS-13, from the other side: long and empty hellos take little memory", long_hellos_are_bounded),
 		CLAIM("files that are no good are named, with the reason", files_say_what_is_wrong),
 	};
 
