@@ -131,7 +131,6 @@ static void succeed(struct inject_session *s)
 
 	metric_add(&metric_good, 1);
 	s->authenticated = true;
-	s->trusted = true;
 	s->auth_failures = 0;
 	s->auth_mech = mechs[a->mech].name.ptr;
 	s->user_len = (uint16_t)a->user_len;

@@ -207,7 +207,7 @@ static void on_rcpt(struct inject_session *s, const struct smtp_command *cmd, ui
 	static const char needs_utf8[] = "553 5.6.7 This address needs SMTPUTF8";
 
 	(void)wall_ns;
-	if (!s->trusted) {
+	if (!s->trusted && !s->authenticated) {
 		inject_refuse(s, INJECT_REFUSED_RELAY, "RCPT", denied, cmd->path.mailbox);
 		inject_reply(s, denied);
 		inject_count_error(s);

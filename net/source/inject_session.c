@@ -220,6 +220,7 @@ void inject_session_on_tls(struct inject_session *s)
 	ASSERT(!s->in_tls && (s->state == INJECT_GREETING || s->state == INJECT_STARTTLS));
 	inject_reset(s);
 	s->in_tls = true;
+	s->authenticated = false;	/* who it was in clear is not who it is in TLS */
 	s->esmtp = false;
 	s->helo_len = 0;
 	smtp_command_line_reader_init(&s->reader);

@@ -126,7 +126,7 @@ struct inject_session {
 	bool polite;			/* the last words answer QUIT */
 	/* private */
 	struct addr peer;
-	bool trusted;
+	bool trusted;			/* by its address */
 	bool may_forward;		/* smtpd_authorized_xforward_hosts: nobody else even hears of it (row LIS-08) */
 	bool in_tls;
 	bool authenticated;

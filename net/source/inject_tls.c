@@ -99,9 +99,16 @@ void inject_tls_done(struct inject_conn *c)
 
 /* --- in --------------------------------------------------------------------------------------------- */
 
+static bool is_over(const struct inject_conn *c)
+{
+	const enum tls_state state = c->tls.tls.state;
+
+	return c->session.state >= INJECT_LAST_WORDS || (state != TLS_HANDSHAKE && state != TLS_OPEN);
+}
+
 static bool may_go_on(const struct inject_conn *c)
 {
-	if (c->session.state >= INJECT_LAST_WORDS)
+	if (is_over(c))
 		return false;
 	return inject_tls_is_shaking_hands(c) || !inject_session_is_waiting(&c->session);
 }
@@ -134,13 +141,13 @@ void inject_tls_consume(struct inject_conn *c, struct slice *in)
 
 	if (inject_session_is_waiting(&c->session) && !inject_tls_is_shaking_hands(c))
 		return;
-	while (may_go_on(c) && !c->eof) {
+	while (may_go_on(c)) {
 		if (c->tls.text.len == 0 && !unwrap(c, in))
 			break;
 		if (may_go_on(c))
 			in_use = inject_conn_feed(c, &c->tls.text);
 	}
-	if (c->session.state >= INJECT_LAST_WORDS || c->eof) {
+	if (is_over(c)) {
 		slice_skip(in, in->len);
 		c->tls.text.len = 0;
 		in_use = false;

@@ -246,6 +246,7 @@ static void model_tls(void)
 {
 	model_reset_transaction();
 	model.in_tls = true;
+	model.authenticated = false;
 	model.greeted = false;
 	model.esmtp = false;
 }
@@ -265,7 +266,6 @@ static void model_password(struct slice password)
 	model.exchange = NO_EXCHANGE;
 	model.auth_failures = 0;
 	model.authenticated = true;
-	model.trusted = true;
 }
 
 static bool model_is_text_of(struct slice text, size_t max)
@@ -348,7 +348,7 @@ static void model_command(const struct smtp_command *cmd)
 		model_mail(cmd);
 		break;
 	case SMTP_VERB_RCPT:
-		if (model.has_mail && !between && model.trusted && model.rcpts < params.smtpd_recipient_limit)
+		if (model.has_mail && !between && (model.trusted || model.authenticated) && model.rcpts < params.smtpd_recipient_limit)
 			model_rcpt(cmd);
 		break;
 	case SMTP_VERB_DATA:

@@ -206,6 +206,28 @@ static void only_in_tls(void **state)
 	say("AUTH PLAIN AHVzZXIAcGVuY2ls\r\n", "530 5.7.0");
 }
 
+/* RFC 3207 4.2: nothing that was said in clear counts in TLS. */
+static void tls_forgets_who_it_was(void **state)
+{
+	(void)state;
+	params.smtpd_tls_auth_only = false;
+	open_as("192.0.2.7:5000");
+	greet();
+	say("EHLO client.test\r\n", "250");
+	auth("AUTH PLAIN ", "|user|pencil");
+	help();
+	expect_replies("235 2.7.0 Authentication successful\r\n");
+	say("STARTTLS\r\n", "220");
+	inject_session_on_tls(&session);
+	say("EHLO client.test\r\n", "250");
+	say("MAIL FROM:<a@test>\r\n", "250");
+	say("RCPT TO:<b@test>\r\n", "554 5.7.1");
+	say("RSET\r\n", "250");
+	auth("AUTH PLAIN ", "|user|pencil");
+	help();
+	expect_replies("235 2.7.0 Authentication successful\r\n");
+}
+
 static void without_users_nobody_can(void **state)
 {
 	(void)state;
@@ -501,6 +523,7 @@ int main(void)
 		AUTH_CASE("PLAIN and LOGIN with and without a first answer", it_may_be_said_in_steps),
 		AUTH_CASE("a wrong password waits for its answer, and three are the end", a_wrong_password_waits),
 		AUTH_CASE("LIS-04: AUTH is for TLS, unless the operator says otherwise", only_in_tls),
+		AUTH_CASE("LIS-04: who has authenticated in clear is a stranger in TLS", tls_forgets_who_it_was),
 		AUTH_CASE("without users nobody can, and SCRAM is for files where all can", without_users_nobody_can),
 		AUTH_CASE("mistakes are answered at once, and are tries", mistakes_are_answered_at_once),
 		AUTH_CASE("LIS-01: lines of an exchange are no commands", lines_of_an_exchange_are_no_commands),

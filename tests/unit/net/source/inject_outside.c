@@ -445,6 +445,26 @@ static void who_goes_leaves_nothing(void **state)
 	assert_int_equal(inject->tls_room.wires.used, 0);
 }
 
+/* As in clear: what was said before a client closed its side is heard out, also what had to wait. */
+static void who_closes_its_side_is_heard_out(void **state)
+{
+	static const char group[] = "MAIL FROM:<a@test>\r\nRCPT TO:<b@test>\r\nBDAT 3 LAST\r\nabc";
+	struct secure *s = shake_hands(say_starttls(), TLS_1_3);
+
+	(void)state;
+	ask_tls(s, "EHLO client.test\r\n", "250");
+	finishes_commits = false;
+	for (unsigned i = 0; i < 3; i++)
+		pump(s, slice_of(group, sizeof(group) - 1));
+	assert_int_equal(shutdown(s->c->fd, SHUT_WR), 0);
+	TURN_UNTIL(fake_spool.committing == 1);
+	turns(20);
+	finishes_commits = true;
+	PUMP_UNTIL(s, s->c->eof);
+	assert_int_equal(fake_spool.total, 3);
+	assert_non_null(strstr(s->text, "250 2.0.0 Ok: queued as ABC002\r\n"));
+}
+
 static void a_handshake_has_a_deadline(void **state)
 {
 	(void)state;
@@ -662,6 +682,7 @@ int main(void)
 		TLS_CASE("a session that waits keeps what was decrypted, and not more", waiting_keeps_what_was_decrypted),
 		TLS_CASE("a journal without room keeps the memory of a message in TLS", no_room_keeps_the_memory_of_parts),
 		TLS_CASE("LIS-06: who goes in a handshake or in TLS leaves nothing", who_goes_leaves_nothing),
+		TLS_CASE("LIS-06: who closes its side in TLS is heard out", who_closes_its_side_is_heard_out),
 		TLS_CASE("a handshake has a deadline as a whole", a_handshake_has_a_deadline),
 		TLS_CASE("new certificates are for new sessions", new_certificates_are_for_new_sessions),
 		TLS_CASE("shutting down says so inside TLS, and in a handshake says nothing", shutting_down_says_goodbye_in_tls),
