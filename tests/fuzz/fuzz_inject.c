@@ -348,7 +348,8 @@ static void model_command(const struct smtp_command *cmd)
 		model_mail(cmd);
 		break;
 	case SMTP_VERB_RCPT:
-		if (model.has_mail && !between && (model.trusted || model.authenticated) && model.rcpts < params.smtpd_recipient_limit)
+		if (model.has_mail && !between && (model.trusted || model.authenticated) &&
+		    model.rcpts < params.smtpd_recipient_limit)
 			model_rcpt(cmd);
 		break;
 	case SMTP_VERB_DATA:
