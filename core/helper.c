@@ -5,6 +5,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* What one has written before it lets go of a job, the other sees behind taking it. */
+static void let_go(struct helper_job *job)
+{
+	atomic_fetch_add_explicit(&job->handed_over, 1, memory_order_release);
+}
+
+static void take(struct helper_job *job)
+{
+	(void)atomic_load_explicit(&job->handed_over, memory_order_acquire);
+}
+
 /* --- the helper's thread ---------------------------------------------------------------------------- */
 
 static void *run(void *context)
@@ -19,7 +30,9 @@ static void *run(void *context)
 			continue;
 		if (n != (ssize_t)sizeof(job))
 			break;			/* the core has closed its end */
+		take(job);
 		job->work(job);
+		let_go(job);
 		n = write(fd, &job, sizeof(job));
 		ASSERT(n == (ssize_t)sizeof(job) || errno == EPIPE);
 	}
@@ -44,6 +57,7 @@ static void send_next(struct helper *h)
 	struct helper_job *job = list_entry(h->waiting.next, struct helper_job, node);
 
 	list_remove(&job->node);
+	let_go(job);
 	h->sent = job;
 	io_send(&h->send_op, h->file, &h->sent, sizeof(h->sent), 0);
 }
@@ -73,6 +87,7 @@ static void on_recv(struct op *op, int res)
 		ASSERT(op->data.len == sizeof(job) && h->count > 0);
 		memcpy(&job, op->data.ptr, sizeof(job));
 		h->count--;
+		take(job);
 		job->done(job);
 	}
 	if (op->in_kernel)
@@ -115,6 +130,7 @@ void helper_submit(struct helper *h, struct helper_job *job)
 {
 	ASSERT(!h->closing);
 	h->count++;
+	atomic_init(&job->handed_over, 0);
 	list_init(&job->node);
 	list_push_back(&h->waiting, &job->node);
 	send_next(h);

@@ -11,12 +11,15 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "core/io.h"
 
 struct helper_job {
 	void (*work)(struct helper_job *job);
 	void (*done)(struct helper_job *job);
 	/* private */
+	atomic_uint handed_over;	/* the kernel keeps the order of things; this says so in C's terms */
 	struct list node;
 };
 
