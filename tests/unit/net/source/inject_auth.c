@@ -404,31 +404,6 @@ static void scram_needs_an_agreement(void **state)
 
 /* --- in TLS ----------------------------------------------------------------------------------------- */
 
-/* RFC 8689 2: it may be asked for inside TLS alone. */
-static void requiretls_is_for_tls(void **state)
-{
-	(void)state;
-	params.requiretls_enable = true;
-	open_as("127.0.0.1:5000");
-	greet();
-	assert_int_equal(feed(SLICE("EHLO client.test\r\n")).len, 0);
-	assert_null(strstr(str_cstr(&session.out), "REQUIRETLS"));
-	str_clear(&session.out);
-	say("MAIL FROM:<a@test> REQUIRETLS\r\n", "555");
-	say("STARTTLS\r\n", "220");
-	inject_session_on_tls(&session);
-	assert_int_equal(feed(SLICE("EHLO client.test\r\n")).len, 0);
-	assert_non_null(strstr(str_cstr(&session.out), "\r\n250-REQUIRETLS\r\n"));
-	str_clear(&session.out);
-	say("MAIL FROM:<a@test> REQUIRETLS\r\n", "250");
-	say("RCPT TO:<b@test>\r\n", "250");
-	(void)feed(SLICE("BDAT 3 LAST\r\nabc"));
-	expect_accepted("abc\r\n");
-	assert_true(fake_spool.messages[fake_spool.count - 1].facts & MESSAGE_REQUIRETLS);
-	params.requiretls_enable = false;
-	say("MAIL FROM:<a@test> REQUIRETLS\r\n", "555");
-}
-
 /* How each state is reached in TLS, and what it says to each command; "in TLS" STARTTLS is none. A cell: the code, and '='
  * when the state stays, or its first letter: R ready, M mail, T rcpt, D data, B bdat, F bdat failed, A auth, X end. */
 static const struct {
@@ -532,7 +507,6 @@ int main(void)
 		AUTH_CASE("LIS-06: who goes while his password is looked at is waited for", who_goes_meanwhile_is_waited_for),
 		AUTH_CASE("secrets are wiped", secrets_are_wiped),
 		AUTH_CASE("SCRAM goes its steps", scram_needs_an_agreement),
-		AUTH_CASE("REQUIRETLS is offered and taken in TLS alone", requiretls_is_for_tls),
 		AUTH_CASE("LIS-01: each command in each state, in TLS and with AUTH", commands_are_answered_by_state),
 	};
 
