@@ -5,6 +5,7 @@
     a handshake that fails: in clear at once for a message that has waited, and never where TLS is demanded
     client certificates, SNI, close_notify, files that cannot be read, and new ones on HUP
     sessions are resumed, not after HUP, and with no server that has forgotten
+    REQUIRETLS: asked for by an injector inside TLS, kept over a restart, passed on, and never done without
     TLS reports: counted on all cores, kept over a restart, mailed to whom DNS names, once
 """
 
@@ -380,6 +381,34 @@ def renewed(stage, t):
     t.ok(one.stop() == 0, "and TERM ends it with 0")
 
 
+def required(stage, t):
+    """REQUIRETLS from MAIL to MAIL (cases 325, 327), and what the log says of it."""
+    mine = {"smtpd_tls_security_level": "may", "smtpd_tls_cert_file": pki("server.pem"),
+            "smtpd_tls_key_file": pki("server.key"), "smtp_tls_security_level": "verify", **SECURE}
+    one, peer = play(stage, mine, caps_tls=b"250-REQUIRETLS\r\n250-DSN\r\n", handshake=False)
+    with smtplib.SMTP(one.host, one.port, local_hostname="client.test", timeout=20) as client:
+        client.ehlo()
+        t.ok(not client.has_extn("requiretls"), "in clear it is not offered")
+        client.starttls()
+        client.ehlo()
+        t.ok(client.has_extn("requiretls"), "inside TLS it is")
+        client.sendmail("a@sender.test", ["b@example.org"], MESSAGE, mail_options=["REQUIRETLS", "RET=FULL"])
+    wait_line(one, "to=<b@example.org>", "status=deferred")
+    t.ok(one.stop() == 0, "TERM ends it with 0 while nobody speaks TLS")
+    peer.handshake = True
+    one.start()
+    wait_line(one, "to=<b@example.org>", "status=sent", "tls=verify/requiretls")
+    said = [line for in_tls, line in peer.commands if in_tls and line.startswith(b"MAIL")]
+    t.ok(len(said) == 1 and said[0].endswith(b" RET=FULL REQUIRETLS"), "case 325: it survives, and is passed on", repr(said))
+    peer.caps_tls = b"250-DSN\r\n"
+    with smtplib.SMTP(one.host, one.port, local_hostname="client.test", timeout=20) as client:
+        client.starttls()
+        client.sendmail("a@sender.test", ["c@example.org"], MESSAGE, mail_options=["REQUIRETLS"])
+    wait_line(one, "to=<c@example.org>", "dsn=5.7.30", "status=bounced", "tls=!verify/!requiretls:none")
+    t.ok(len(peer.messages) == 1, "case 327: where it is not offered, nothing goes")
+    t.ok(one.stop() == 0, "and TERM ends it with 0")
+
+
 def play_reports(stage, interval):
     """example.org wants reports, and so does nobody else."""
     global COUNT
@@ -430,7 +459,7 @@ def reports(stage, t):
 
 
 def everything(stage, t):
-    for part in (levels, fingerprints, files, names, fallback, much, resumed, renewed, reports):
+    for part in (levels, fingerprints, files, names, fallback, much, resumed, renewed, required, reports):
         if len(sys.argv) < 2 or part.__name__ in sys.argv[1:]:
             t.case(part.__name__ + " ran to its end", part, stage, t)
 
