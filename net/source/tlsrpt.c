@@ -320,17 +320,28 @@ void tlsrpt_count(struct tlsrpt *t, const struct tls_event *e)
 
 /* --- all of it in turn ------------------------------------------------------------------------ */
 
-/* The oldest report, if its time has come. */
+static bool is_due(const struct tlsrpt *t, const struct tlsrpt_report *r)
+{
+	return r->state != TLSRPT_ASKING && clock_wall_ns() / NS_PER_SEC >= r->end_s + t->delay_s &&
+	       reactor_now() >= r->retry_at_ns;
+}
+
+/* The oldest one whose time has come; behind a few that wait, or that belong to a day that the wall clock has left. */
 static struct tlsrpt_report *due_report(const struct tlsrpt *t)
 {
-	if (!t->has_begun || t->closing || list_is_empty(&t->counts.all))
-		return NULL;
-	struct tlsrpt_report *r = list_entry(t->counts.all.next, struct tlsrpt_report, node);
-	const uint64_t now_s = clock_wall_ns() / NS_PER_SEC;
+	unsigned looked = 0;
 
-	if (r->state == TLSRPT_ASKING || now_s < r->end_s + t->delay_s || reactor_now() < r->retry_at_ns)
+	if (!t->has_begun || t->closing)
 		return NULL;
-	return r;
+	list_for_each(node, &t->counts.all) {
+		struct tlsrpt_report *r = list_entry(node, struct tlsrpt_report, node);
+
+		if (is_due(t, r))
+			return r;
+		if (++looked == LOOK_MAX)
+			break;
+	}
+	return NULL;
 }
 
 static struct tlsrpt_report *report_to_save(struct tlsrpt *t)

@@ -174,7 +174,7 @@ static struct tlsrpt_row *take_row(struct tlsrpt_counts *c, struct tlsrpt_report
 	const struct tlsrpt_row nobody = { .result = like->result };
 	struct tlsrpt_row *row = find_row(policy, like);
 
-	if (row == NULL && r->row_count >= TLSRPT_ROWS_EACH) {
+	if (row == NULL && r->row_count == TLSRPT_ROWS_EACH) {
 		like = &nobody;
 		row = find_row(policy, like);
 	}
@@ -187,7 +187,7 @@ static struct tlsrpt_row *take_row(struct tlsrpt_counts *c, struct tlsrpt_report
 	list_init(&row->node);
 	row->count = 0;
 	list_push_back(&policy->rows, &row->node);
-	r->row_count++;
+	r->row_count += !is_same(like, &nobody);	/* of the others there are only as many as results */
 	return row;
 }
 

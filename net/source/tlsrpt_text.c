@@ -21,6 +21,7 @@
 #include "net/source/tlsrpt_counts.h"
 #include "net/wire/address.h"
 
+#define COUNT_MAX	(UINT64_C(1) << 56)	/* nobody counts so far, and no sum of them wraps */
 #define MAGIC_LINE "ringpost-tlsrpt-1\n"
 
 /* --- JSON ------------------------------------------------------------------------------------- */
@@ -207,7 +208,7 @@ static int take_text(char *field, size_t size, bool several, struct slice text)
 	struct str out = str_over(field, size);
 
 	out.len = strlen(field);
-	if (text.len == 0 || (!several && out.len > 0) || out.len + text.len + 2 > size)
+	if (text.len == 0 || (!several && out.len > 0) || out.len + (out.len > 0) + text.len >= size)
 		return ERR_CORRUPT;
 	for (size_t i = 0; i < text.len; i++)
 		if (text.ptr[i] < 0x20 || text.ptr[i] >= 0x7f)
@@ -267,7 +268,7 @@ static int take_policy_line(struct reading *rd, struct slice line)
 	memset(&rd->event, 0, sizeof(rd->event));
 	rd->policy = NULL;
 	rd->has_policy = true;
-	if (type < 0 || slice_to_u64(take_word(&line), UINT32_MAX, &rd->good) < 0)
+	if (type < 0 || slice_to_u64(take_word(&line), COUNT_MAX, &rd->good) < 0)
 		return ERR_CORRUPT;
 	rd->event.policy_type = (enum tlsrpt_policy_type)type;
 	return TAKE(rd->event.policy_domain, false, line);
@@ -284,7 +285,7 @@ static int take_row_line(struct reading *rd, struct slice line)
 		return err;
 	memset(&rd->row, 0, sizeof(rd->row));
 	rd->has_row = true;
-	if (result < 0 || rd->policy == NULL || slice_to_u64(line, UINT32_MAX, &rd->count) < 0)
+	if (result < 0 || rd->policy == NULL || slice_to_u64(line, COUNT_MAX, &rd->count) < 0)
 		return ERR_CORRUPT;
 	rd->row.result = (enum tlsrpt_result)result;
 	return 0;

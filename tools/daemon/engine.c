@@ -334,6 +334,24 @@ static int start_delivery(struct part *p)
 	return p->delivery != NULL ? 0 : -ENOMEM;
 }
 
+static int start_tlsrpt(struct part *p)
+{
+	const struct params *params = engine_params(engine.daemon);
+
+	if (!params->smtp_tlsrpt_enable)
+		return 0;
+	if (!wants_tlsrpt(engine.daemon)) {
+		log_line(LOG_LEVEL_WARNING, "ringpostd",
+			 "smtp_tlsrpt_enable: there are no TLS reports without DNS, and none for LMTP");
+		return 0;
+	}
+	int r = tlsrpt_new(params, p->resolver, p->spool, &engine.tlsrpt);
+
+	if (r < 0)
+		startup_say("tlsrpt_directory %s: %s", params->tlsrpt_directory, err_text(r));
+	return r;
+}
+
 static int start_core(unsigned core, void *context)
 {
 	struct part *p = &engine.parts[core];
@@ -354,13 +372,9 @@ static int start_core(unsigned core, void *context)
 	p->spool = spool_new(&p->spool_conf);
 	if (p->spool == NULL)
 		return -ENOMEM;
-	if (core == 0 && wants_tlsrpt(engine.daemon)) {
-		r = tlsrpt_new(engine_params(engine.daemon), p->resolver, p->spool, &engine.tlsrpt);
-		if (r < 0)
-			startup_say("tlsrpt_directory %s: %s", engine.daemon->params.tlsrpt_directory, err_text(r));
-		if (r < 0)
-			return r;
-	}
+	r = core == 0 ? start_tlsrpt(p) : 0;
+	if (r < 0)
+		return r;
 	p->notices = notices_new(&engine.daemon->params, p->spool);
 	if (p->notices == NULL)
 		return -ENOMEM;

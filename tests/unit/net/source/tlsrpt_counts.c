@@ -138,6 +138,8 @@ static void a_report_is_bounded(void **state)
 			e.strings[k] = (char)('a' + i % 25);
 		for (size_t k = 1; k < sizeof(e.strings) - 1; k += 2)
 			e.strings[k] = '\n';
+		memcpy(e.patterns, e.strings, sizeof(e.patterns) - 1);
+		memset(e.policy_domain, 'd', sizeof(e.policy_domain) - 1);
 		assert_int_equal(tlsrpt_counts_event(&counts, r, &e), 0);
 	}
 	list_for_each(node, &r->policies) {
@@ -156,9 +158,14 @@ static void a_report_is_bounded(void **state)
 			line = 0;
 		assert_true(line < 998);
 	}
+	struct str out_again = STR(again);
+
 	str_clear(&out);
 	tlsrpt_counts_write(r, &out);
 	assert_false(str_is_full(&out));
+	assert_int_equal(tlsrpt_counts_read(&others, str_slice(&out), &r), 0);
+	tlsrpt_counts_write(r, &out_again);
+	assert_true(slice_eq(str_slice(&out), str_slice(&out_again)));
 }
 
 static void memory_is_bounded(void **state)
