@@ -30,6 +30,17 @@ static void add_tlsa(struct str *out, struct slice data)
 	}
 }
 
+/* The strings of a TXT record, one behind the other, as much as there is room for. */
+static void add_text(struct str *out, struct slice data)
+{
+	while (data.len > 1 && !str_is_full(out)) {
+		size_t len = MIN((size_t)(unsigned char)data.ptr[0], data.len - 1);
+
+		str_add_printable(out, slice_of(data.ptr + 1, len), out->cap - out->len);
+		slice_skip(&data, 1 + len);
+	}
+}
+
 void reply_filter_write(struct str *out, enum dns_type type, const struct dns_answer *dns, unsigned i)
 {
 	const struct dns_record *record = &dns->records[i];
@@ -57,6 +68,10 @@ void reply_filter_write(struct str *out, enum dns_type type, const struct dns_an
 		break;
 	case DNS_TYPE_TLSA:
 		add_tlsa(out, data);
+		break;
+	case DNS_TYPE_TXT:
+		str_add_cstr(out, "TXT ");
+		add_text(out, data);
 		break;
 	default:
 		UNREACHABLE();

@@ -7,6 +7,7 @@
  *	mx.example.org. 300 IN AAAA 2001:db8::1
  *	_submission._tcp.example.org. 60 IN SRV 10 5 587 mx.example.org.
  *	_25._tcp.mx.example.org. 60 IN TLSA 3 1 1 8BD1DA95272F7FA4FFB24137FC0ED03AAE67E5C4D8B3C50734E1050A7920B922
+ *	_smtp._tls.example.org. 60 IN TXT v=TLSRPTv1; rua=mailto:tls@example.org
  *
  * The name is that of the record: behind aliases it is not the one that was asked for.
  *

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/random.h"
+#include "net/lookup/reply_filter.h"
 #include "net/source/tlsrpt_mail.h"
 
 #define TEND_NS		NS_PER_SEC
@@ -225,37 +226,42 @@ static void send_report(struct tlsrpt *t, struct tlsrpt_report *r)
 
 /* --- does the domain want reports? ------------------------------------------------------------ */
 
-static bool find_record(const struct dns_answer *dns, struct tlsrpt_record *ret_record)
+/* 1: the one there is; 0: none, or several; negative: smtp_dns_reply_filter gives no answer. */
+static int find_record(const struct tlsrpt *t, const struct dns_answer *dns, struct tlsrpt_record *ret_record)
 {
 	struct tlsrpt_record record;
+	struct reply_filter_bits ignored;
 	unsigned found = 0;
+	int left = reply_filter_apply(t->params->smtp_dns_reply_filter, DNS_TYPE_TXT, dns, &ignored);
 
-	for (unsigned i = 0; i < dns->count; i++) {
-		if (!tlsrpt_record_read(dns_record_data(dns, &dns->records[i]), &record))
+	for (unsigned i = 0; left > 0 && i < dns->count; i++) {
+		const struct slice rdata = dns_record_data(dns, &dns->records[i]);
+
+		if (reply_filter_ignores(&ignored, i) || !tlsrpt_record_read(rdata, &record))
 			continue;
 		*ret_record = record;
 		found++;
 	}
-	return found == 1 && ret_record->mail_count + ret_record->https_count > 0;
+	return left < 0 ? left : found == 1 && ret_record->mail_count + ret_record->https_count > 0;
 }
 
 static void on_answer(struct query *query, const struct answer *answer)
 {
 	struct tlsrpt_report *r = container_of(query, struct tlsrpt_report, query);
 	struct tlsrpt *t = r->owner;
+	int found = answer->class == ANSWER_FOUND ? find_record(t, answer->dns, &r->record) : 0;
 
-	if (answer->class == ANSWER_FOUND && find_record(answer->dns, &r->record)) {
-		r->state = TLSRPT_WANTED;
+	r->state = found > 0 ? TLSRPT_WANTED : TLSRPT_UNWANTED;
+	if (found > 0)
 		return;
-	}
-	r->state = TLSRPT_UNWANTED;
 	r->again_at_ns = 0;
 	tlsrpt_counts_clear(&t->counts, r);
-	if (answer->class != ANSWER_RETRY && answer->class != ANSWER_FAIL)
+	if (found == 0 && answer->class != ANSWER_RETRY && answer->class != ANSWER_FAIL)
 		return;
 	r->again_at_ns = reactor_now() + ASK_AGAIN_NS;
 	log_line(LOG_LEVEL_WARNING, params_client_name(t->params), "no TLS report for %.*s: its TXT record: %s",
-		 SLICE_FMT(tlsrpt_report_domain(r)), answer->why);
+		 SLICE_FMT(tlsrpt_report_domain(r)),
+		 found < 0 ? "smtp_dns_reply_filter cannot be asked" : answer->why);
 }
 
 static void ask(struct tlsrpt *t, struct tlsrpt_report *r)

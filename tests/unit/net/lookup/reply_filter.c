@@ -56,6 +56,27 @@ static void records_read_as_in_a_zone_file(void **state)
 	assert_text(DNS_TYPE_AAAA, 0, "a.test. 1 IN AAAA 2001:db8::1");
 }
 
+/* As much of a text as fits: a table of patterns sees its beginning. */
+static void texts_are_joined_and_cut(void **state)
+{
+	static char large[KIB(60)];
+	char storage[REPLY_FILTER_TEXT_MAX];
+	struct str text = STR(storage);
+
+	(void)state;
+	build("_smtp._tls.a.test");
+	add((struct dns_record){ .ttl_s = 60 }, SLICE("\x03v=x\x00\x02\ny"));
+	assert_text(DNS_TYPE_TXT, 0, "_smtp._tls.a.test. 60 IN TXT v=x?y");
+	build("_smtp._tls.a.test");
+	add((struct dns_record){ .ttl_s = 60 }, SLICE("\xff" "cut"));
+	assert_text(DNS_TYPE_TXT, 0, "_smtp._tls.a.test. 60 IN TXT cut");
+	build("a.test");
+	memset(large, 'c', sizeof(large));
+	add((struct dns_record){ .ttl_s = 60 }, slice_of(large, sizeof(large)));
+	reply_filter_write(&text, DNS_TYPE_TXT, &answer, 0);
+	assert_int_equal(text.len, sizeof(storage));
+}
+
 static void the_longest_names_fit(void **state)
 {
 	char name[DNS_NAME_TEXT_MAX];
@@ -135,6 +156,7 @@ int main(void)
 {
 	const struct CMUnitTest claims[] = {
 		CLAIM("records read as in a zone file", records_read_as_in_a_zone_file),
+		CLAIM("texts are joined, and cut where they do not fit", texts_are_joined_and_cut),
 		CLAIM("the longest names fit", the_longest_names_fit),
 		CLAIM("tables say which records are left out (cases 90, 91)", tables_say_who_is_left_out),
 		CLAIM("a table that fails is an error, and not \"keep\"", a_table_that_fails_is_an_error),
