@@ -295,12 +295,11 @@ static struct slice next_record(struct tls *t, const struct iovec *pieces, unsig
 	return slice_of(t->room->gather, len);
 }
 
+/* What is in *ret_taken is on the wire, also when the next record could not be made. */
 static int encrypt(struct tls *t, const struct iovec *pieces, unsigned count, size_t *ret_taken)
 {
-	size_t taken = 0;
-
 	for (unsigned i = 0; i < TLS_WIRE_RECORDS; i++) {
-		struct slice record = next_record(t, pieces, count, taken);
+		struct slice record = next_record(t, pieces, count, *ret_taken);
 
 		if (record.len == 0 || TLS_WIRE_SIZE - t->wire_used < TLS_RECORD_MAX + 64 + TLS_WIRE_SPARE / 2)
 			break;
@@ -310,9 +309,8 @@ static int encrypt(struct tls *t, const struct iovec *pieces, unsigned count, si
 			r = what_is_wrong(t, r);
 			return r < 0 ? r : fail(t, WOLFSSL_FATAL_ERROR);
 		}
-		taken += record.len;
+		*ret_taken += record.len;
 	}
-	*ret_taken = taken;
 	return 0;
 }
 
@@ -332,7 +330,7 @@ int tls_wrap(struct tls *t, const struct iovec *pieces, unsigned count, struct s
 {
 	int r = 0;
 
-	ASSERT(count == 0 || t->state == TLS_OPEN);
+	ASSERT(count == 0 || t->state >= TLS_OPEN);
 	*ret_wire = slice_of("", 0);
 	*ret_taken = 0;
 	wire_next(t);
@@ -340,8 +338,10 @@ int tls_wrap(struct tls *t, const struct iovec *pieces, unsigned count, struct s
 
 	if (t->state == TLS_HANDSHAKE && t->wire == NULL && !t->is_server)
 		r = MIN(handshake(t), 0);	/* the first words are ours */
-	else if (count > 0)
+	else if (t->state == TLS_OPEN && count > 0)
 		r = encrypt(t, pieces, count, ret_taken);
+	else if (count > 0)
+		r = t->state == TLS_ENDED ? ERR_EOF : ERR_PROTO;
 	tls_heap_charge(before);
 	/* An alert that says why is still to be sent. */
 	if (r < 0 && t->wire_used == 0)

@@ -108,7 +108,8 @@ int tls_unwrap(struct tls *t, uint64_t wall_ns, struct slice *in, struct slice *
 int tls_unwrap_into(struct tls *t, uint64_t wall_ns, struct slice *in, char *plain, struct slice *ret_plain);
 
 /* *ret_taken octets of the pieces become *ret_wire, together with what TLS has to say itself; it stays put until the
- * next call. Pieces only when it is open. Empty *ret_wire: there is nothing to send. 0, or why it is over. */
+ * next call. Pieces only once it is open; when it is no more, they are not taken. Empty *ret_wire: there is nothing to
+ * send. 0, or why it is over: after what is still to be said, an alert, has been given out. */
 int tls_wrap(struct tls *t, const struct iovec *pieces, unsigned count, struct slice *ret_wire, size_t *ret_taken);
 
 /* Says goodbye: the next tls_wrap gives it out. */

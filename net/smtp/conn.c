@@ -93,6 +93,8 @@ static void unwrap(struct conn *c, struct slice in)
 		c->events->on_read(c);
 	if (c->state != CONN_OPEN)
 		return;
+	if (r < 0)
+		c->transform->is_ready = false;	/* what waits to be said has come too late; an alert still goes */
 	conn_flush(c);		/* an answer of its own, or what has waited for it to be ready */
 	if (r < 0)
 		lose(c, r);
