@@ -56,7 +56,7 @@ static void *exchange_take(size_t size)
 		return tls_heap_take(size);
 	if (size > AUTH_HEAP_MAX)
 		return NULL;
-	size = (size + 15) & ~(size_t)15;
+	size = (MAX(size, 1) + 15) & ~(size_t)15;
 	if (AUTH_HEAP_MAX - a->heap_used < sizeof(struct block) + size)
 		return NULL;
 	struct block *b = (struct block *)(void *)(a->heap + a->heap_used);
@@ -76,6 +76,15 @@ static bool is_of(const struct auth *a, const void *ptr)
 	return (uintptr_t)ptr - (uintptr_t)a->heap < sizeof(a->heap);
 }
 
+/* Given back twice, or not since the exchange began: whoever wiped it would wipe something else. */
+static bool is_taken(const struct auth *a, const struct block *b)
+{
+	const char *from = (const char *)b;
+
+	return from >= a->heap && from < a->heap + a->heap_used && b->size > 0 &&
+	       b->size <= (size_t)(a->heap + a->heap_used - b->octets);
+}
+
 /* The latest one makes room for others. The SCRAM plug-in takes a name with "," or "=" from malloc itself, and gives it
  * back to us (Cyrus SASL 2.1.28, encode_saslname). */
 static void exchange_put(void *ptr)
@@ -92,17 +101,18 @@ static void exchange_put(void *ptr)
 	}
 	struct block *b = block_of(ptr);
 
+	ASSERT(is_taken(a, b));
 	explicit_bzero(b->octets, b->size);
-	if (b->octets + b->size == a->heap + a->heap_used) {
+	if (b->octets + b->size == a->heap + a->heap_used)
 		a->heap_used -= sizeof(struct block) + b->size;
-		b->size = 0;
-	}
+	b->size = 0;
 }
 
 static void *exchange_resize(void *ptr, size_t size)
 {
 	if (stepped == NULL)
 		return tls_heap_resize(ptr, size);
+	ASSERT(ptr == NULL || is_taken(stepped, block_of(ptr)));
 	void *moved = exchange_take(size);
 
 	if (moved != NULL && ptr != NULL) {
@@ -161,9 +171,18 @@ static void keep_nothing(sasl_conn_t *conn, unsigned flags, const char *format, 
 	(void)format;
 }
 
+/* A plug-in that asks when nothing is under way (row SUP-02). */
+static bool is_under_way(const struct auth *a)
+{
+	return a != NULL && a->credentials != NULL;
+}
+
 static int give_name(void *context, int id, const char **ret_text, unsigned *ret_len)
 {
 	const struct auth *a = context;
+
+	if (!is_under_way(a) || ret_text == NULL)
+		return SASL_BADPARAM;
 	bool is_empty = id == SASL_CB_USER && !a->authzid;
 
 	*ret_text = is_empty ? "" : a->credentials->user;
@@ -178,6 +197,8 @@ static int give_secret(sasl_conn_t *conn, void *context, int id, sasl_secret_t *
 
 	(void)conn;
 	(void)id;
+	if (!is_under_way(a) || ret_secret == NULL)
+		return SASL_BADPARAM;
 	*ret_secret = (sasl_secret_t *)(uintptr_t)&a->credentials->secret;	/* which it only reads */
 	return SASL_OK;
 }
@@ -209,10 +230,13 @@ static int find_callback(sasl_conn_t *conn, unsigned long id, sasl_callback_ft *
 /* Names are used as the operator has written them. */
 static int take_name(sasl_conn_t *conn, const char *name, unsigned len, unsigned flags, sasl_out_params_t *out)
 {
-	const struct auth_credentials *c = auth_of(conn)->credentials;
+	const struct auth_credentials *c;
 
 	(void)name;
 	(void)len;
+	if (!is_under_way(auth_of(conn)) || out == NULL)
+		return SASL_BADPARAM;
+	c = auth_of(conn)->credentials;
 	if (flags & SASL_CU_AUTHID) {
 		out->authid = c->user;
 		out->alen = (unsigned)c->user_len;

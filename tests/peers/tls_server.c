@@ -192,6 +192,12 @@ void tls_server_give_ticket(struct tls_server *s, size_t nonce_size, size_t tick
 	s->out_len += (size_t)r;
 }
 
+void tls_server_ask_for_keys(struct tls_server *s)
+{
+	if (wolfSSL_update_keys(s->ssl) != WOLFSSL_SUCCESS)
+		s->err = -1;
+}
+
 size_t tls_server_nonce_max(void)
 {
 #ifdef WOLFSSL_TICKET_NONCE_MALLOC

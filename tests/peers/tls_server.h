@@ -54,6 +54,9 @@ void tls_server_goodbye(struct tls_server *s);
 /* The first n octets of out are with the client. */
 void tls_server_sent(struct tls_server *s, size_t n);
 
+/* KeyUpdate of TLS 1.3, which is to be answered with another one. The answer has to be here before the next. */
+void tls_server_ask_for_keys(struct tls_server *s);
+
 /* A ticket with a nonce and an identity of these sizes, whatever is in them (RFC 8446 4.6.1). */
 /* The largest nonce that a client with this library can take: 255, or 8 with one that an older tools/setup built. */
 size_t tls_server_nonce_max(void);
