@@ -214,7 +214,7 @@ int tls_context_new_server(const struct tls_serve_conf *conf, struct str *why, s
 
 void tls_context_use(struct tls_context *context)
 {
-	ASSERT(!context->is_retired);
+	ASSERT(!context->is_retired || context->users > 0);	/* who has it may go on with it */
 	context->users++;
 }
 

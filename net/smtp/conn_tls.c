@@ -32,6 +32,13 @@ static int wrap(struct conn_transform *transform, const struct iovec *pieces, un
 	return tls_wrap(&owner_of(transform)->tls, pieces, count, ret_wire, ret_taken);
 }
 
+void session_tls_hold(struct session_tls *t)
+{
+	t->is_held = t->context != NULL;
+	if (t->is_held)
+		tls_context_use(t->context);
+}
+
 int session_tls_begin(struct session_tls *t, void (*opened)(struct session_tls *t))
 {
 	const struct tls_wish wish = {
@@ -110,4 +117,7 @@ void session_tls_done(struct session_tls *t)
 		tls_sessions_forget(t->sessions, &t->key);	/* it may have been the session's fault */
 	tls_done(&t->tls);
 	t->is_on = false;
+	if (t->is_held)
+		tls_context_unuse(t->context);
+	t->is_held = false;
 }

@@ -633,6 +633,8 @@ void session_open(struct session *s, const struct session_events *events, const 
 	begin_asking(s, target);
 	s->transform = target->transform;
 	s->tls = target->tls;
+	if (s->tls != NULL)
+		session_tls_hold(s->tls);
 	session_auth_init(s, &target->auth);
 	s->tls_goodbye = false;
 	s->quit_answered = false;

@@ -35,7 +35,7 @@ struct session_tls {
 	struct tls_sessions *sessions;	/* to resume by; NULL: every handshake is a whole one */
 	struct tls_key key;		/* of them: all that was known before the server has spoken */
 	struct tls_room *room;
-	struct tls_context *context;	/* NULL: TLS is not to be had here, see the log at start */
+	struct tls_context *context;	/* NULL: TLS is not to be had here, see the log at start; session_tls_hold */
 	enum tls_version version_min, version_max;
 	struct slice servername;
 	struct tls_check check;
@@ -47,11 +47,16 @@ struct session_tls {
 	bool was_refused;		/* STARTTLS was offered, and then it was not */
 	bool was_on;			/* the same, and it stays when the session has ended */
 	/* private: between socket and dialogue */
+	bool is_held;
 	struct conn_transform transform;
 	struct tls tls;
 	void (*opened)(struct session_tls *t);
 	struct session *session;
 };
+
+/* The session begins: from now on context stays, also when HUP brings another one before the handshake, until
+ * session_tls_done. */
+void session_tls_hold(struct session_tls *t);
 
 /* Prepares transform; opened is called inside of an unwrap, when the handshake is over. 0, or why it cannot be. */
 int session_tls_begin(struct session_tls *t, void (*opened)(struct session_tls *t));
