@@ -8,7 +8,8 @@
  * memory   pieces point into the provider's memory, unchanged until they are released
  * bounds   BODY_PIECES pieces a window; whatever the message's size, two windows are all that is held
  * errors   body.err: the content cannot be had (damaged, unreadable); the consumer gives up without the final dot.
- *	    ERR_CONTENT: nobody may have it, for there is a NUL in what was stored (row SMG-06)
+ *	    ERR_CONTENT: nobody may have it, for there is a NUL in what was stored, or a line end that is none (rows
+ *	    SMG-03, SMG-06)
  */
 #pragma once
 

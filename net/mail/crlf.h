@@ -67,6 +67,12 @@ void crlf_init(struct crlf *c, enum crlf_source source, bool normalise);
 /* Consumes from the front of *in. Returns an enum crlf_result or ERR_PROTO. */
 int crlf_feed(struct crlf *c, struct slice *in, struct slice *ret_span);
 
+/* Behind the end of a line, or before the first? */
+static inline bool crlf_is_between_lines(const struct crlf *c)
+{
+	return c->state == CRLF_LINE_START;
+}
+
 /* BDAT: there is no more. Ends the last line if it needs that; call until it is not CRLF_SPAN. Returns CRLF_SPAN,
  * CRLF_END or ERR_PROTO. */
 int crlf_finish(struct crlf *c, struct slice *ret_span);

@@ -31,11 +31,11 @@ static struct body *body_of(const struct transaction *t)
 /* The content cannot be had: no dot, so that the server throws away what it got. There is no other way to cancel. */
 static bool fail_body(struct session *s, struct transaction *t)
 {
-	static const struct mime_failure has_nul = { { 5, 6, 0 }, "there is a NUL octet in the stored message" };
+	static const struct mime_failure unfit = { { 5, 6, 0 }, "the stored message has a NUL or a bare CR or LF" };
 	struct verdict v = { .step = SESSION_BODY, .err = t->body->err };
 
 	if (v.err == ERR_CONTENT)
-		v.failure = has_nul;
+		v.failure = unfit;
 	if (v.err == 0) {
 		v.err = body_of(t)->err;
 		v.is_ours = v.err == ERR_TABLE;

@@ -19,7 +19,8 @@
  * bounds   conf.message_limit messages are accepted; SPOOL_FRAGMENT_MAX octets a write, SPOOL_FRAGMENTS_MAX writes a
  *          message, MESSAGE_RCPTS_MAX recipients; conf.read_memory octets for content no longer in the journal's blocks
  * memory   everything is reserved in spool_new; recovery may hold SPOOL_RECOVERY_FACTOR times what is accepted
- * foreign  of what was recovered, content with a NUL is bounced, 5.6.0 (row SMG-06): no release of ours accepts one
+ * foreign  of what was recovered, content that no listener of ours would have taken is bounced, 5.6.0: it has a NUL or
+ *          a bare CR or LF (rows SMG-03, SMG-06)
  * errors   -ENOBUFS: wait (spool_wait_room), or the queue is full; -ENOSPC: no disk space for new mail; -EIO: the
  *          journal failed and is being replaced
  * thread   one home core, except the functions in spool_source, which belong to the attempt's core

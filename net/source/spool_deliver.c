@@ -305,6 +305,7 @@ static struct spool_attempt *take_attempt(struct spool_message *m, struct attemp
 	list_init(&p->wait);
 	list_init(&p->waiter.node);
 	wheel_timer_init(&p->timer, NULL);
+	crlf_init(&p->gate, CRLF_DATA, false);
 	list_push_back(&s->attempts_all, &p->node);
 	m->attempts++;
 	a->source_part = p;

@@ -23,6 +23,7 @@
 #include "core/map.h"
 #include "core/metric.h"
 #include "core/pool.h"
+#include "net/mail/crlf.h"
 #include "net/source/spool_record.h"
 
 #define SPOOL_MAGIC		UINT32_C(0x73706f6f)
@@ -210,6 +211,7 @@ struct spool_attempt {
 	struct spool_window windows[2];
 	unsigned filling;		/* the window at work */
 	uint32_t next_fragment;
+	struct crlf gate;		/* of a recovered message: what has passed it is in the windows, or gone */
 	uint32_t read_index;		/* within the window at work */
 	size_t read_at;
 	struct journal_read read;

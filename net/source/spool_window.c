@@ -18,11 +18,24 @@ static struct slice content_of(const void *payload, size_t len)
 	return slice_of((const char *)payload + SPOOL_CONTENT_HEAD, len - SPOOL_CONTENT_HEAD);
 }
 
-/* What was accepted in this life has been looked at (net/mail/crlf.h). A spool that we found may be anybody's: what it
- * has with a NUL goes to nobody (row SMG-06). */
-static bool is_fit(const struct spool_message *m, struct slice content)
+/* What was accepted in this life has passed this gate (net/mail/crlf.h). A spool that we found may be anybody's: its
+ * content passes it on its way out, fragment by fragment, and what a listener would refuse goes to nobody: a NUL, a
+ * bare CR or LF, an end in the middle, none at the end (rows SMG-03, SMG-06). */
+static bool is_fit(struct spool_attempt *p, struct slice fragment, uint32_t index)
 {
-	return !m->was_recovered || memchr(content.ptr, '\0', content.len) == NULL;
+	const bool is_last = index + 1 == p->m->fragment_count;
+	const struct crlf before = p->gate;
+	struct slice span;
+	int r = CRLF_SPAN;
+
+	if (!p->m->was_recovered)
+		return true;
+	while (r == CRLF_SPAN)
+		r = crlf_feed(&p->gate, &fragment, &span);
+	if (r == CRLF_MORE && (!is_last || crlf_is_between_lines(&p->gate)))
+		return true;
+	p->gate = before;
+	return false;
 }
 
 /* The window at work holds count fragments now. */
@@ -60,7 +73,7 @@ static uint32_t pin_all(struct spool_attempt *p)
 		if (payload == NULL)
 			break;
 		w->filled.pieces[n] = content_of(payload, ref.len);
-		if (is_fit(p->m, w->filled.pieces[n]))
+		if (is_fit(p, w->filled.pieces[n], p->next_fragment + n))
 			continue;
 		journal_unpin(j, ref);		/* whoever reads it back hears of it */
 		break;
@@ -172,7 +185,7 @@ static void read_on_done(struct journal_read *read, int err, struct slice payloa
 		return;
 	if (err == 0 && !is_fragment(p->m, payload, w->first + p->read_index))
 		err = ERR_CORRUPT;
-	if (err == 0 && !is_fit(p->m, content_of(payload.ptr, payload.len)))
+	if (err == 0 && !is_fit(p, content_of(payload.ptr, payload.len), w->first + p->read_index))
 		err = ERR_CONTENT;
 	if (err < 0) {
 		p->go_on(p, err);

@@ -48,9 +48,12 @@ static unsigned wanted;			/* recipients to be sent or deferred before it is over
 static atomic_uint finished;		/* of those */
 static atomic_uint closed;
 
+/* One long line. */
 static uint8_t octet_at(const struct message *msg, uint64_t at)
 {
-	return (uint8_t)(msg->id * 31 + at % 251);
+	if (at + 2 >= msg->wire_size)
+		return at + 2 == msg->wire_size ? '\r' : '\n';
+	return (uint8_t)(msg->id * 31 + at % 251) | 0x40;
 }
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
@@ -242,7 +245,7 @@ static void on_room(struct journal_waiter *w, int err);
 static void write_on(struct core_state *c)
 {
 	static _Thread_local uint8_t buf[16384];
-	const struct message msg = { .id = spool_draft_id(c->draft) };
+	const struct message msg = { .id = spool_draft_id(c->draft), .wire_size = c->size };
 
 	while (c->at < c->size) {
 		const size_t len = MIN(sizeof(buf), c->size - c->at);

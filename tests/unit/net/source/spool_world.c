@@ -18,7 +18,7 @@ struct fake_attempt {
 	struct attempt a;
 	enum fake_state state;
 	unsigned n;
-	bool has_nul;
+	bool is_unfit;
 	unsigned window;
 	uint64_t at;			/* octets seen */
 	bool released[2];
@@ -246,7 +246,7 @@ static void draft_step(struct fake_draft *d)
 	int r;
 
 	if (d->draft == NULL) {
-		draft_begin(d, 1 + chance(chance(4) == 0 ? world.size_max : 3000), 1 + chance(WORLD_RCPTS), "%");
+		draft_begin(d, 2 + chance(chance(4) == 0 ? world.size_max : 3000), 1 + chance(WORLD_RCPTS), "%");
 		return;
 	}
 	if (d->committing)
@@ -393,7 +393,7 @@ void delivery_on_claimed(struct attempt *a, int err)
 
 	assert_int_equal(f->state, FAKE_CLAIMING);
 	if (err == ERR_CONTENT) {
-		f->has_nul = true;
+		f->is_unfit = true;
 		settle(f, false);
 		return;
 	}
@@ -534,8 +534,8 @@ static void decide(struct fake_attempt *f, struct rcpt *r, bool complete)
 	r->outcome = OUTCOME_SOFT;
 	r->ambiguous = false;
 	r->dsn = (struct enhanced_code){ 4, 4, 2 };
-	if (f->has_nul) {
-		world.with_nul++;
+	if (f->is_unfit) {
+		world.unfit++;
 		w->end_asked = true;
 		r->outcome = OUTCOME_HARD;
 	}
@@ -589,7 +589,7 @@ static void attempt_step(struct fake_attempt *f)
 {
 	if (f->state != FAKE_SENDING)
 		return;
-	f->has_nul = f->a.body.err == ERR_CONTENT;
+	f->is_unfit = f->a.body.err == ERR_CONTENT;
 	if (f->a.body.err < 0 || chance(20) == 0) {
 		settle(f, false);
 		return;

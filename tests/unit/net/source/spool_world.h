@@ -60,7 +60,7 @@ struct world {
 	unsigned removed;
 	unsigned duplicates;
 	unsigned corrupt;		/* jobs given back for damage */
-	unsigned with_nul;		/* recipients for whom there is a NUL in the content */
+	unsigned unfit;			/* recipients for whom there was such content */
 	unsigned torn;			/* the same, of messages whose acceptance was never told */
 	unsigned error_lines;
 	unsigned settled;
@@ -69,8 +69,9 @@ struct world {
 	unsigned percent_sent;		/* of tried recipients */
 	unsigned percent_deferred_job;	/* destinations "deaf*": nothing but deferrals while this is 100 */
 	uint32_t size_max;
-	unsigned nul_in;		/* the message that has one, */
-	uint32_t nul_at;		/* and where; 0: there is none such */
+	unsigned odd_in;		/* a message that no listener would take, for it has */
+	uint32_t odd_at;		/* here */
+	struct slice odd;		/* these octets; 0: there is none such */
 	uint32_t job_rcpts;		/* of one destination, at most; 0: all */
 	size_t journal_memory;
 	size_t attempt_limit;

@@ -11,9 +11,17 @@
 #include "tests/test.h"
 #include "tests/unit/net/source/spool_world.h"
 
-/* Any octets but NUL, which a listener refuses; unless the test has somebody else write them. */
+static void put_at(uint64_t place, char octet, uint64_t at, uint8_t *dst, size_t len)
+{
+	if (place >= at && place < at + len)
+		dst[place - at] = (uint8_t)octet;
+}
+
+/* Lines of 98 octets that are none of a line end, as a listener takes them; unless the test has somebody else write
+ * other ones. */
 static void content_of(unsigned n, uint64_t at, uint8_t *dst, size_t len)
 {
+	const uint64_t end = world_messages[n].size;
 	uint64_t word = 0;
 
 	for (size_t i = 0; i < len; i++) {
@@ -21,12 +29,16 @@ static void content_of(unsigned n, uint64_t at, uint8_t *dst, size_t len)
 
 		if (i == 0 || (at + i) % 8 == 0)
 			word = test_random(&seed);
-		dst[i] = (uint8_t)(word >> 8 * ((at + i) & 7));
-		if (n == world.nul_in)
-			dst[i] = at + i == world.nul_at ? 0 : dst[i] | 1;
-		else if (dst[i] == 0)
-			dst[i] = 'x';
+		dst[i] = (uint8_t)(word >> 8 * ((at + i) & 7)) | 0x40;
 	}
+	for (uint64_t line = at / 100 * 100; line < at + len && line + 102 <= end; line += 100) {
+		put_at(line + 98, '\r', at, dst, len);
+		put_at(line + 99, '\n', at, dst, len);
+	}
+	put_at(end - 2, '\r', at, dst, len);
+	put_at(end - 1, '\n', at, dst, len);
+	for (size_t i = 0; n == world.odd_in && i < world.odd.len; i++)
+		put_at(world.odd_at + i, world.odd.ptr[i], at, dst, len);
 }
 
 static struct rcpt_facts facts_of(unsigned n, uint32_t k, struct slice addr)
