@@ -128,12 +128,62 @@ static void keys_are_found_in_certificates(void **state)
 	assert_int_equal(tls_cert_public_key(SLICE("\x30\x80\x30\x80"), &key), ERR_PROTO);
 }
 
+/* { { 1, {}, {}, { time, time } } }, the second one being this. */
+static struct slice valid_until(char storage[128], unsigned char tag, const char *text)
+{
+	size_t len = strlen(text), validity = 2 + 2 + len;
+	const unsigned char head[] = {
+		0x30, (unsigned char)(2 + 3 + 4 + 2 + validity), 0x30, (unsigned char)(3 + 4 + 2 + validity), 2, 1, 1,
+		0x30, 0, 0x30, 0, 0x30, (unsigned char)validity, 0x17, 0, tag, (unsigned char)len,
+	};
+
+	memcpy(storage, head, sizeof(head));
+	memcpy(storage + sizeof(head), text, len);
+	return slice_of(storage, sizeof(head) + len);
+}
+
+static void dates_are_found_in_certificates(void **state)
+{
+	static const struct {
+		unsigned char tag;
+		const char *text;
+		uint64_t second; /* 0: it is no date */
+	} dates[] = {
+		{ 0x17, "700101000001Z", 1 },		  { 0x17, "491231235959Z", UINT64_C(2524607999) },
+		{ 0x17, "000229000000Z", 951782400 },	  { 0x17, "991231235959Z", 946684799 },
+		{ 0x18, "20500101000000Z", UINT64_C(2524608000) }, { 0x18, "99991231235959Z", UINT64_C(253402300799) },
+		{ 0x18, "20260101000000Z", 1767225600 },  { 0x18, "20240301000000Z", 1709251200 },
+		{ 0x17, "500101000000Z", 0 },		  { 0x18, "19691231235959Z", 0 },
+		{ 0x17, "260001000000Z", 0 },		  { 0x17, "261301000000Z", 0 },
+		{ 0x17, "260100000000Z", 0 },		  { 0x17, "260101240000Z", 0 },
+		{ 0x17, "260101006000Z", 0 },		  { 0x17, "260101000060Z", 0 },
+		{ 0x17, "26010100000Z", 0 },		  { 0x17, "260101000000", 0 },
+		{ 0x17, "260101000000+0100", 0 },	  { 0x17, "2601010000 0Z", 0 },
+		{ 0x18, "260101000000Z", 0 },		  { 0x16, "260101000000Z", 0 },
+		{ 0x17, "", 0 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(dates); i++) {
+		char storage[128];
+		struct slice der = valid_until(storage, dates[i].tag, dates[i].text);
+		uint64_t second = 0;
+		int r = tls_cert_good_until(der, &second);
+
+		if (r != (dates[i].second > 0 ? 0 : ERR_PROTO) || second != dates[i].second)
+			fail_msg("%s: %d, %llu", dates[i].text, r, (unsigned long long)second);
+		for (size_t cut = 0; cut < der.len; cut++)
+			assert_int_equal(tls_cert_good_until(slice_head(der, cut), &second), ERR_PROTO);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest claims[] = {
 		CLAIM("names match exactly, or by one star (row TLS-10, cases 230, 231, 233)", names_match_exactly),
 		CLAIM("fingerprints are read and written", fingerprints_are_read),
 		CLAIM("public keys are found in certificates", keys_are_found_in_certificates),
+		CLAIM("and the dates at which they end", dates_are_found_in_certificates),
 	};
 	return cmocka_run_group_tests_name("crypto/tls_verify", claims, NULL, NULL);
 }
