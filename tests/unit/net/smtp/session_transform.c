@@ -58,7 +58,7 @@ static int wrap(struct conn_transform *t, const struct iovec *pieces, unsigned c
 	size_t len = 0;
 
 	assert_true(t->is_ready || count == 0);
-	if (!t->is_ready && m->said < strlen(m->hello)) {
+	if (!t->is_ready && m->hello != NULL && m->said < strlen(m->hello)) {
 		m->wire[0] = (char)(m->hello[m->said++] ^ m->mask);
 		*ret_wire = slice_of(m->wire, 1);
 		*ret_taken = 0;

@@ -159,6 +159,14 @@ static void turns(unsigned ms)
 	}
 }
 
+/* A real disk takes its time. */
+static void turns_until_closed(void)
+{
+	for (unsigned i = 0; i < 1000 && closed == 0; i++)
+		turns(1);
+	assert_int_equal(closed, 1);
+}
+
 static void count(const char *domain, enum tlsrpt_result result)
 {
 	struct tls_event e = { .result = result, .wall_ns = clock_wall_ns() };
@@ -256,8 +264,7 @@ static void a_restart_goes_on(void **state)
 	answer("spf|" WANTED);
 	tlsrpt_close(reports, on_closed, &closed);
 	assert_int_equal(closed, 0);
-	turns(100);
-	assert_int_equal(closed, 1);
+	turns_until_closed();
 	assert_int_equal(files(".counts", path), 1);
 	tlsrpt_free(&reports);
 	assert_int_equal(open_reports(), 0);
@@ -270,7 +277,8 @@ static void a_restart_goes_on(void **state)
 	assert_int_equal(fake_spool.count, 1);
 	assert_true(contains(slice_of(fake_spool.messages[0].content, fake_spool.messages[0].content_len),
 			     "\"failed-session-count\": 2"));
-	turns(50);
+	for (unsigned i = 0; i < 1000 && files(".counts", path) > 0; i++)
+		turns(1);
 	assert_int_equal(files(".counts", path), 0);
 }
 
@@ -299,8 +307,7 @@ static void a_full_spool_is_waited_for(void **state)
 	turns(2500);
 	assert_true(fake_log_contains("the TLS report for example.org waits"));
 	tlsrpt_close(reports, on_closed, &closed);
-	turns(50);
-	assert_int_equal(closed, 1);
+	turns_until_closed();
 	assert_int_equal(files(".json", path), 1);
 }
 
