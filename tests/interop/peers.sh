@@ -1,5 +1,6 @@
 #!/bin/sh
 # peers.sh - every mail of tests/mail reaches Exim, OpenSMTPD, Sendmail, Dovecot and smtp-server unaltered; see peers.py.
+# alone: it runs two servers at a time itself
 # once: what each server makes of a mail is judged; our side of it runs under the sanitizers in postfix.sh and the dialogues
 #
 # Without arguments two servers at a time: most of it is waiting for theirs to write files.
