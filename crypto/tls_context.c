@@ -163,6 +163,8 @@ int tls_context_new(const struct tls_context_conf *conf, struct str *why, struct
 		r = make_sessions(true, conf, why, &c->sessions_old);
 	if (r == 0)
 		r = load_trust(c, conf, why);
+	if (r == 0 && conf->anchors != NULL)
+		c->anchors = *conf->anchors;
 	if (r < 0 && why->len == 0)
 		str_add_cstr(why, err_text(r));
 	if (r == 0)

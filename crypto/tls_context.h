@@ -11,6 +11,7 @@
 
 #include "core/slice.h"
 #include "core/str.h"
+#include "crypto/tls_dane.h"
 
 struct WOLFSSL_CTX;
 
@@ -19,6 +20,7 @@ struct tls_context_conf {
 	const char *ca_file;		/* trusted, PEM */
 	const char *ca_path;		/* a directory of such files: read whole, and now */
 	bool system_cas;		/* the system's, too */
+	const struct tls_dane *anchors;	/* smtp_tls_trust_anchor_file; NULL: none */
 	const char *cert_file;		/* ours, and those above it, PEM; NULL: we have none */
 	const char *key_file;
 	const char *groups;		/* of tls_groups_choose, the best first; NULL: X25519, P-256, 384, 521 */
@@ -39,6 +41,7 @@ struct tls_context {
 	/* Trust nobody: chains are judged apart (crypto/tls_verify.h). One for all versions, and one for 1.2 alone. */
 	struct WOLFSSL_CTX *sessions, *sessions_old;	/* a server has the first alone */
 	struct WOLFSSL_CTX *trusted;	/* a place for anchors; NULL: nobody is trusted */
+	struct tls_dane anchors;	/* trusted instead, where they count; of none nobody is */
 	uint64_t id;		/* no other context has it: what was judged by one counts for no other */
 	unsigned users;
 	bool is_retired;
@@ -53,6 +56,6 @@ int tls_context_new_server(const struct tls_serve_conf *conf, struct str *why, s
 /* It goes when its last session has gone, or now. Clears the caller's pointer; NULL is accepted. */
 void tls_context_retire(struct tls_context **context);
 
-/* For sessions. */
+/* For sessions, from the moment they are chosen a context: it stays until they let go of it. */
 void tls_context_use(struct tls_context *context);
 void tls_context_unuse(struct tls_context *context);

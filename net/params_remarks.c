@@ -26,7 +26,6 @@ static const struct {
 	{ "requiretls_redact_dsn", PENDING, false },
 	{ "requiretls_esmtp_header", PENDING, false },
 	{ "smtp_tlsrpt_socket_name", "no collector is needed: reports are made here", false },
-	{ "smtp_tls_trust_anchor_file", "not built yet: with it, mail waits at the levels verify and secure", false },
 	{ "tls_dane_digest_agility", GONE, true },
 	{ "tls_dane_trust_anchor_digest_enable", GONE, true },
 	{ "smtp_tls_enable_rpk", ELSEWHERE, false },

@@ -121,8 +121,8 @@ void lane_tls_put(struct delivery *d, struct lane_tls *choice)
 /* The route's records may go while the session still needs them. */
 static void keep_dane(struct delivery *d, struct lane_tls *choice)
 {
-	if (choice->tls->check.dane == NULL)
-		return;
+	if (choice->tls->check.dane == NULL || choice->tls->check.dane->is_local)
+		return;		/* the context's stay as long as the session */
 	choice->dane = pool_take(&d->danes);	/* one more than lanes */
 	ASSERT(choice->dane != NULL);
 	*choice->dane = *choice->tls->check.dane;

@@ -125,7 +125,7 @@ struct tls_event *tls_event_take(struct delivery *d, const struct tls_policy_pee
 		return NULL;
 	}
 	set_policy(e, policy);
-	if (t->check.dane != NULL)
+	if (t->check.dane != NULL && !t->check.dane->is_local)
 		set_tlsa(e, t);
 	SET(e->mx, peer->host);
 	return e;

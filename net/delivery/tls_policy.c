@@ -476,6 +476,19 @@ static int find_dane(struct reading *r)
 	UNREACHABLE();
 }
 
+/* In the place of smtp_tls_CAfile and smtp_tls_CApath. */
+static int find_anchors(struct reading *r)
+{
+	const struct tls_context *context = r->t->context;
+
+	if (context == NULL)
+		return 0;	/* no TLS at all: that is said elsewhere */
+	if (context->anchors.count == 0)
+		return refuse(r, "smtp_tls_trust_anchor_file cannot be used, see the log at start", slice_of("", 0));
+	r->t->check.dane = &context->anchors;
+	return 0;
+}
+
 static int find_details(struct reading *r)
 {
 	struct session_tls *t = r->t;
@@ -487,7 +500,7 @@ static int find_details(struct reading *r)
 	if (t->check.digest < 0)
 		t->context = NULL;	/* case 237 */
 	if (t->level >= TLS_LEVEL_VERIFY && p->smtp_tls_trust_anchor_file[0] != '\0')
-		return refuse(r, "smtp_tls_trust_anchor_file is not built yet", slice_of("", 0));
+		err = find_anchors(r);
 	switch (t->level) {
 	case TLS_LEVEL_DANE:
 	case TLS_LEVEL_DANE_ONLY:

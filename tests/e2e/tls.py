@@ -20,6 +20,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 
 sys.dont_write_bytecode = True
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -44,7 +45,7 @@ class Server:
 
     def __init__(self, address, port, chain="server.pem", key="server.key", offer=True, wrapped=False, reply=b"220 go",
                  version=None, caps_clear=b"", caps_tls=b"", client_ca=None, handshake=True, cut_after_ehlo=False,
-                 ciphers=None):
+                 ciphers=None, delay=0):
         self.__dict__.update(locals())
         self.commands, self.messages, self.names, self.certificates, self.resumed = [], [], [], [], []
         self.goodbyes = self.connections = self.tls_connections = 0
@@ -102,6 +103,7 @@ class Server:
             conn = self._start_tls(conn)
             if conn is None:
                 return
+        time.sleep(self.delay)
         conn.sendall(b"220 mx.example.org ESMTP\r\n")
         while self._dialogue(conn, in_tls) == "starttls":
             conn = self._start_tls(conn)
@@ -237,6 +239,12 @@ def levels(stage, t):
             chain="below_clone_chain.pem", key="below_clone.key")
     outcome(stage, t, "case 227: secure, a name below the next hop", {**secure, **SECURE}, "sent")
     outcome(stage, t, "secure, nobody is trusted", secure, "4.7.5")
+    anchored = {**secure, "smtp_tls_CAfile": pki("other_root.pem"), "smtp_tls_trust_anchor_file": pki("inter.pem")}
+    outcome(stage, t, "case 250: secure, by an anchor file", anchored, "sent", chain="server2.pem", key="server2.key",
+            log=[("Verified TLS connection established to mx.example.org[",)])
+    outcome(stage, t, "case 250: and nobody else is trusted then", {**anchored, **SECURE}, "4.7.5")
+    outcome(stage, t, "an anchor file that is not there", {**secure, "smtp_tls_trust_anchor_file": "/nonexistent/a.pem"},
+            "4.7.5", log=[("smtp_tls_trust_anchor_file: /nonexistent/a.pem: No such file",)])
     outcome(stage, t, "case 213: encrypt, no handshake", encrypt, "4.7.5", handshake=False,
             log=[("Cannot start TLS", "handshake failure")])
     outcome(stage, t, "case 251: encrypt, TLS 1.3 only", {**encrypt, "smtp_tls_mandatory_protocols": ">=TLSv1.3"},
@@ -378,6 +386,13 @@ def renewed(stage, t):
     os.kill(one.process.pid, signal.SIGHUP)
     wait_line(one, "to=<b@example.org>", "status=sent")
     t.ok(peer.messages[0][0], "a certificate that HUP has brought is trusted")
+    t.ok(one.stop() == 0, "and TERM ends it with 0")
+    one, peer = play(stage, {"smtp_tls_security_level": "verify", "smtp_tls_CAfile": pki("root.pem")}, delay=1)
+    send(one)
+    e2e.wait_for("the connection", lambda: peer.connections, 20, 0.01)
+    os.kill(one.process.pid, signal.SIGHUP)
+    wait_line(one, "to=<b@example.org>", "status=sent")
+    t.ok(peer.messages[0][0], "a session that was being opened goes on with what it was given")
     t.ok(one.stop() == 0, "and TERM ends it with 0")
 
 

@@ -12,9 +12,11 @@ import datetime
 import hashlib
 import os
 import random
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -226,21 +228,65 @@ def write(case, number, f):
     return extra
 
 
-def on_command_line(case, extra, dane):
-    """The same question put to openssl verify; TLSA records need a server, and are asked in tls_agree only."""
+def pem(d, name, ders):
+    with open(os.path.join(d, name), "wb") as f:
+        for der in ders:
+            f.write(x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM))
+    return os.path.join(d, name)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def serve(d, case):
+    """openssl s_server with this chain: (process, endpoint)."""
+    key = os.path.join(d, "key")
+    with open(key, "wb") as f:
+        f.write(case.all[0].key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                              serialization.NoEncryption()))
+    args = ["openssl", "s_server", "-quiet", "-cert", pem(d, "server", case.shown[:1]), "-key", key]
+    if len(case.shown) > 1:
+        args += ["-cert_chain", pem(d, "chain", case.shown[1:])]
+    port = free_port()
+    child = subprocess.Popen(args + ["-accept", "127.0.0.1:%d" % port], stdin=subprocess.PIPE,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            break
+        except OSError:
+            time.sleep(0.01)
+    return child, "127.0.0.1:%d" % port
+
+
+def on_wire(case, records):
+    """The same question about TLSA records put to openssl s_client."""
     with tempfile.TemporaryDirectory() as d:
-        def pem(name, ders):
-            with open(os.path.join(d, name), "wb") as f:
-                for der in ders:
-                    f.write(x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM))
-            return os.path.join(d, name)
-        if dane:
-            return None
+        child, endpoint = serve(d, case)
+        try:
+            args = ["openssl", "s_client", "-connect", endpoint, "-brief", "-attime", str(NOW), "-dane_tlsa_domain",
+                    case.name, "-dane_ee_no_namechecks", "-verify_depth", "20", "-cipher", "DEFAULT@SECLEVEL=1"]
+            for r in records:
+                if r[0] >= 2:       # RFC 7672 3.1.3
+                    args += ["-dane_tlsa_rrdata", "%d %d %d %s" % (r[0], r[1], r[2], r[3:].hex())]
+            done = subprocess.run(args, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20)
+            return "Verification: OK" in done.stdout + done.stderr
+        finally:
+            child.kill()
+            child.wait()
+
+
+def on_command_line(case, extra):
+    """The same question about anchors put to openssl verify."""
+    with tempfile.TemporaryDirectory() as d:
         args = ["openssl", "verify", "-partial_chain", "-purpose", "sslserver", "-attime", str(NOW), "-verify_hostname",
-                case.name, "-auth_level", "1", "-no-CApath", "-no-CAstore", "-CAfile", pem("ca", extra)]
+                case.name, "-auth_level", "1", "-no-CApath", "-no-CAstore", "-CAfile", pem(d, "ca", extra)]
         if len(case.shown) > 1:
-            args += ["-untrusted", pem("chain", case.shown[1:])]
-        return subprocess.run(args + [pem("server", case.shown[:1])], capture_output=True).returncode == 0
+            args += ["-untrusted", pem(d, "chain", case.shown[1:])]
+        return subprocess.run(args + [pem(d, "server", case.shown[:1])], capture_output=True).returncode == 0
 
 
 def explain(case, extra, dane, ours, why, theirs, their_why):
@@ -280,7 +326,7 @@ def main():
         f.seek(0)
         out = subprocess.run([program], stdin=f, capture_output=True, text=True, check=True).stdout
     lines = [line.split("\t") for line in out.splitlines()]
-    wrong, known, good, asked, odd_cli = 0, {}, 0, 0, 0
+    wrong, known, good, asked, odd_cli, on_wires = 0, {}, 0, 0, 0, 0
     for number, (n, ours, why, usable, theirs, their_why, their_usable) in enumerate(lines):
         case = cases[number]
         assert int(n) == number
@@ -298,14 +344,17 @@ def main():
                     [tuple(e[:3]) for e in extras[number]] if number % 2 else "", kinds))
         if number % max(count // 40, 1) == 0 and number % 2 == 0:
             asked += 1
-            odd_cli += on_command_line(case, extras[number], False) != (theirs == "good")
+            odd_cli += on_command_line(case, extras[number]) != (theirs == "good")
+        if number % max(count // 20, 1) == 1 and number % 2 == 1 and their_usable == "1":
+            on_wires += 1
+            odd_cli += on_wire(case, extras[number]) != (theirs == "good")
     for reason, n in known.items():
         if reason is not None:
             print("  %d times: %s: %s" % (n, reason, DIFFERENCES[reason]))
     print("%s - tls_agree: %d chains and TLSA sets, %d good to both, %d without a reason apart" % (
         "ok" if wrong == 0 and len(lines) == count and good > count // 10 else "not ok", count, good, wrong))
-    print("%s - tls_agree: openssl verify says what the second opinion says (%d asked)" % (
-        "ok" if odd_cli == 0 and asked > 0 else "not ok", asked))
+    print("%s - tls_agree: the second opinion is that of openssl verify (%d asked) and s_client (%d)" % (
+        "ok" if odd_cli == 0 and asked > 0 and on_wires > 0 else "not ok", asked, on_wires))
     return 0 if wrong == 0 and odd_cli == 0 else 1
 
 

@@ -1,6 +1,7 @@
 /* tls.c - the TLS library proves itself; contexts for the cores, users of the listener: at start and again on HUP */
 #include "tools/daemon/daemon.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "core/clock.h"
@@ -9,11 +10,14 @@
 #include "core/log.h"
 #include "crypto/auth.h"
 #include "crypto/library.h"
+#include "crypto/tls_anchors.h"
 #include "crypto/tls_cipher.h"
 #include "crypto/tls_selftest.h"
 #include "net/delivery/tls_policy.h"
 #include "net/smtp/session_auth.h"
 #include "net/source/inject_tls.h"
+
+#define ANCHOR_FILE_MAX KIB(256)
 
 int tls_prove(void)
 {
@@ -76,6 +80,41 @@ static void choose_pair(const struct params *p, struct tls_context_conf *conf, c
 	}
 }
 
+static int load_anchor_file(struct tls_dane *anchors, const char *path)
+{
+	char *text;
+	size_t len;
+	int r = file_read(path, ANCHOR_FILE_MAX, &text, &len);
+
+	if (r < 0)
+		return r;
+	r = tls_anchors_add(anchors, slice_of(text, len));
+	free(text);
+	return r;
+}
+
+/* False: there are none. TLS is to be had all the same; the levels that need them make mail wait (B 7.2). */
+static bool load_anchors(const struct params *p, struct tls_dane *anchors)
+{
+	struct slice rest = slice_of_str(p->smtp_tls_trust_anchor_file), file;
+
+	while ((file = conf_list_next(&rest)).len > 0) {
+		char storage[512];
+		struct str path = STR(storage);
+
+		str_add(&path, file);
+		int r = str_is_full(&path) ? -ENAMETOOLONG : load_anchor_file(anchors, str_cstr(&path));
+
+		if (r == 0)
+			continue;
+		log_line(LOG_LEVEL_WARNING, "smtp", "smtp_tls_trust_anchor_file: %.*s: %s", SLICE_FMT(file),
+			 r == ERR_SYNTAX ? "no certificate and no public key that can be used" :
+			 r == -ENOBUFS	 ? "more trust anchors than there is room for" : err_text(r));
+		return false;
+	}
+	return anchors->count > 0;
+}
+
 int tls_contexts_make(const struct params *p, struct tls_context **ret_contexts, unsigned count)
 {
 	struct tls_context_conf conf = {
@@ -84,6 +123,7 @@ int tls_contexts_make(const struct params *p, struct tls_context **ret_contexts,
 		.system_cas = p->tls_append_default_CA,
 		.now_ns = clock_wall_ns(),
 	};
+	struct tls_dane anchors = { 0 };
 	char first[512], text[768], groups[1024];
 	struct str list = STR(groups);
 	struct str why = STR(text);
@@ -97,6 +137,8 @@ int tls_contexts_make(const struct params *p, struct tls_context **ret_contexts,
 	str_add_char(&list, ' ');
 	str_add_cut(&list, slice_of_str(p->tls_ffdhe_auto_groups), 500);
 	conf.groups = str_cstr(&list);
+	if (load_anchors(p, &anchors))
+		conf.anchors = &anchors;
 	for (unsigned i = 0; r == 0 && i < count; i++)
 		r = tls_context_new(&conf, &why, &ret_contexts[i]);
 	if (r == 0)

@@ -9,6 +9,7 @@
 
 #include "core/err.h"
 #include "crypto/library.h"
+#include "crypto/tls_anchors.h"
 #include "tests/test.h"
 
 #define NOW_NS	(UINT64_C(1767225600) * NS_PER_SEC)	/* 2026 */
@@ -342,6 +343,41 @@ static void anchors_of_a_file(void **state)
 	assert_int_equal(tls_dane_add_anchor(&dane, key, TLS_DANE_CERT), ERR_PROTO);
 }
 
+/* "inter2" */
+static const char bare_key[] =
+	"-----BEGIN PUBLIC KEY-----\n"
+	"MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE0Py+hJcI5aYRvv5NYcW1aHfBinss\n"
+	"/VYbJ++ZlEgHOM1mFwPF7WSGCFZZ1oQq+7Gh4V0jA0ZWOyj10Cx5WEaT1A==\n"
+	"-----END PUBLIC KEY-----\n";
+
+static void anchor_files_are_read(void **state)
+{
+	static char text[KIB(8)];
+	FILE *f = fopen(TEST_PKI "/inter.pem", "re");
+	size_t len = fread(text, 1, sizeof(text) / 2, f);
+	struct tls_verdict v;
+
+	(void)state;
+	(void)fclose(f);
+	(void)snprintf(text + len, sizeof(text) - len, "a comment\n%s", bare_key);
+	memset(&dane, 0, sizeof(dane));
+	assert_int_equal(tls_anchors_add(&dane, slice_of_str(text)), 0);
+	assert_int_equal(dane.count, 2);
+	judge("server3", "mx.example.org", 9, &v);
+	assert_true(v.is_trusted && v.name_matches);
+	judge("server2", "mx.example.org", 9, &v);
+	assert_true(v.is_trusted && v.name_matches);
+	judge("server", "mx.example.org", 9, &v);
+	assert_false(v.is_trusted);
+	assert_int_equal(tls_anchors_add(&dane, SLICE("nothing\n")), ERR_SYNTAX);
+	assert_int_equal(tls_anchors_add(&dane, SLICE("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")),
+			 ERR_SYNTAX);
+	for (size_t cut = 0; cut < strlen(bare_key) - strlen("-----END PUBLIC KEY-----\n"); cut++) {
+		memset(&dane, 0, sizeof(dane));
+		assert_int_equal(tls_anchors_add(&dane, slice_of(bare_key, cut)), ERR_SYNTAX);
+	}
+}
+
 static void digest_lists_are_read(void **state)
 {
 	static const struct {
@@ -378,6 +414,7 @@ int main(void)
 		CLAIM("short records come first", long_records_make_room_for_short_ones),
 		CLAIM("different sets have different prints", sets_are_told_apart),
 		CLAIM("anchors of a file", anchors_of_a_file),
+		CLAIM("anchor files are read (case 250)", anchor_files_are_read),
 		CLAIM("tls_dane_digests is read", digest_lists_are_read),
 	};
 	return cmocka_run_group_tests_name("crypto/tls_dane", claims, set_up, NULL);
