@@ -94,21 +94,29 @@ static bool offers_what_is_needed(const struct lane *lane, const struct job *job
 	return !(job->msg->facts & MESSAGE_SMTPUTF8) || (lane->session.caps.bits & SMTP_CAP_SMTPUTF8);
 }
 
-bool lane_suits(const struct lane *lane, const struct job *job)
-{
-	return lane->demand == tls_demand_of(lane->destination->delivery->conf.params, job->msg);
-}
-
-/* Judged by files that have been read anew since (HUP)? */
+/* Opened by tables and files that have been read anew since (HUP)? Also in clear: they may want TLS by now. */
 static bool is_judged_by_others(const struct lane *lane)
 {
-	return is_in_tls(lane) && lane->tls->context != lane->destination->delivery->conf.tls;
+	return lane->tls != NULL && lane->tls->context != NULL &&
+	       lane->tls->context != lane->destination->delivery->conf.tls;
+}
+
+/* In clear because TLS has failed for somebody, who may do without by now: it is not tried for whoever comes by (B 7.6). */
+static bool is_fallback(const struct lane *lane)
+{
+	return lane->tls != NULL && lane->tls->level == TLS_LEVEL_NONE && lane->tls->asked > TLS_LEVEL_NONE;
+}
+
+bool lane_suits(const struct lane *lane, const struct job *job)
+{
+	return lane->demand == tls_demand_of(lane->destination->delivery->conf.params, job->msg) &&
+	       !is_judged_by_others(lane) && (!is_fallback(lane) || job->plain_at == lane->address + 1);
 }
 
 static bool is_good_for(const struct lane *lane, const struct job *job)
 {
 	return session_can_start(&lane->session) && !is_worn(lane) && lane_suits(lane, job) &&
-	       offers_what_is_needed(lane, job) && !is_judged_by_others(lane);
+	       offers_what_is_needed(lane, job);
 }
 
 bool lane_fits(const struct lane *lane, const struct job *job)

@@ -192,8 +192,11 @@ enum lane_start lane_tls_choose(struct destination *dst, struct job *job, unsign
 	tell(&peer, &policy, t);
 	keep_dane(d, choice);
 	make_key(&choice->key, dst, address, who, choice->requiretls, &policy, t);
-	if (job->plain_at == address + 1 && t->level == TLS_LEVEL_MAY) {
+	/* It was allowed by what tables said then (lane_may_go_plain). They may say something else by now. */
+	if (job->plain_at == address + 1 && t->level == TLS_LEVEL_MAY && choice->requiretls < REQUIRETLS_STARTTLS &&
+	    !credentials_are_some(who)) {
 		t->level = TLS_LEVEL_NONE;	/* t->asked stays */
+		choice->key.len = 0;		/* and no other destination borrows it */
 	} else if (t->level > TLS_LEVEL_NONE) {
 		tls_policy_finish(d->conf.params, &policy, t);
 		name_session(dst, &peer, &choice->key, t);

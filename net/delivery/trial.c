@@ -359,7 +359,7 @@ static void settle(struct trial *t)
 	struct attempt *a = &t->attempt;
 
 	a->job_attempts = a->job->attempts;
-	if (t->transaction.stale && t->had_session) {
+	if (t->had_session && t->transaction.stale) {
 		settle_stale(t);
 		return;
 	}
