@@ -279,7 +279,8 @@ static int filter_reply(void *context, struct slice line, struct str *ret_line)
 
 	if (r < 0) {
 		log_line(LOG_LEVEL_WARNING, params_client_name(s->params),
-			 "smtp_reply_filter: lookup of \"%.*s\" failed: %s", SLICE_FMT(line), err_text(r));
+			 "smtp_reply_filter: lookup of \"%.*s\" failed: %s",
+			 SLICE_FMT(s->state == SESSION_AUTH ? session_hidden : line), err_text(r));
 		return ERR_TABLE;
 	}
 	if (r > 0 && s->state != SESSION_AUTH)
@@ -446,7 +447,8 @@ static void on_data(struct conn *c, struct slice data)
 		int r = smtp_reply_feed(&s->work->parser, &data, &reply);
 
 		if (r < 0) {
-			session_trace(s, false, smtp_reply_offence(&s->work->parser));
+			session_trace(s, false, s->state == SESSION_AUTH ? session_hidden :
+							smtp_reply_offence(&s->work->parser));
 			session_lose(s, r == ERR_TABLE ? r : ERR_PROTO);
 		}
 		if (r <= 0)

@@ -14,7 +14,7 @@ static_assert(AUTH_SECRET_MAX + 3 * AUTH_USER_MAX + AUTH_HOST_MAX + 100 < AUTH_O
 #define COMMAND_MAX	512u		/* with CR LF: what a server has to take (RFC 5321 4.5.3.1.4) */
 #define TELLTALE_MIN	4u		/* octets of a secret that nobody says by chance */
 
-static const struct slice hidden = SLICE("[hidden]");
+const struct slice session_hidden = SLICE("[hidden]");
 
 /* --- exchanges -------------------------------------------------------------------------------- */
 
@@ -182,7 +182,7 @@ static void say_response(struct session *s)
 	a->line_len = a->said_len + 2;
 	a->line_said = 0;
 	s->deadline_key = UINT64_MAX;
-	session_trace(s, true, hidden);
+	session_trace(s, true, session_hidden);
 }
 
 /* RFC 4954 4: the server has to hear that it is over. What it answers changes nothing. */
@@ -208,7 +208,7 @@ static void say_auth(struct session *s, struct slice first)
 		str_add_char(&text, ' ');
 		str_add(&text, first.len > 0 ? first : SLICE("="));	/* case 356 */
 		str_add_char(&shown, ' ');
-		str_add(&shown, hidden);
+		str_add(&shown, session_hidden);
 	}
 	say_shown(s, str_slice(&text), str_slice(&shown));
 	explicit_bzero(storage, sizeof(storage));

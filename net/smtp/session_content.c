@@ -31,7 +31,8 @@ static struct body *body_of(const struct transaction *t)
 /* The content cannot be had: no dot, so that the server throws away what it got. There is no other way to cancel. */
 static bool fail_body(struct session *s, struct transaction *t)
 {
-	static const struct mime_failure unfit = { { 5, 6, 0 }, "the stored message has a NUL or a bare CR or LF" };
+	static const struct mime_failure unfit = { { 5, 6, 0 },
+						"the stored message has a NUL, or lines that do not end as they should" };
 	struct verdict v = { .step = SESSION_BODY, .err = t->body->err };
 
 	if (v.err == ERR_CONTENT)

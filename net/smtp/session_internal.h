@@ -48,6 +48,8 @@ void session_auth_go_on(struct session *s);
 void session_auth_reply(struct session *s, const struct smtp_reply *reply);
 /* A reply as others may read it. */
 void session_auth_heard(struct session *s, struct smtp_reply *reply);
+
+extern const struct slice session_hidden;	/* what others read instead of what is said in AUTH */
 /* We are busy with ourselves: nothing has been asked of the server. */
 bool session_auth_is_quiet(const struct session *s);
 /* More of a response, where there is room for it. False: nothing more now. */
