@@ -12,6 +12,7 @@
 #define CERTS_MAX	(TLS_CHAIN_MAX + TLS_DANE_RECORDS_MAX)
 /* A chain that is made to cost us much gets so many looks at whether a bare key has signed something. */
 #define BARE_LOOKS_MAX	32u
+#define WRONG_LOOKS_MAX	32u	/* an honest chain has hardly any; a hostile one could have a thousand, at 1 ms each */
 
 /* A certificate of the chain that has been found good as an issuer: alone in a store of its own. */
 struct issuer {
@@ -95,6 +96,7 @@ struct chain {
 	WOLFSSL_CERT_MANAGER *anchors;	/* NULL: there are none */
 	const struct tls_dane *dane;	/* NULL: the anchors count */
 	unsigned bare_looks;		/* left */
+	unsigned wrong_looks;		/* signatures by somebody of the right name that were not his */
 	unsigned count;
 	struct slice certs[CERTS_MAX];
 	struct issuer issuers[CERTS_MAX];
@@ -110,11 +112,14 @@ static void note_error(struct chain *c, int err)
 /* Is it signed by somebody in this store? On true the certificate stays open. */
 static bool is_signed_by(struct chain *c, unsigned i, int type, WOLFSSL_CERT_MANAGER *store, DecodedCert *cert)
 {
+	if (c->wrong_looks >= WRONG_LOOKS_MAX)
+		return false;
 	cert_open(cert, c->certs[i]);
 	int r = wc_ParseCert(cert, type, VERIFY, store);
 
 	if (r == 0 && cert->ca != NULL)
 		return true;
+	c->wrong_looks += r != 0 && r != ASN_NO_SIGNER_E;
 	if (i == 0 && (r == 0 || r == ASN_NO_SIGNER_E) && cert->selfSigned)
 		r = ASN_SELF_SIGNED_E;
 	note_error(c, r != 0 ? r : ASN_NO_SIGNER_E);

@@ -94,12 +94,17 @@ static struct entry *first(const struct tls_sessions *s)
 	return list_is_empty(&s->by_use) ? NULL : list_entry(s->by_use.next, struct entry, by_use);
 }
 
+void tls_sessions_clear(struct tls_sessions *s)
+{
+	for (struct entry *e = first(s); e != NULL; e = first(s))
+		drop(s, e);
+}
+
 void tls_sessions_done(struct tls_sessions *s)
 {
 	if (s->entries.count == 0)
 		return;
-	for (struct entry *e = first(s); e != NULL; e = first(s))
-		drop(s, e);
+	tls_sessions_clear(s);
 	map_done(&s->by_key);
 	pool_done(&s->entries);
 }

@@ -35,6 +35,9 @@ struct tls_sessions {
 int tls_sessions_init(struct tls_sessions *s, size_t count, uint64_t life_ns);
 void tls_sessions_done(struct tls_sessions *s);
 
+/* Nobody resumes anything any more: what servers gave us is wiped. */
+void tls_sessions_clear(struct tls_sessions *s);
+
 /* All parts, each with its length: no two lists of parts look alike. */
 void tls_key_make(struct tls_key *ret_key, const struct slice *parts, size_t count);
 

@@ -246,6 +246,7 @@ static void on_drain_check(struct task *task)
 	void (*done)(struct delivery *, void *) = d->drained;
 
 	d->drained = NULL;
+	tls_sessions_clear(&d->sessions);
 	done(d, d->drained_context);
 }
 
