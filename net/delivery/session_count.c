@@ -206,7 +206,7 @@ static void count_clear(const struct session *s)
 {
 	const struct session_tls *t = s->tls;
 
-	if (t->asked > t->level)
+	if (t->asked > TLS_LEVEL_NONE && t->level == TLS_LEVEL_NONE)
 		metric_add(&clears[CLEAR_FAILED_BEFORE], 1);
 	else if (t->level > TLS_LEVEL_NONE)
 		metric_add(&clears[t->was_refused ? CLEAR_REFUSED :

@@ -140,7 +140,7 @@ static enum tlsrpt_result result_of_mismatch(const struct session_tls *t)
 
 	if (t->failure != TLSRPT_SUCCESS)
 		return t->failure;
-	if (t->check.dane != NULL)
+	if (t->check.dane != NULL && t->level < TLS_LEVEL_VERIFY)	/* anchors of a file are no records */
 		return TLSRPT_TLSA_INVALID;	/* none of the records is of this server (RFC 8460 4.3.2.1) */
 	if (t->level == TLS_LEVEL_FINGERPRINT)
 		return TLSRPT_VALIDATION_FAILURE;

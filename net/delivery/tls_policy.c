@@ -580,7 +580,7 @@ void tls_policy_key(const struct tls_policy *policy, const struct session_tls *t
 	const uint64_t context = t->context != NULL ? t->context->id : 0;
 	const uint32_t numbers[] = {
 		t->level, t->is_half_dane, t->is_wrapped, policy->has_ciphers, policy->has_protocols,
-		policy->has_excluded, check->depth_max, (uint32_t)check->digest,
+		policy->has_excluded, check->depth_max, (uint32_t)check->digest, (uint32_t)t->failure,
 	};
 	const struct slice parts[] = {
 		slice_of((const char *)numbers, sizeof(numbers)),
