@@ -255,9 +255,10 @@ static void on_answer(struct query *query, const struct answer *answer)
 	if (found > 0)
 		return;
 	r->again_at_ns = 0;
-	tlsrpt_counts_clear(&t->counts, r);
-	if (found == 0 && answer->class != ANSWER_RETRY && answer->class != ANSWER_FAIL)
-		return;
+	if (found == 0 && answer->class != ANSWER_RETRY && answer->class != ANSWER_FAIL) {
+		tlsrpt_counts_clear(&t->counts, r);
+		return;		/* trouble is no "no": what was counted while reports were wanted stays */
+	}
 	r->again_at_ns = reactor_now() + ASK_AGAIN_NS;
 	log_line(LOG_LEVEL_WARNING, params_client_name(t->params), "no TLS report for %.*s: its TXT record: %s",
 		 SLICE_FMT(tlsrpt_report_domain(r)),
@@ -279,7 +280,8 @@ static void evict(struct tlsrpt *t)
 {
 	unsigned looked = 0;
 
-	list_for_each(node, &t->counts.all) {
+	/* From the newest on: the oldest are those that stay. */
+	for (struct list *node = t->counts.all.prev; node != &t->counts.all; node = node->prev) {
 		struct tlsrpt_report *r = list_entry(node, struct tlsrpt_report, node);
 
 		if (r->state == TLSRPT_UNWANTED && !r->is_saved && r != t->report) {
