@@ -192,6 +192,8 @@ void inject_session_done(struct inject_session *s)
 	if (inject_session_is_awaited(s))
 		return;		/* the spool still knows our waiter, or the helper our job */
 	inject_reset(s);
+	smtp_command_line_reader_init(&s->reader);
+	smtp_command_line_wipe(&s->reader);	/* it may be half of an AUTH */
 	s->state = INJECT_CLOSED;
 }
 
@@ -415,6 +417,7 @@ static void on_line(struct inject_session *s, const struct smtp_command_line *li
 	}
 	enum smtp_command_error error = smtp_command_parse(line->text, offered_to(s), &cmd);
 
+	s->heard_secret |= cmd.verb == SMTP_VERB_AUTH;	/* whatever becomes of it */
 	if (error != SMTP_COMMAND_FOREIGN && is_too_early(s, &cmd, octets_behind)) {
 		metric_add(&inject_metric_refused[INJECT_REFUSED_ORDER], 1);
 		inject_session_give_up(s, "503 5.5.0 Wait for the reply before you go on");
