@@ -158,6 +158,10 @@ static bool may_differ(const struct input *in, const struct openssl_verdict *v)
 {
 	if (strcmp(v->why, "certificate signature failure") == 0)
 		return is_all_genuine(in);
+	/* wolfSSL takes a month for any two digits. Dates of somebody who has signed nothing here are his who presents them:
+	 * of an issuer whom a record names, name and key count, and who is above him does not. */
+	if (in->has_dane && strncmp(v->why, "format error in certificate's not", 33) == 0)
+		return true;
 	return in->has_bare || strcmp(v->why, "unsuitable certificate purpose") == 0 ||
 	       strcmp(v->why, "no certificate") == 0;
 }

@@ -22,6 +22,7 @@ DIFFERENT = {
     "process_name": PLACE, "service_name": PLACE, "syslog_name": PLACE, "mynetworks": PLACE, "myhostname": PLACE,
     "smtp_per_request_deadline": OURS, "lmtp_per_request_deadline": OURS,
     "smtpd_forbid_bare_newline": OURS, "smtpd_hard_error_limit": OURS, "smtpd_timeout": OURS,
+    "smtpd_starttls_timeout": OURS, "smtpd_tls_auth_only": OURS, "smtpd_tls_security_level": OURS,
     "smtpd_client_event_limit_exceptions": OURS, "smtp_tls_dane_insecure_mx_policy": OURS,
     "smtp_tls_security_level": NEWER, "smtp_tls_fingerprint_digest": NEWER, "lmtp_tls_fingerprint_digest": NEWER,
     "append_dot_mydomain": NEWER, "smtputf8_enable": NEWER, "tls_eecdh_auto_curves": NEWER, "tls_high_cipherlist": NEWER,
