@@ -250,9 +250,7 @@ enum lane_start {
 
 /* Opens a session for job, or skips a host that policy forbids. */
 enum lane_start lane_open(struct destination *dst, struct job *job, unsigned address);
-/* Was this lane opened for mail that asks the same of TLS as job does? */
-bool lane_suits(const struct lane *lane, const struct job *job);
-/* May this idle lane take job? */
+/* May this lane take job, now when it is idle, else behind what it carries? */
 bool lane_fits(const struct lane *lane, const struct job *job);
 /* An idle lane of any destination to this address of dst, which is dst's from now on; NULL: there is none. */
 struct lane *lane_borrow(struct destination *dst, const struct job *job, unsigned address);

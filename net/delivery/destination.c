@@ -105,8 +105,7 @@ struct job *destination_pop_for(struct destination *dst, const struct lane *lane
 		struct job *job = list_entry(node, struct job, node);
 
 		destination_sync_tried(dst, job);
-		if (fits(job, lane->address) &&
-		    (lane->is_idle ? lane_fits(lane, job) : lane_suits(lane, job) && lane_is_of_same(lane, job))) {
+		if (fits(job, lane->address) && lane_fits(lane, job)) {
 			list_remove(node);
 			return job;
 		}

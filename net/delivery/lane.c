@@ -101,13 +101,14 @@ static bool is_judged_by_others(const struct lane *lane)
 	       lane->tls->context != lane->destination->delivery->conf.tls;
 }
 
-/* In clear because TLS has failed for somebody, who may do without by now: it is not tried for whoever comes by (B 7.6). */
+/* In clear because TLS has failed for somebody, who may do without by now. Nobody else may (B 7.6). */
 static bool is_fallback(const struct lane *lane)
 {
 	return lane->tls != NULL && lane->tls->level == TLS_LEVEL_NONE && lane->tls->asked > TLS_LEVEL_NONE;
 }
 
-bool lane_suits(const struct lane *lane, const struct job *job)
+/* Was it opened for mail that asks the same of TLS as this job? */
+static bool suits(const struct lane *lane, const struct job *job)
 {
 	return lane->demand == tls_demand_of(lane->destination->delivery->conf.params, job->msg) &&
 	       !is_judged_by_others(lane) && (!is_fallback(lane) || job->plain_at == lane->address + 1);
@@ -115,13 +116,13 @@ bool lane_suits(const struct lane *lane, const struct job *job)
 
 static bool is_good_for(const struct lane *lane, const struct job *job)
 {
-	return session_can_start(&lane->session) && !is_worn(lane) && lane_suits(lane, job) &&
+	return session_can_start(&lane->session) && !is_worn(lane) && suits(lane, job) &&
 	       offers_what_is_needed(lane, job);
 }
 
 bool lane_fits(const struct lane *lane, const struct job *job)
 {
-	return is_good_for(lane, job) && lane_is_of_same(lane, job);
+	return (lane->is_idle ? is_good_for(lane, job) : suits(lane, job)) && lane_is_of_same(lane, job);
 }
 
 bool lane_carry(struct lane *lane, struct job *job)

@@ -315,7 +315,7 @@ bool inject_conn_feed(struct inject_conn *c, struct slice *in)
 	const struct slice before = *in;
 	bool in_use = inject_session_feed(&c->session, in, reactor_wall_now());
 
-	/* The memory is ours, whoever has filled it. What begins a line is copied, and nobody knows yet what it will be. */
+	/* The memory is ours, whoever has filled it. What begins a line has been copied; it may become an AUTH. */
 	if (c->session.heard_secret || (!in_use && c->session.reader.len > 0))
 		explicit_bzero((void *)(uintptr_t)before.ptr, before.len - in->len);
 	c->session.heard_secret = false;
