@@ -158,8 +158,8 @@ static bool may_differ(const struct input *in, const struct openssl_verdict *v)
 {
 	if (strcmp(v->why, "certificate signature failure") == 0)
 		return is_all_genuine(in);
-	/* wolfSSL takes any two digits for a month. Of an issuer whom a record names, name and key count, and not who has
-	 * signed him: his dates are what the server says that they are. */
+	/* wolfSSL takes any two digits for a month. Of an issuer whom a record names, name and key count, and not who
+	 * has signed him: his dates are what the server says that they are. */
 	if (in->has_dane && strncmp(v->why, "format error in certificate's not", 33) == 0)
 		return true;
 	return in->has_bare || strcmp(v->why, "unsuitable certificate purpose") == 0 ||
