@@ -11,7 +11,7 @@
  * question to wolfSSL (signature, dates, name constraints, path length) with one issuer to choose from, and nothing
  * stays.
  *
- * bounds   TLS_CHAIN_MAX certificates, TLS_PRINTS_MAX fingerprints
+ * bounds   TLS_CHAIN_MAX certificates, TLS_PRINTS_MAX fingerprints; 32 wrong signatures end the search for a chain
  * memory   the caller's, and wolfSSL's own (crypto/tls_heap.h) during the call
  * never    looks at a clock: time is what the last tls_time_set on this thread said
  */

@@ -13,10 +13,8 @@ import hmac
 import os
 import re
 import smtplib
-import socket
 import ssl
 import sys
-import threading
 
 sys.dont_write_bytecode = True
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -24,6 +22,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
 import e2e  # noqa: E402
 import engine  # noqa: E402
 import tap  # noqa: E402
+import threaded  # noqa: E402
 import world  # noqa: E402
 
 PKI = os.path.join(ROOT, "tests", "unit", "crypto", "pki")
@@ -35,7 +34,7 @@ def b64(octets):
     return base64.b64encode(octets)
 
 
-class Server:
+class Server(threaded.Server):
     """What it is told and how; what it offers, in clear and in TLS."""
 
     def __init__(self, address, port, clear=b"", tls=b"", starttls=True, refuse=None, secret=b""):
@@ -45,22 +44,9 @@ class Server:
         self.messages = 0
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(os.path.join(PKI, "server.pem"), os.path.join(PKI, "server.key"))
-        self.listener = socket.create_server((address, port), reuse_port=True)
-        threading.Thread(target=self._serve, daemon=True).start()
+        self.listen(address, port)
 
-    def stop(self):
-        self.listener.close()
-
-    def _serve(self):
-        while True:
-            try:
-                conn = self.listener.accept()[0]
-            except OSError:
-                return
-            conn.settimeout(20)
-            threading.Thread(target=self._survive, args=(conn,), daemon=True).start()
-
-    def _survive(self, conn):
+    def serve(self, conn):
         try:
             conn.sendall(b"220 mx ESMTP\r\n")
             with conn:

@@ -16,10 +16,8 @@ import os
 import shutil
 import signal
 import smtplib
-import socket
 import ssl
 import sys
-import threading
 import time
 
 sys.dont_write_bytecode = True
@@ -28,6 +26,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
 import e2e  # noqa: E402
 import engine  # noqa: E402
 import tap  # noqa: E402
+import threaded  # noqa: E402
 import world  # noqa: E402
 
 PKI = os.path.join(ROOT, "tests", "unit", "crypto", "pki")
@@ -40,7 +39,7 @@ def pki(name):
     return os.path.join(PKI, name)
 
 
-class Server:
+class Server(threaded.Server):
     """One mail exchanger that does what it is told. Everything that is said to it, and how, is kept."""
 
     def __init__(self, address, port, chain="server.pem", key="server.key", offer=True, wrapped=False, reply=b"220 go",
@@ -50,8 +49,7 @@ class Server:
         self.commands, self.messages, self.names, self.certificates, self.resumed = [], [], [], [], []
         self.goodbyes = self.connections = self.tls_connections = 0
         self.forget()
-        self.listener = socket.create_server((address, port), reuse_port=True)
-        threading.Thread(target=self._serve, daemon=True).start()
+        self.listen(address, port)
 
     def forget(self):
         """No session from before can be resumed."""
@@ -66,19 +64,7 @@ class Server:
         if self.ciphers:
             self.context.set_ciphers(self.ciphers)
 
-    def stop(self):
-        self.listener.close()
-
-    def _serve(self):
-        while True:
-            try:
-                conn = self.listener.accept()[0]
-            except OSError:
-                return
-            conn.settimeout(20)
-            threading.Thread(target=self._survive, args=(conn,), daemon=True).start()
-
-    def _survive(self, conn):
+    def serve(self, conn):
         self.connections += 1
         try:
             with conn:
